@@ -1,0 +1,1 @@
+int descent_placeholder;

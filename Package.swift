@@ -1,0 +1,51 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let openCL: TargetDependencyCondition? = .when(traits: ["OpenCL"])
+
+let package = Package(
+  name: "Descent",
+  products: [
+    .library(name: "Descent", targets: ["Descent"]),
+    .library(name: "OpenCLHost", targets: ["OpenCLHost"]),
+    .executable(name: "descent", targets: ["descent-tool"]),
+  ],
+  traits: [
+    .default(enabledTraits: ["OpenCL"]),
+    .trait(name: "OpenCL", description: "Updates on OpenCL devices; needs OpenCL's headers and loader."),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
+    .package(url: "https://github.com/onevcat/Rainbow", from: "4.2.2"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CDescentOpenCL", path: "Sources/COpenCL", pkgConfig: "OpenCL",
+      providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
+    .target(
+      name: "OpenCLHost", dependencies: [.target(name: "CDescentOpenCL", condition: openCL)]),
+    .target(name: "DescentKernels", path: "Kernels"),
+    .target(
+      name: "Descent",
+      dependencies: ["DescentKernels", .target(name: "OpenCLHost", condition: openCL)]),
+    .executableTarget(
+      name: "descent-tool",
+      dependencies: [
+        "Descent", .target(name: "OpenCLHost", condition: openCL),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "SwiftCSV", package: "SwiftCSV"),
+        .product(name: "Rainbow", package: "Rainbow"),
+      ]),
+    .testTarget(
+      name: "OpenCLHostTests", dependencies: [.target(name: "OpenCLHost", condition: openCL)]),
+    .testTarget(
+      name: "DescentTests",
+      dependencies: [
+        "Descent", "DescentKernels", .target(name: "OpenCLHost", condition: openCL),
+      ]),
+    .testTarget(name: "ToolTests", dependencies: ["descent-tool"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu2x
+)
