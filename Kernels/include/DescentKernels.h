@@ -1,1 +1,49 @@
+// The rules as this processor runs them, their texts as OpenCL devices compile them, and what this
+// processor can do.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
 
+// Updates `count` elements in place. `states` holds as many arrays as the rule keeps states;
+// `preparation` and `scalars` are the structures that prepare.cl and the rule's file declare.
+typedef void descent_update(float *parameters, const float *gradients, float *const *states,
+                            long count, const void *preparation, const void *scalars);
+
+typedef struct {
+  const char *name;  // of the variant: "rmsprop_centered"
+  const char *file;  // of the formula: "rmsprop.cl"
+  const char *text;
+  int variant;  // what it adds to the plain rule: the options of rules/list.inc
+  int states;
+  int scalarsSize;
+  // Null where this architecture has no such instruction set.
+  descent_update *baseline, *avx2, *avx512;
+} descent_rule;
+
+// The table: its rows in the order of rules/list.inc, and how many there are.
+const descent_rule *descent_rules(int *count);
+
+// What stands around a rule's text in an OpenCL program: options, lanes, prepare; then update.
+typedef struct {
+  const char *options, *lanes, *prepare, *update;
+} descent_texts;
+descent_texts descent_program_texts(void);
+
+// The size of the structure in prepare.cl.
+int descent_preparation_size(void);
+
+// Whether this processor has the instruction set of a column above.
+bool descent_supports_avx2(void);
+bool descent_supports_avx512(void);
+
+// The processors that this process may use: its affinity, and a container's quota rounded up. At
+// least 1.
+int descent_processors(void);
+
+// Tells the processor that this thread only waits.
+void descent_pause(void);
+
+// The calling thread's floating-point control, set to round to nearest with denormals kept and no
+// traps; the value before, for `descent_environment_restore`.
+uint64_t descent_environment_default(void);
+void descent_environment_restore(uint64_t before);

@@ -1,0 +1,15 @@
+// The rules for x86-64 processors with AVX-512; the caller asks descent_supports first.
+#if defined(__x86_64__)
+#define LANES 16
+#define INSTRUCTIONS avx512
+#define EACH "../cpu/instantiate.inc"
+
+// clang-format off
+#pragma clang attribute push(__attribute__((target("avx512f"), min_vector_width(512))), apply_to = function)
+// clang-format on
+#include "names.h"
+#include "lanes.h"
+
+#include "../rules/list.inc"
+#pragma clang attribute pop
+#endif

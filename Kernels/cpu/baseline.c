@@ -1,0 +1,9 @@
+// The rules for every processor of this architecture: SSE2 on x86-64, NEON on arm64.
+#define LANES 4
+#define INSTRUCTIONS baseline
+#define EACH "../cpu/instantiate.inc"
+
+#include "names.h"
+#include "lanes.h"
+
+#include "../rules/list.inc"

@@ -1,0 +1,25 @@
+// What a rule file stands on, in C for this processor: `lanes`, LANES floats side by side, and how
+// they lie in memory. Each instruction set includes this with its own LANES. The same for OpenCL:
+// ../lanes.cl
+#pragma clang fp contract(off)
+
+typedef float lanes __attribute__((ext_vector_type(LANES)));
+
+#define sqrt __builtin_elementwise_sqrt
+
+#pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
+
+// The first `count` of the lanes; the rest is 0. A constant `count` of LANES is one load.
+static lanes load(const float *from, long count) {
+  lanes value = (lanes)(0.0f);
+  __builtin_memcpy(&value, from, (unsigned long)count * sizeof(float));
+  return value;
+}
+
+static void store(lanes value, float *to, long count) {
+  __builtin_memcpy(to, &value, (unsigned long)count * sizeof(float));
+}
+
+#include "../prepare.cl"
+
+#pragma clang attribute pop

@@ -1,0 +1,103 @@
+// What this processor and this process may do.
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+#include "DescentKernels.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
+#else
+#include <fenv.h>
+#endif
+
+bool descent_supports_avx2(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx2");
+#else
+  return false;
+#endif
+}
+
+bool descent_supports_avx512(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f");
+#else
+  return false;
+#endif
+}
+
+#if defined(__linux__)
+// Processors' worth of time that a control group allows, rounded up; 0 where there is no limit.
+// Version 2 writes "quota period" or "max period" in one file, version 1 a number in each of two.
+static int quota(const char *quotaFile, const char *periodFile) {
+  long allowed = -1, period = 100000;
+  FILE *file = fopen(quotaFile, "re");
+  if (!file) return 0;
+  int numbers = fscanf(file, "%ld %ld", &allowed, &period);
+  fclose(file);
+  if (numbers < 1) return 0;
+  if (periodFile && (file = fopen(periodFile, "re"))) {
+    if (fscanf(file, "%ld", &period) < 1) period = 0;
+    fclose(file);
+  }
+  if (allowed <= 0 || period <= 0) return 0;
+  return (int)((allowed + period - 1) / period);
+}
+#endif
+
+int descent_processors(void) {
+  int count = (int)sysconf(_SC_NPROCESSORS_ONLN);
+#if defined(__linux__)
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) count = CPU_COUNT(&allowed);
+  int limit = quota("/sys/fs/cgroup/cpu.max", NULL);
+  if (!limit)
+    limit = quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  if (limit && limit < count) count = limit;
+#endif
+  return count < 1 ? 1 : count;
+}
+
+void descent_pause(void) {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+#if defined(__x86_64__)
+// All exceptions masked, round to nearest, neither flush-to-zero nor denormals-are-zero.
+uint64_t descent_environment_default(void) {
+  uint64_t before = _mm_getcsr();
+  _mm_setcsr(0x1f80);
+  return before;
+}
+
+void descent_environment_restore(uint64_t before) { _mm_setcsr((unsigned)before); }
+#elif defined(__aarch64__)
+uint64_t descent_environment_default(void) {
+  uint64_t before;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+  __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)0));
+  return before;
+}
+
+void descent_environment_restore(uint64_t before) {
+  __asm__ volatile("msr fpcr, %0" : : "r"(before));
+}
+#else
+uint64_t descent_environment_default(void) {
+  uint64_t before = (uint64_t)fegetround();
+  fesetround(FE_TONEAREST);
+  return before;
+}
+
+void descent_environment_restore(uint64_t before) { fesetround((int)before); }
+#endif

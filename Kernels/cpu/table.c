@@ -1,0 +1,39 @@
+// The table of all rules, and the texts that OpenCL devices compile.
+#pragma clang diagnostic ignored "-Wunused-function"  // the rules are here for their scalars
+#define LANES 1
+#include "DescentKernels.h"
+#include "names.h"
+#include "lanes.h"
+
+#define EACH "../cpu/declare.inc"
+#include "../rules/list.inc"
+#undef EACH
+
+static const descent_rule rules[] = {
+#define EACH "../cpu/tabulate.inc"
+#include "../rules/list.inc"
+};
+
+const descent_rule *descent_rules(int *count) {
+  *count = sizeof rules / sizeof *rules;
+  return rules;
+}
+
+static const char options[] = {
+#embed "../rules/list.inc"
+    , 0};
+static const char lanesText[] = {
+#embed "../lanes.cl"
+    , 0};
+static const char prepareText[] = {
+#embed "../prepare.cl"
+    , 0};
+static const char updateText[] = {
+#embed "../update.cl"
+    , 0};
+
+descent_texts descent_program_texts(void) {
+  return (descent_texts){options, lanesText, prepareText, updateText};
+}
+
+int descent_preparation_size(void) { return sizeof(preparation); }

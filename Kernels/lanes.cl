@@ -1,0 +1,32 @@
+// What a rule file stands on, in OpenCL C: `lanes`, LANES floats side by side, and how they lie in
+// memory. The same for this processor: cpu/lanes.h
+#pragma OPENCL FP_CONTRACT OFF
+
+#define RULE rule
+#define SCALARS scalars
+
+#if LANES == 1
+typedef float lanes;
+#define LOAD(from) (*(from))
+#define STORE(value, to) (*(to) = (value))
+#else
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+typedef JOIN(float, LANES) lanes;
+#define LOAD(from) JOIN(vload, LANES)(0, from)
+#define STORE(value, to) JOIN(vstore, LANES)(value, 0, to)
+#endif
+
+// The first `count` of the lanes; the rest is 0 and is not stored.
+static lanes load_part(const global float *from, uint count) {
+  float values[LANES];
+  for (uint lane = 0; lane < LANES; lane++) values[lane] = lane < count ? from[lane] : 0.0f;
+  return LOAD(values);
+}
+
+static void store_part(lanes value, global float *to, uint count) {
+  float values[LANES];
+  STORE(value, values);
+  for (uint lane = 0; lane < LANES; lane++)
+    if (lane < count) to[lane] = values[lane];
+}

@@ -1,0 +1,39 @@
+// RMSProp (Hinton 2012), centred (Graves 2013, arXiv:1308.0850), with momentum
+//
+//   v ← ρ v + (1 − ρ) g²
+//   a ← ρ a + (1 − ρ) g              centred: w = v − a², at least 0; otherwise w = v
+//   d = gain g / (√(w + εᵣ) + ε)
+//   b ← γ b + d                      with momentum; Nesterov's steps along γ b + d
+//   x ← x − rate b                   or d, without momentum
+//
+// v and a are divided by 1 − ρᵗ on reading where the bias is corrected: `correction`, else 1.
+//
+// The same rule in Swift: Sources/Descent/Rules/RMSProp.swift
+typedef struct {
+  float decay, oneMinusDecay, correction, rootEpsilon, epsilon, gain, momentum, rate;
+} SCALARS;
+
+static void RULE(lanes *x, lanes g, lanes *state, SCALARS s) {
+  lanes *v = state;
+  *v = s.decay * *v + s.oneMinusDecay * (g * g);
+  lanes w = *v * s.correction;
+#if VARIANT & CENTERED
+  lanes *a = state + 1;
+  *a = s.decay * *a + s.oneMinusDecay * g;
+  lanes mean = *a * s.correction;
+  w = w - mean * mean;
+  // A rounding can make the difference negative, and its root NaN. A NaN in w stays.
+  w = w < 0.0f ? (lanes)(0.0f) : w;
+#endif
+  lanes d = s.gain * g / (sqrt(w + s.rootEpsilon) + s.epsilon);
+#if VARIANT & MOMENTUM
+  lanes *b = state + STATES - 1;
+  *b = s.momentum * *b + d;
+#if VARIANT & NESTEROV
+  d = s.momentum * *b + d;
+#else
+  d = *b;
+#endif
+#endif
+  *x = *x - s.rate * d;
+}

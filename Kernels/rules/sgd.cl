@@ -1,0 +1,12 @@
+// Stochastic gradient descent (Robbins & Monro 1951)
+//
+//   x ← x − η g
+//
+// The same rule in Swift: Sources/Descent/Rules/SGD.swift
+typedef struct {
+  float learningRate;
+} SCALARS;
+
+static void RULE(lanes *x, lanes g, lanes *state, SCALARS s) {
+  *x = *x - s.learningRate * g;
+}

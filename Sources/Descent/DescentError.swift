@@ -1,0 +1,59 @@
+/// What a caller asked for that cannot be done. Everything here is found before anything is touched,
+/// but for ``tornStep(_:)``, which says that something was.
+public enum DescentError: Error, Equatable, Sendable {
+  /// A hyper-parameter is not finite or out of its range.
+  case hyperparameter(rule: String, name: String, value: Double, allowed: String)
+  /// Hyper-parameters that exclude each other.
+  case combination(rule: String, reason: String)
+  /// A name that is not known, and those that are.
+  case unknown(kind: String, name: String, known: [String])
+  /// Something has another length than the layout asks for.
+  case count(of: String, given: Int, expected: Int)
+  /// Parameters and gradients share memory.
+  case overlap
+  /// A tensor's shape or name that a layout cannot take.
+  case layout(name: String, reason: String)
+  /// The rule was replaced by one that keeps other states.
+  case ruleChanged(from: String, to: String)
+  /// Nesterov's momentum is not the one that the last step was told would come.
+  case momentumNotAnnounced(announced: Double, given: Double)
+  /// A step after ``Optimizer/settle(_:)``: the parameters are no longer the look-ahead point.
+  case settled
+  /// The call needs a rule or an engine of another kind.
+  case unsupported(String)
+  /// A step failed after it had begun to write; load a state before going on.
+  case tornStep(String)
+}
+
+extension DescentError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .hyperparameter(let rule, let name, let value, let allowed):
+      "\(rule): \(name) is \(value); allowed is \(allowed)"
+    case .combination(let rule, let reason):
+      "\(rule): \(reason)"
+    case .unknown(let kind, let name, let known):
+      "there is no \(kind) \"\(name)\"; there is "
+        + (known.isEmpty ? "none" : known.joined(separator: ", "))
+    case .count(let what, let given, let expected):
+      "\(what): \(given) given, \(expected) expected"
+    case .overlap:
+      "parameters and gradients share memory"
+    case .layout(let name, let reason):
+      "tensor \"\(name)\": \(reason)"
+    case .ruleChanged(let old, let new):
+      "the optimizer keeps the states of \(old), which \(new) cannot use; make a new optimizer"
+    case .momentumNotAnnounced(let announced, let given):
+      "nesterov: momentum is \(given), but the last step prepared for \(announced); "
+        + "set nextMomentum on the step before the change"
+    case .settled:
+      "the parameters were settled, so their gradients are no longer taken at the look-ahead "
+        + "point; reset the optimizer or restore a state before going on"
+    case .unsupported(let what):
+      what
+    case .tornStep(let reason):
+      "an earlier step failed after it had begun to write (\(reason)); "
+        + "reset the optimizer or restore a state before going on"
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/// The rules compiled for this processor, over threads that stay alive between steps. A step allocates
+/// nothing; its bits do not depend on the instruction set or on the number of threads.
+final class CPUEngine: Engine {
+  let name: String
+  private let states: HostStates
+  private let update: CompiledUpdate
+  private let pool: WorkerPool?
+
+  /// Elements that a thread takes at a time. The last block may be shorter.
+  static let block = 1 << 16
+
+  /// From this many elements on, a second thread pays.
+  static let worthThreads = 4 * block
+
+  init(
+    _ rule: any UpdateRule, count: Int, threads: Int?, instructions: InstructionSet?
+  ) throws {
+    let instructions = instructions ?? .best
+    guard instructions.isAvailable, let update = try CompiledRule(rule.kernel).update(for: instructions)
+    else {
+      throw DescentError.unknown(
+        kind: "instruction set of this processor", name: instructions.rawValue,
+        known: InstructionSet.available.map(\.rawValue))
+    }
+    if let threads, threads < 1 {
+      throw DescentError.unsupported("the CPU engine needs at least 1 thread, not \(threads)")
+    }
+    self.update = update
+    states = HostStates(rule, count: count)
+    // Threads that never get a block would only wait.
+    let useful = count < Self.worthThreads ? 1 : (count + Self.block - 1) / Self.block
+    let threads = min(threads ?? usableProcessors(), useful)
+    pool = threads > 1 ? WorkerPool(threads: threads) : nil
+    name = "cpu (\(instructions), \(threads) thread\(threads == 1 ? "" : "s"))"
+  }
+
+  func update(
+    _ parameters: UnsafeMutableBufferPointer<Float>, _ gradients: UnsafeBufferPointer<Float>,
+    _ step: StepInput
+  ) {
+    guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
+    step.withScalars { preparation, scalars in
+      let pass = Pass(
+        update: update, parameters: x, gradients: g, states: states.pointers,
+        stateCount: states.arrays.count, count: parameters.count,
+        preparation: preparation.baseAddress, scalars: scalars.baseAddress)
+      guard let pool else { return pass.run(0..<pass.count) }
+      withUnsafePointer(to: pass) { pass in
+        pool.run(blocks: (pass.pointee.count + Self.block - 1) / Self.block, context: pass) {
+          context, index in
+          let pass = context.assumingMemoryBound(to: Pass.self)
+          let start = index * CPUEngine.block
+          pass.pointee.run(start..<min(start + CPUEngine.block, pass.pointee.count))
+        }
+      }
+    }
+  }
+
+  func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
+    states.read(index, range, into: destination)
+  }
+
+  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) {
+    states.write(index, range, from: source)
+  }
+}
+
+/// One step's pass over memory, any part of which any thread can run.
+struct Pass {
+  let update: CompiledUpdate
+  let parameters: UnsafeMutablePointer<Float>
+  let gradients: UnsafePointer<Float>
+  let states: UnsafePointer<UnsafeMutablePointer<Float>?>
+  let stateCount: Int
+  let count: Int
+  let preparation: UnsafeRawPointer?
+  let scalars: UnsafeRawPointer?
+
+  func run(_ range: Range<Int>) {
+    let start = range.lowerBound
+    withUnsafeTemporaryAllocation(
+      of: UnsafeMutablePointer<Float>?.self, capacity: stateCount + 1
+    ) { shifted in
+      for index in 0..<stateCount { shifted[index] = states[index].map { $0 + start } }
+      update(
+        parameters + start, gradients + start, shifted.baseAddress, range.count, preparation,
+        scalars)
+    }
+  }
+}
+
+extension UpdateRule {
+  /// One step over memory that the caller owns, on the calling thread: for trainers that keep their
+  /// own moments. Allocates nothing that outlives the call.
+  ///
+  /// Elements are independent, so a caller may split the vectors among threads at will without
+  /// changing a bit.
+  ///
+  /// - Parameters:
+  ///   - parameters: updated in place; any alignment.
+  ///   - gradients: as many as parameters, and not overlapping them.
+  ///   - states: one vector for each of ``stateNames``, as long as the parameters; before the first
+  ///     step filled with ``initialValue(ofState:)``.
+  ///   - step: the number of this step, from 1.
+  ///   - gradientScale: what every gradient is multiplied by first: one over a loss scale or over a
+  ///     number of accumulated batches.
+  /// - Throws: ``DescentError``, before anything is touched.
+  public func update(
+    parameters: UnsafeMutableBufferPointer<Float>, gradients: UnsafeBufferPointer<Float>,
+    states: [UnsafeMutableBufferPointer<Float>], step: Int, gradientScale: Double = 1
+  ) throws {
+    try validate()
+    try checkCounts(parameters.count, gradients.count, states.map(\.count), step: step)
+    try checkScale(gradientScale)
+    try checkOverlap(parameters, gradients)
+    guard let update = try CompiledRule(kernel).update(for: .best) else { return }
+    guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
+    withDefaultFloatingPoint {
+      let input = StepInput(rule: self, step: step, gradientScale: gradientScale)
+      input.withScalars { preparation, scalars in
+        states.map(\.baseAddress).withUnsafeBufferPointer { pointers in
+          update(
+            x, g, pointers.baseAddress, parameters.count, preparation.baseAddress,
+            scalars.baseAddress)
+        }
+      }
+    }
+  }
+}
+
+/// Throws unless a gradient can be multiplied by `scale` and mean something.
+func checkScale(_ scale: Double) throws {
+  guard scale.isFinite, Float(scale).isFinite else {
+    throw DescentError.unsupported("gradientScale is \(scale); allowed is a finite number")
+  }
+}
+
+/// Throws if the two vectors share memory: an element's gradient must not change before it is read.
+func checkOverlap(
+  _ parameters: UnsafeMutableBufferPointer<Float>, _ gradients: UnsafeBufferPointer<Float>
+) throws {
+  guard let x = parameters.baseAddress, let g = gradients.baseAddress, !parameters.isEmpty else {
+    return
+  }
+  let x0 = UnsafePointer(x)
+  if x0 < g + gradients.count && g < x0 + parameters.count { throw DescentError.overlap }
+}

@@ -1,0 +1,91 @@
+/// Plain Swift, one element at a time: for tests, and for reading.
+final class ReferenceEngine: Engine {
+  let name = "reference"
+  private let states: HostStates
+
+  init(_ rule: any UpdateRule, count: Int) {
+    states = HostStates(rule, count: count)
+  }
+
+  func update(
+    _ parameters: UnsafeMutableBufferPointer<Float>, _ gradients: UnsafeBufferPointer<Float>,
+    _ step: StepInput
+  ) {
+    guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
+    Self.run(step.rule, x, g, states.arrays, parameters.count, step)
+  }
+
+  private static func run<T: BinaryFloatingPoint>(
+    _ rule: some UpdateRule, _ x: UnsafeMutablePointer<T>, _ g: UnsafePointer<T>,
+    _ states: [UnsafeMutablePointer<T>], _ count: Int, _ step: StepInput
+  ) {
+    let preparation = Preparation<T>(rule, gradientScale: step.gradientScale)
+    rule.reference(
+      ReferenceElements(
+        parameters: x, gradients: g, states: states, count: count, preparation: preparation),
+      at: step.step)
+  }
+
+  func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
+    states.read(index, range, into: destination)
+  }
+
+  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) {
+    states.write(index, range, from: source)
+  }
+}
+
+extension UpdateRule {
+  /// One step in plain Swift over arrays of any floating-point type: in `Double` the truth that
+  /// `Float` engines are measured against. `states` holds an array for each of ``stateNames``; `step`
+  /// counts from 1. Throws ``DescentError`` if the lengths differ or a hyper-parameter is out of
+  /// range.
+  public func referenceUpdate<T: BinaryFloatingPoint>(
+    _ parameters: inout [T], gradients: [T], states: inout [[T]], step: Int,
+    gradientScale: Double = 1
+  ) throws {
+    try validate()
+    try checkCounts(parameters.count, gradients.count, states.map(\.count), step: step)
+    var pointers: [UnsafeMutablePointer<T>] = []
+    // Arrays of arrays cannot lend all their elements at once, so the states go through copies.
+    for state in states {
+      let copy = UnsafeMutablePointer<T>.allocate(capacity: max(1, state.count))
+      copy.initialize(from: state, count: state.count)
+      pointers.append(copy)
+    }
+    defer { for pointer in pointers { pointer.deallocate() } }
+    let preparation = Preparation<T>(self, gradientScale: gradientScale)
+    withDefaultFloatingPoint {
+      parameters.withUnsafeMutableBufferPointer { x in
+        gradients.withUnsafeBufferPointer { g in
+          guard let x = x.baseAddress, let g = g.baseAddress else { return }
+          reference(
+            ReferenceElements(
+              parameters: x, gradients: g, states: pointers, count: gradients.count,
+              preparation: preparation),
+            at: step)
+        }
+      }
+    }
+    for index in states.indices {
+      states[index] = Array(UnsafeBufferPointer(start: pointers[index], count: states[index].count))
+    }
+  }
+
+  /// Throws unless every vector has the parameters' length, every state is there, and `step` is one.
+  func checkCounts(_ parameters: Int, _ gradients: Int, _ states: [Int], step: Int) throws {
+    guard gradients == parameters else {
+      throw DescentError.count(of: "gradients", given: gradients, expected: parameters)
+    }
+    guard states.count == stateNames.count else {
+      throw DescentError.count(
+        of: "states of \(Self.name)", given: states.count, expected: stateNames.count)
+    }
+    for (name, count) in zip(stateNames, states) where count != parameters {
+      throw DescentError.count(of: "state \"\(name)\"", given: count, expected: parameters)
+    }
+    guard step >= 1 else {
+      throw DescentError.unsupported("a step is counted from 1, not \(step)")
+    }
+  }
+}

@@ -1,0 +1,170 @@
+internal import DescentKernels
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Threads that wait for blocks of work. The caller of ``run(blocks:context:_:)`` works too, so a pool
+/// of n starts n − 1 threads, and fewer if the system refuses some.
+final class WorkerPool {
+  typealias Block = @convention(c) (UnsafeRawPointer, Int) -> Void
+
+  private let shared = Shared()
+  private var threads: [pthread_t] = []
+  private let owner = getpid()
+
+  init(threads count: Int) {
+    // Signals are the program's; a worker that took one would run its handler in the wrong place.
+    var (all, before) = (sigset_t(), sigset_t())
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    for _ in 1..<count {
+      var thread = pthread_t()
+      let argument = Unmanaged.passRetained(shared)
+      let status = pthread_create(&thread, nil, { workerMain($0) }, argument.toOpaque())
+      guard status == 0 else {
+        argument.release()
+        return
+      }
+      threads.append(thread)
+    }
+  }
+
+  deinit {
+    // After a fork the threads exist in the parent alone.
+    guard getpid() == owner else { return }
+    shared.stop()
+    for thread in threads { pthread_join(thread, nil) }
+  }
+
+  /// Calls `block` with `context` and every index below `blocks`, on this thread and the workers, and
+  /// returns when all calls have.
+  func run(blocks: Int, context: UnsafeRawPointer, _ block: Block) {
+    guard !threads.isEmpty, getpid() == owner else {
+      for index in 0..<blocks { block(context, index) }
+      return
+    }
+    shared.begin(Shared.Job(block: block, context: context, blocks: blocks), workers: threads.count)
+    shared.work()
+    shared.waitForWorkers()
+  }
+}
+
+private func workerMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  guard let argument else { return nil }
+  let shared = Unmanaged<WorkerPool.Shared>.fromOpaque(argument).takeRetainedValue()
+  withDefaultFloatingPoint { shared.serve() }
+  return nil
+}
+
+extension WorkerPool {
+  /// What the owner and its workers share.
+  ///
+  /// Unchecked, because `job` is a plain variable. Invariant: `begin` alone writes it, under the lock
+  /// and while no worker is between `generation` changing and its own decrement of `working`; a
+  /// worker reads it after it has seen the new generation under the same lock.
+  final class Shared: @unchecked Sendable {
+    struct Job {
+      let block: Block
+      let context: UnsafeRawPointer
+      let blocks: Int
+    }
+
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let started = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let finished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var job: Job?
+    private var isStopping = false
+    private let generation = Atomic<Int>(0)
+    private let next = Atomic<Int>(0)
+    private let working = Atomic<Int>(0)
+
+    init() {
+      mutex.initialize(to: pthread_mutex_t())
+      started.initialize(to: pthread_cond_t())
+      finished.initialize(to: pthread_cond_t())
+      pthread_mutex_init(mutex, nil)
+      pthread_cond_init(started, nil)
+      pthread_cond_init(finished, nil)
+    }
+
+    deinit {
+      pthread_cond_destroy(finished)
+      pthread_cond_destroy(started)
+      pthread_mutex_destroy(mutex)
+      finished.deallocate()
+      started.deallocate()
+      mutex.deallocate()
+    }
+
+    func begin(_ job: Job, workers: Int) {
+      pthread_mutex_lock(mutex)
+      self.job = job
+      next.store(0, ordering: .relaxed)
+      working.store(workers, ordering: .relaxed)
+      generation.add(1, ordering: .releasing)
+      pthread_cond_broadcast(started)
+      pthread_mutex_unlock(mutex)
+    }
+
+    /// Takes blocks until none is left.
+    func work() {
+      guard let job else { return }
+      while true {
+        let index = next.add(1, ordering: .relaxed).oldValue
+        if index >= job.blocks { return }
+        job.block(job.context, index)
+      }
+    }
+
+    func waitForWorkers() {
+      if spin(until: { working.load(ordering: .acquiring) == 0 }) { return }
+      pthread_mutex_lock(mutex)
+      while working.load(ordering: .acquiring) != 0 { pthread_cond_wait(finished, mutex) }
+      pthread_mutex_unlock(mutex)
+    }
+
+    /// A worker's life: waits for a job, works on it, reports, until told to stop.
+    func serve() {
+      var seen = 0
+      while true {
+        _ = spin(until: { generation.load(ordering: .acquiring) != seen })
+        pthread_mutex_lock(mutex)
+        while generation.load(ordering: .relaxed) == seen && !isStopping {
+          pthread_cond_wait(started, mutex)
+        }
+        let stopping = isStopping
+        seen = generation.load(ordering: .relaxed)
+        pthread_mutex_unlock(mutex)
+        if stopping { return }
+        work()
+        if working.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+          pthread_mutex_lock(mutex)
+          pthread_cond_signal(finished)
+          pthread_mutex_unlock(mutex)
+        }
+      }
+    }
+
+    func stop() {
+      pthread_mutex_lock(mutex)
+      isStopping = true
+      generation.add(1, ordering: .releasing)
+      pthread_cond_broadcast(started)
+      pthread_mutex_unlock(mutex)
+    }
+
+    /// Looks a few microseconds long before the caller goes to sleep: waking a thread takes longer.
+    private func spin(until isTrue: () -> Bool) -> Bool {
+      for _ in 0..<2_000 {
+        if isTrue() { return true }
+        descent_pause()
+      }
+      return false
+    }
+  }
+}

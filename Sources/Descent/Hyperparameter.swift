@@ -1,0 +1,132 @@
+/// One hyper-parameter of a rule: its name, where it stands and what it may be. A rule lists them
+/// once; validation, coding and lookup by name follow from the list.
+public struct Hyperparameter<Rule>: Sendable {
+  public typealias Path<Value> = any WritableKeyPath<Rule, Value> & Sendable
+
+  /// What a number may be. It is finite in any case.
+  public enum Allowed: Sendable, CustomStringConvertible {
+    case atLeastZero, aboveZero, fromZeroToBelowOne
+
+    func contains(_ value: Double) -> Bool {
+      guard value.isFinite else { return false }
+      return switch self {
+      case .atLeastZero: value >= 0
+      case .aboveZero: value > 0
+      case .fromZeroToBelowOne: value >= 0 && value < 1
+      }
+    }
+
+    public var description: String {
+      switch self {
+      case .atLeastZero: "a finite number of at least 0"
+      case .aboveZero: "a finite number above 0"
+      case .fromZeroToBelowOne: "a number of at least 0 and below 1"
+      }
+    }
+  }
+
+  enum Storage: Sendable {
+    case number(Path<Double>, Allowed)
+    case optional(Path<Double?>, Allowed)
+    case flag(Path<Bool>)
+    case fixed(Bool)
+  }
+
+  public let name: String
+  let storage: Storage
+
+  /// A number with its allowed range.
+  public static func number(_ name: String, _ path: Path<Double>, _ allowed: Allowed) -> Self {
+    Self(name: name, storage: .number(path, allowed))
+  }
+
+  /// A number that may be left out.
+  public static func optional(_ name: String, _ path: Path<Double?>, _ allowed: Allowed) -> Self {
+    Self(name: name, storage: .optional(path, allowed))
+  }
+
+  /// A switch.
+  public static func flag(_ name: String, _ path: Path<Bool>) -> Self {
+    Self(name: name, storage: .flag(path))
+  }
+
+  /// A switch that this rule has set for good, such as AdamW's decoupled decay.
+  public static func fixed(_ name: String, _ value: Bool) -> Self {
+    Self(name: name, storage: .fixed(value))
+  }
+
+  /// The value that is not allowed, if it is not.
+  func violation(in rule: Rule) -> (value: Double, allowed: Allowed)? {
+    let (value, allowed): (Double?, Allowed)
+    switch storage {
+    case .number(let path, let range): (value, allowed) = (rule[keyPath: path], range)
+    case .optional(let path, let range): (value, allowed) = (rule[keyPath: path], range)
+    case .flag, .fixed: return nil
+    }
+    guard let value, !allowed.contains(value) else { return nil }
+    return (value, allowed)
+  }
+}
+
+/// A key by name: hyper-parameters are coded under the names of their list.
+struct NameKey: CodingKey {
+  let stringValue: String
+  var intValue: Int? { nil }
+  init(stringValue: String) { self.stringValue = stringValue }
+  init?(intValue: Int) { nil }
+}
+
+extension UpdateRule {
+  public func validate() throws {
+    for parameter in Self.hyperparameters {
+      if let (value, allowed) = parameter.violation(in: self) {
+        throw DescentError.hyperparameter(
+          rule: Self.name, name: parameter.name, value: value, allowed: allowed.description)
+      }
+    }
+    if let reason = conflict {
+      throw DescentError.combination(rule: Self.name, reason: reason)
+    }
+  }
+
+  /// Every hyper-parameter by its name. Those left out keep their defaults; a name that the rule does
+  /// not have, a value out of range or a combination that it refuses throws ``DescentError``.
+  public init(from decoder: any Decoder) throws {
+    self.init()
+    let values = try decoder.container(keyedBy: NameKey.self)
+    let known = Self.hyperparameters.map(\.name)
+    if let stranger = values.allKeys.first(where: { !known.contains($0.stringValue) }) {
+      throw DescentError.unknown(
+        kind: "hyper-parameter of \(Self.name)", name: stranger.stringValue, known: known)
+    }
+    for parameter in Self.hyperparameters {
+      let key = NameKey(stringValue: parameter.name)
+      guard values.contains(key) else { continue }
+      switch parameter.storage {
+      case .number(let path, _): self[keyPath: path] = try values.decode(Double.self, forKey: key)
+      case .optional(let path, _):
+        self[keyPath: path] = try values.decode(Double?.self, forKey: key)
+      case .flag(let path): self[keyPath: path] = try values.decode(Bool.self, forKey: key)
+      case .fixed(let value):
+        guard try values.decode(Bool.self, forKey: key) == value else {
+          throw DescentError.combination(
+            rule: Self.name, reason: "\(parameter.name) is always \(value)")
+        }
+      }
+    }
+    try validate()
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: NameKey.self)
+    for parameter in Self.hyperparameters {
+      let key = NameKey(stringValue: parameter.name)
+      switch parameter.storage {
+      case .number(let path, _): try values.encode(self[keyPath: path], forKey: key)
+      case .optional(let path, _): try values.encodeIfPresent(self[keyPath: path], forKey: key)
+      case .flag(let path): try values.encode(self[keyPath: path], forKey: key)
+      case .fixed(let value): try values.encode(value, forKey: key)
+      }
+    }
+  }
+}

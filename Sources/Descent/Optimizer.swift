@@ -1,0 +1,340 @@
+#if OpenCL
+  public import OpenCLHost
+#endif
+
+/// A rule at work on a model: owns the rule's states and counts its steps.
+///
+/// ```swift
+/// var layout = ParameterLayout()
+/// try layout.append("weight", shape: [10, 64])
+/// let optimizer = try Optimizer(Adam(learningRate: 1e-3), layout: layout)
+/// try optimizer.step(&parameters, gradients: gradients)
+/// ```
+///
+/// Not `Sendable`, and without a lock: one trainer, one optimizer. Whatever the engine, the same
+/// calls leave the same bits, except on a device that says otherwise of itself (`Device.sameBits`).
+public final class Optimizer {
+  /// The rule. Its hyper-parameters may be set between steps; the next step validates them, and refuses
+  /// a rule of another type or one that keeps other states.
+  public var rule: any UpdateRule {
+    didSet { ruleIsChecked = false }
+  }
+
+  public let layout: ParameterLayout
+
+  /// What runs the steps: `cpu (avx512, 2 threads)`.
+  public var engineName: String { engine.name }
+
+  /// Why this engine, in a sentence.
+  public let engineReason: String
+
+  /// How many steps have been taken. Bias corrections follow from it.
+  public private(set) var stepCount = 0
+
+  let engine: any Engine
+  private let kernel: String
+  private var ruleIsChecked = true
+  /// The rule as the last step took it, for rules that look back.
+  private var lastRule: (any UpdateRule)?
+  private var isSettled = false
+  private var tornReason: String?
+
+  /// - Throws: ``DescentError`` for a rule or an engine choice that cannot be; `OpenCLError` if the
+  ///   device refuses.
+  public init(
+    _ rule: any UpdateRule, layout: ParameterLayout, on choice: EngineChoice = .automatic
+  ) throws {
+    try rule.validate()
+    self.rule = rule
+    self.layout = layout
+    kernel = rule.kernel
+    (engine, engineReason) = try withDefaultFloatingPoint {
+      try choice.engine(for: rule, count: layout.count)
+    }
+  }
+
+  /// η of the rule.
+  public var learningRate: Double {
+    get { rule.learningRate }
+    set { rule.learningRate = newValue }
+  }
+
+  // MARK: Steps
+
+  /// Updates all parameters from all gradients.
+  ///
+  /// - Parameters:
+  ///   - parameters: `layout.count` elements, tensor after tensor.
+  ///   - gradients: lie the same way.
+  ///   - gradientScale: what every gradient is multiplied by first: one over a loss scale, or over a
+  ///     number of accumulated batches.
+  /// - Throws: ``DescentError`` before anything is touched; `OpenCLError` if the device fails.
+  public func step(
+    _ parameters: inout [Float], gradients: [Float], gradientScale: Double = 1
+  ) throws {
+    try parameters.withUnsafeMutableBufferPointer { parameters in
+      try gradients.withUnsafeBufferPointer { gradients in
+        try step(parameters, gradients: gradients, gradientScale: gradientScale)
+      }
+    }
+  }
+
+  /// Updates memory that a span lends: `step(parameters.mutableSpan, gradients: gradients.span)`.
+  /// Otherwise as ``step(_:gradients:gradientScale:)-([Float],_,_)``.
+  public func step(
+    _ parameters: consuming MutableSpan<Float>, gradients: Span<Float>, gradientScale: Double = 1
+  ) throws {
+    try parameters.withUnsafeMutableBufferPointer { parameters in
+      try gradients.withUnsafeBufferPointer { gradients in
+        try step(parameters, gradients: gradients, gradientScale: gradientScale)
+      }
+    }
+  }
+
+  /// Updates memory of any alignment. The two must not overlap. Otherwise as
+  /// ``step(_:gradients:gradientScale:)-([Float],_,_)``.
+  public func step(
+    _ parameters: UnsafeMutableBufferPointer<Float>, gradients: UnsafeBufferPointer<Float>,
+    gradientScale: Double = 1
+  ) throws {
+    try checkCount("parameters", parameters.count)
+    try checkCount("gradients", gradients.count)
+    try checkOverlap(parameters, gradients)
+    try take(gradientScale) { input in try engine.update(parameters, gradients, input) }
+  }
+
+  /// Checks that a step may be taken, takes it in the default floating-point environment, counts it.
+  private func take<Result>(
+    _ gradientScale: Double, _ update: (StepInput) throws -> Result
+  ) throws -> Result {
+    if let tornReason { throw DescentError.tornStep(tornReason) }
+    if isSettled { throw DescentError.settled }
+    if !ruleIsChecked { try checkRule() }
+    try checkScale(gradientScale)
+    let input = StepInput(rule: rule, step: stepCount + 1, gradientScale: gradientScale)
+    do {
+      let result = try withDefaultFloatingPoint { try update(input) }
+      stepCount += 1
+      lastRule = rule
+      return result
+    } catch let torn as TornStep {
+      tornReason = "\(torn.underlying)"
+      throw torn.underlying
+    }
+  }
+
+  private func checkRule() throws {
+    try Self.check(rule, after: lastRule, kernel: kernel)
+    ruleIsChecked = true
+  }
+
+  private static func check<Rule: UpdateRule>(
+    _ rule: Rule, after last: (any UpdateRule)?, kernel: String
+  ) throws {
+    try rule.validate()
+    guard rule.kernel == kernel else {
+      throw DescentError.ruleChanged(from: kernel, to: rule.kernel)
+    }
+    guard let last else { return }
+    guard let last = last as? Rule else {
+      throw DescentError.ruleChanged(from: type(of: last).name, to: Rule.name)
+    }
+    try rule.validate(after: last)
+  }
+
+  private func checkCount(_ what: String, _ given: Int) throws {
+    guard given == layout.count else {
+      throw DescentError.count(of: what, given: given, expected: layout.count)
+    }
+  }
+
+  // MARK: States
+
+  /// The states that the rule keeps, by name.
+  public var stateNames: [String] { rule.stateNames }
+
+  /// A state of one tensor: `try optimizer.state("m", of: "weight")`. Waits for enqueued steps.
+  public func state(_ name: String, of tensor: String) throws -> [Float] {
+    try read(stateIndex(name), layout.tensor(tensor).range)
+  }
+
+  /// A state of the whole model, as the parameters lie. Waits for enqueued steps.
+  public func state(_ name: String) throws -> [Float] {
+    try read(stateIndex(name), 0..<layout.count)
+  }
+
+  /// Replaces a state of one tensor.
+  public func setState(_ name: String, of tensor: String, to values: [Float]) throws {
+    let tensor = try layout.tensor(tensor)
+    guard values.count == tensor.count else {
+      throw DescentError.count(
+        of: "state \"\(name)\" of \"\(tensor.name)\"", given: values.count, expected: tensor.count)
+    }
+    try write(stateIndex(name), tensor.range, values)
+  }
+
+  /// Every state of the whole model by name: with ``stepCount`` and the parameters, all that it takes
+  /// to go on elsewhere.
+  public func states() throws -> [String: [Float]] {
+    var result: [String: [Float]] = [:]
+    for name in stateNames { result[name] = try state(name) }
+    return result
+  }
+
+  /// Takes up where another optimizer of this rule and layout stopped.
+  ///
+  /// - Parameters:
+  ///   - states: what ``states()`` gave: every state, whole.
+  ///   - stepCount: how many steps that optimizer had taken.
+  public func restore(states: [String: [Float]], stepCount: Int) throws {
+    for name in states.keys { _ = try stateIndex(name) }
+    for name in stateNames {
+      try checkCount("state \"\(name)\"", states[name]?.count ?? 0)
+    }
+    guard stepCount >= 0 else {
+      throw DescentError.unsupported("stepCount is \(stepCount); allowed is 0 or more")
+    }
+    tornReason = "a state was only partly restored"
+    for (index, name) in stateNames.enumerated() {
+      if let values = states[name] { try write(index, 0..<layout.count, values) }
+    }
+    begin(at: stepCount)
+  }
+
+  /// Forgets all steps: states and step count as at the beginning.
+  public func reset() throws {
+    tornReason = "a state was only partly reset"
+    for (index, name) in stateNames.enumerated() {
+      let value = Float(rule.initialValue(ofState: name))
+      try write(index, 0..<layout.count, Array(repeating: value, count: layout.count))
+    }
+    begin(at: 0)
+  }
+
+  private func begin(at count: Int) {
+    stepCount = count
+    tornReason = nil
+    isSettled = false
+    lastRule = nil
+    ruleIsChecked = false
+  }
+
+  private func stateIndex(_ name: String) throws -> Int {
+    guard let index = stateNames.firstIndex(of: name) else {
+      throw DescentError.unknown(
+        kind: "state of \(type(of: rule).name)", name: name, known: stateNames)
+    }
+    return index
+  }
+
+  private func read(_ index: Int, _ range: Range<Int>) throws -> [Float] {
+    try [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
+      if let start = buffer.baseAddress { try engine.readState(index, range, into: start) }
+      initialized = range.count
+    }
+  }
+
+  private func write(_ index: Int, _ range: Range<Int>, _ values: [Float]) throws {
+    try values.withUnsafeBufferPointer { buffer in
+      if let start = buffer.baseAddress { try engine.writeState(index, range, from: start) }
+    }
+  }
+}
+
+// MARK: Look-ahead
+
+extension Optimizer {
+  /// Writes Nesterov's iterate W = φ + γV into `iterate`, from the parameters φ that steps update.
+  /// The parameters stay as they are, and training may go on: this is what to evaluate and to save.
+  ///
+  /// - Throws: ``DescentError/unsupported(_:)`` if the rule is not ``Nesterov``.
+  public func writeIterate(from parameters: [Float], into iterate: inout [Float]) throws {
+    try checkCount("parameters", parameters.count)
+    try checkCount("iterate", iterate.count)
+    let ahead = try lookAhead()
+    for i in iterate.indices { iterate[i] = parameters[i] + ahead[i] }
+  }
+
+  /// Replaces the parameters φ by Nesterov's iterate W, at the end of training. Later steps throw
+  /// ``DescentError/settled`` until ``reset()`` or ``restore(states:stepCount:)``.
+  public func settle(_ parameters: inout [Float]) throws {
+    try checkCount("parameters", parameters.count)
+    let ahead = try lookAhead()
+    for i in parameters.indices { parameters[i] += ahead[i] }
+    isSettled = true
+  }
+
+  /// γV, what φ is short of W; nothing once settled.
+  private func lookAhead() throws -> [Float] {
+    guard let rule = rule as? Nesterov else {
+      throw DescentError.unsupported(
+        "only nesterov's parameters are a look-ahead point; \(type(of: rule).name)'s are the iterate")
+    }
+    let momentum = Float((lastRule as? Nesterov ?? rule).heldMomentum)
+    let scale = isSettled ? 0 : momentum
+    return try withDefaultFloatingPoint { try state("b").map { scale * $0 } }
+  }
+}
+
+// MARK: Device memory
+
+#if OpenCL
+  extension Optimizer {
+    /// The OpenCL queue that steps run on, nil on other engines. Buffers for ``enqueueStep`` belong to
+    /// its context.
+    public var queue: CommandQueue? { (engine as? OpenCLEngine)?.queue }
+
+    /// Enqueues a step over device memory and returns its event, without waiting.
+    ///
+    /// - Parameters:
+    ///   - parameters: `layout.count` elements, in the context of ``queue``.
+    ///   - gradients: lie the same way, in a buffer of their own.
+    ///   - after: what the step waits for, beyond what is in ``queue`` already.
+    /// - Throws: ``DescentError`` before anything is touched, also on an engine without a device;
+    ///   `OpenCLError` if the device refuses.
+    @discardableResult
+    public func enqueueStep(
+      _ parameters: Buffer<Float>, gradients: Buffer<Float>, gradientScale: Double = 1,
+      after events: [Event] = []
+    ) throws -> Event {
+      guard let engine = engine as? OpenCLEngine else {
+        throw DescentError.unsupported(
+          "enqueueStep needs an optimizer on an OpenCL device; this one runs on \(engineName)")
+      }
+      try checkCount("parameters", parameters.count)
+      try checkCount("gradients", gradients.count)
+      guard parameters !== gradients else { throw DescentError.overlap }
+      return try take(gradientScale) { input in
+        try engine.enqueue(parameters, gradients, input, after: events)
+      }
+    }
+  }
+#endif
+
+extension EngineChoice {
+  /// The engine, and why it is this one.
+  func engine(for rule: any UpdateRule, count: Int) throws -> (any Engine, String) {
+    switch kind {
+    case .automatic:
+      let automatic = AutomaticChoice()
+      return (try automatic.choice.engine(for: rule, count: count).0, automatic.reason)
+    case .cpu(let threads, let instructions):
+      let engine = try CPUEngine(rule, count: count, threads: threads, instructions: instructions)
+      return (engine, "asked for")
+    case .reference:
+      return (ReferenceEngine(rule, count: count), "asked for")
+    #if OpenCL
+      case .device(let device, let shape):
+        guard device.isAvailable else {
+          throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
+        }
+        let queue = try CommandQueue(Context(device))
+        let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
+        return (engine, "asked for")
+      case .queue(let queue, let shape):
+        let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
+        return (engine, "asked for")
+    #endif
+    }
+  }
+}

@@ -1,0 +1,191 @@
+/// Momentum (Polyak 1964) in the forms of the literature and of the libraries.
+///
+/// | form | flags | who |
+/// |---|---|---|
+/// | b ← γb + g; x ← x − ηb | none | PyTorch, Optax |
+/// | V ← γV + ηg; x ← x − V | `learningRateInBuffer` | the literature's accumulated form, Keras |
+/// | V ← γV + (1−γ)g; x ← x − ηV | `exponentialAverage` | the literature's averaged form |
+///
+/// At a constant rate the first two are one method, and the third is it at the rate that
+/// ``averaged`` and ``accumulated`` convert to. Under a schedule they part: outside the buffer, past
+/// gradients are re-scaled by today's rate; inside, they keep the rate they came with.
+///
+/// `nesterov` is the one-gradient form of Nesterov's method, as PyTorch, Optax and Keras have it. The
+/// look-ahead method itself is ``Nesterov``.
+///
+/// The same rule for devices: Kernels/rules/momentum.cl.
+public struct Momentum: UpdateRule {
+  public static let name = "momentum"
+
+  public var learningRate = 0.01
+  /// γ.
+  public var momentum = 0.9
+  /// The gradient enters the buffer times 1 − dampening.
+  public var dampening = 0.0
+  /// Steps along γb + g instead of b.
+  public var nesterov = false
+  /// The buffer holds steps (V) rather than gradients (b).
+  public var learningRateInBuffer = false
+  /// The gradient enters the buffer times 1 − γ.
+  public var exponentialAverage = false
+  /// Divides the average by 1 − γᵗ, so that it starts unbiased.
+  public var biasCorrection = false
+  /// The first gradient enters the buffer whole, as PyTorch does it.
+  public var firstStepUndamped = false
+  public var weightDecay = 0.0
+  public var decoupled = false
+  public var maximize = false
+
+  public init() {}
+
+  public init(
+    learningRate: Double, momentum: Double = 0.9, dampening: Double = 0, nesterov: Bool = false,
+    learningRateInBuffer: Bool = false, exponentialAverage: Bool = false,
+    biasCorrection: Bool = false, firstStepUndamped: Bool = false, weightDecay: Double = 0,
+    decoupled: Bool = false, maximize: Bool = false
+  ) {
+    self.learningRate = learningRate
+    self.momentum = momentum
+    self.dampening = dampening
+    self.nesterov = nesterov
+    self.learningRateInBuffer = learningRateInBuffer
+    self.exponentialAverage = exponentialAverage
+    self.biasCorrection = biasCorrection
+    self.firstStepUndamped = firstStepUndamped
+    self.weightDecay = weightDecay
+    self.decoupled = decoupled
+    self.maximize = maximize
+  }
+
+  public static let hyperparameters: [Hyperparameter<Self>] = [
+    .number("learningRate", \.learningRate, .atLeastZero),
+    .number("momentum", \.momentum, .fromZeroToBelowOne),
+    .number("dampening", \.dampening, .fromZeroToBelowOne),
+    .flag("nesterov", \.nesterov),
+    .flag("learningRateInBuffer", \.learningRateInBuffer),
+    .flag("exponentialAverage", \.exponentialAverage),
+    .flag("biasCorrection", \.biasCorrection),
+    .flag("firstStepUndamped", \.firstStepUndamped),
+    .number("weightDecay", \.weightDecay, .atLeastZero),
+    .flag("decoupled", \.decoupled),
+    .flag("maximize", \.maximize),
+  ]
+
+  public var conflict: String? {
+    if nesterov && dampening != 0 { return "nesterov needs a dampening of 0" }
+    if nesterov && exponentialAverage {
+      return "nesterov and exponentialAverage together are no known method"
+    }
+    if exponentialAverage && dampening != 0 {
+      return "exponentialAverage sets the dampening itself; leave it at 0"
+    }
+    if biasCorrection && !exponentialAverage {
+      return "biasCorrection needs exponentialAverage"
+    }
+    return nil
+  }
+
+  public var kernel: String { nesterov ? "momentum_nesterov" : "momentum" }
+  public var stateNames: [String] { ["b"] }
+
+  /// One structure for every form; momentum.cl says what each factor multiplies.
+  public struct Scalars<T: BinaryFloatingPoint> {
+    let momentum, gain, nextMomentum, direct, rate: T
+
+    /// b ← momentum·b + gain·g; x ← x − rate·b, or with Nesterov x − rate·(nextMomentum·b + direct·g).
+    func update(_ x: inout T, _ g: T, _ b: inout T, nesterov: Bool) {
+      b = momentum * b + gain * g
+      if nesterov {
+        x = x - rate * (nextMomentum * b + direct * g)
+      } else {
+        x = x - rate * b
+      }
+    }
+  }
+  public typealias KernelScalars = Scalars<Float>
+
+  public func scalars<T: BinaryFloatingPoint>(at step: Int) -> Scalars<T> {
+    let rateInside = learningRateInBuffer ? learningRate : 1
+    var gain = exponentialAverage ? 1 - momentum : 1 - dampening
+    if firstStepUndamped && step == 1 { gain = 1 }
+    let correction = biasCorrection ? oneMinusPower(momentum, step) : 1
+    return Scalars(
+      momentum: T(momentum), gain: T(gain * rateInside), nextMomentum: T(momentum),
+      direct: T(rateInside), rate: T((learningRateInBuffer ? 1 : learningRate) / correction))
+  }
+
+  public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
+    let s: Scalars<T> = scalars(at: step)
+    elements.forEach { x, g, state in
+      s.update(&x, g, &state[0], nesterov: nesterov)
+    }
+  }
+
+  public static let variants = [
+    RuleVariant("momentum", Momentum(learningRate: 0.01), digest: 0),
+    RuleVariant("momentum nesterov", Momentum(learningRate: 0.01, nesterov: true), digest: 0),
+    RuleVariant(
+      "momentum accumulated",
+      Momentum(learningRate: 0.01, learningRateInBuffer: true, weightDecay: 0.1), digest: 0),
+    RuleVariant(
+      "momentum averaged",
+      Momentum(
+        learningRate: 0.1, exponentialAverage: true, biasCorrection: true, weightDecay: 0.1,
+        decoupled: true), digest: 0),
+    RuleVariant(
+      "momentum dampened",
+      Momentum(learningRate: 0.01, dampening: 0.1, firstStepUndamped: true, maximize: true),
+      digest: 0),
+  ]
+}
+
+extension Momentum {
+  /// The literature's accumulated form: V ← γV + ηg; x ← x − V.
+  public static func accumulated(learningRate: Double, momentum: Double = 0.9) -> Momentum {
+    Momentum(learningRate: learningRate, momentum: momentum, learningRateInBuffer: true)
+  }
+
+  /// The literature's exponentially averaged form: V ← γV + (1−γ)g; x ← x − ηV.
+  public static func averaged(learningRate: Double, momentum: Double = 0.9) -> Momentum {
+    Momentum(learningRate: learningRate, momentum: momentum, exponentialAverage: true)
+  }
+
+  /// The rate at which the averaged form takes the steps that the accumulated form takes at `rate`:
+  /// η/(1 − γ). Exact for constant η and γ.
+  public static func averagedLearningRate(accumulated rate: Double, momentum: Double) -> Double {
+    rate / (1 - momentum)
+  }
+
+  /// The rate at which the accumulated form takes the steps that the averaged form takes at `rate`:
+  /// η(1 − γ). Exact for constant η and γ.
+  public static func accumulatedLearningRate(averaged rate: Double, momentum: Double) -> Double {
+    rate * (1 - momentum)
+  }
+
+  /// `torch.optim.SGD` with momentum. PyTorch lets the first gradient in whole wherever it dampens.
+  public static func pyTorch(
+    learningRate: Double = 1e-3, momentum: Double = 0.9, dampening: Double = 0,
+    nesterov: Bool = false, weightDecay: Double = 0
+  ) -> Momentum {
+    Momentum(
+      learningRate: learningRate, momentum: momentum, dampening: dampening, nesterov: nesterov,
+      firstStepUndamped: dampening != 0, weightDecay: weightDecay)
+  }
+
+  /// `optax.sgd` with momentum, which has no default rate.
+  public static func optax(
+    learningRate: Double, momentum: Double = 0.9, nesterov: Bool = false
+  ) -> Momentum {
+    Momentum(learningRate: learningRate, momentum: momentum, nesterov: nesterov)
+  }
+
+  /// `keras.optimizers.SGD` with momentum; Keras keeps the rate in the buffer and decouples the decay.
+  public static func keras(
+    learningRate: Double = 0.01, momentum: Double = 0.9, nesterov: Bool = false,
+    weightDecay: Double = 0
+  ) -> Momentum {
+    Momentum(
+      learningRate: learningRate, momentum: momentum, nesterov: nesterov,
+      learningRateInBuffer: true, weightDecay: weightDecay, decoupled: true)
+  }
+}

@@ -1,0 +1,98 @@
+/// An optimizer's formula with its hyper-parameters, as a plain value: what one step does to one
+/// element, given the element's gradient and states.
+///
+/// The formula stands twice, once in `Kernels/rules` for every device and once in ``reference(_:at:)``,
+/// and tests hold the two together bit by bit. Everything that depends on the step but not on the
+/// element is worked out here in `Double` and rounded once.
+///
+/// A conforming type names a variant that the package has compiled, so the rules are those of this
+/// package: ``Rules/all``.
+public protocol UpdateRule: Hashable, Codable, Sendable {
+  /// The scalars as the kernel takes them: a structure of `Float`s, field for field the rule file's.
+  associatedtype KernelScalars
+
+  /// The rule's name in files and on the command line: `"adam"`.
+  static var name: String { get }
+
+  /// Every hyper-parameter, for validation, coding and lookup by name.
+  static var hyperparameters: [Hyperparameter<Self>] { get }
+
+  /// Settings that between them reach every compiled variant and every hyper-parameter. Tests,
+  /// `descent verify` and benchmarks run over them.
+  static var variants: [RuleVariant] { get }
+
+  /// The rule with its default hyper-parameters.
+  init()
+
+  /// η. May change from step to step; nothing is recompiled.
+  var learningRate: Double { get set }
+
+  /// λ, the strength of the weight decay.
+  var weightDecay: Double { get }
+
+  /// How weight decay enters: not decoupled, g ← g + λx before the rule sees the gradient; decoupled,
+  /// x ← (1 − ηλ)x before the rule sees the parameter.
+  var decoupled: Bool { get }
+
+  /// Whether to climb instead: the rule sees −g. Weight decay still shrinks.
+  var maximize: Bool { get }
+
+  /// The compiled variant that these hyper-parameters ask for: a name of `Kernels/rules/list.inc`.
+  var kernel: String { get }
+
+  /// The states by name, in the kernel's order. Each has the parameters' shape.
+  var stateNames: [String] { get }
+
+  /// What a state holds before the first step.
+  func initialValue(ofState name: String) -> Double
+
+  /// Why these hyper-parameters exclude each other, if they do.
+  var conflict: String? { get }
+
+  /// Throws ``DescentError`` if a hyper-parameter is not finite or out of its range, or if two exclude
+  /// each other.
+  func validate() throws
+
+  /// Throws ``DescentError`` if this rule cannot take the step after one that `last` took.
+  func validate(after last: Self) throws
+
+  /// What the kernel needs besides the element, for step `step`, counted from 1.
+  func scalars(at step: Int) -> KernelScalars
+
+  /// One step over all elements in plain Swift, each operation rounded once, in the kernel's order.
+  func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int)
+}
+
+extension UpdateRule {
+  public func initialValue(ofState name: String) -> Double { 0 }
+  public var conflict: String? { nil }
+  public func validate(after last: Self) throws {}
+}
+
+/// A setting of a rule that stands for a compiled variant or for a hyper-parameter's use.
+public struct RuleVariant: Sendable {
+  /// What is special about it: `"adam"`, `"adam rootEpsilon"`.
+  public let name: String
+  public let rule: any UpdateRule
+  /// The ``Digest`` of parameters and states after the 25 pinned steps of ``PinnedSteps``. It differs
+  /// between two versions of the package only where the changelog says so.
+  public let digest: UInt64
+
+  public init(_ name: String, _ rule: any UpdateRule, digest: UInt64) {
+    (self.name, self.rule, self.digest) = (name, rule, digest)
+  }
+}
+
+/// βᵗ by repeated squaring, so that two machines agree on it; their C libraries' `pow` may not.
+func power(_ base: Double, _ exponent: Int) -> Double {
+  var (result, square, left) = (1.0, base, exponent)
+  while left > 0 {
+    if left & 1 == 1 { result *= square }
+    square *= square
+    left >>= 1
+  }
+  return result
+}
+
+/// 1 − βᵗ: what a running average that started at 0 has gathered of its weight after `step` steps.
+func oneMinusPower(_ beta: Double, _ step: Int) -> Double { 1 - power(beta, step) }
