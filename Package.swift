@@ -24,8 +24,9 @@ let package = Package(
       name: "CDescentOpenCL", path: "Sources/COpenCL", pkgConfig: "OpenCL",
       providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
     .target(
-      name: "OpenCLHost", dependencies: [.target(name: "CDescentOpenCL", condition: openCL)]),
-    .target(name: "DescentKernels", path: "Kernels"),
+      name: "OpenCLHost", dependencies: [.target(name: "CDescentOpenCL", condition: openCL)],
+      exclude: ["README.md"]),
+    .target(name: "DescentKernels", path: "Kernels", exclude: ["README.md"]),
     .target(
       name: "Descent",
       dependencies: ["DescentKernels", .target(name: "OpenCLHost", condition: openCL)]),
@@ -42,8 +43,10 @@ let package = Package(
     .testTarget(
       name: "DescentTests",
       dependencies: [
-        "Descent", "DescentKernels", .target(name: "OpenCLHost", condition: openCL),
-      ]),
+        "Descent", "DescentKernels", "descent-tool",
+        .target(name: "OpenCLHost", condition: openCL),
+      ],
+      resources: [.copy("Goldens")]),
     .testTarget(name: "ToolTests", dependencies: ["descent-tool"]),
   ],
   swiftLanguageModes: [.v6],

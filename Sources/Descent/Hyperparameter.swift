@@ -32,8 +32,19 @@ public struct Hyperparameter<Rule>: Sendable {
     case fixed(Bool)
   }
 
+  /// What it is: a number, a number that may be left out, or a switch.
+  public enum Kind: Sendable { case number, optional, flag }
+
   public let name: String
   let storage: Storage
+
+  public var kind: Kind {
+    switch storage {
+    case .number: .number
+    case .optional: .optional
+    case .flag, .fixed: .flag
+    }
+  }
 
   /// A number with its allowed range.
   public static func number(_ name: String, _ path: Path<Double>, _ allowed: Allowed) -> Self {

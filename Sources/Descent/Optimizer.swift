@@ -1,5 +1,5 @@
 #if OpenCL
-  public import OpenCLHost
+public import OpenCLHost
 #endif
 
 /// A rule at work on a model: owns the rule's states and counts its steps.
@@ -268,7 +268,8 @@ extension Optimizer {
   private func lookAhead() throws -> [Float] {
     guard let rule = rule as? Nesterov else {
       throw DescentError.unsupported(
-        "only nesterov's parameters are a look-ahead point; \(type(of: rule).name)'s are the iterate")
+        "only nesterov's parameters are a look-ahead point; \(type(of: rule).name)'s are the iterate"
+      )
     }
     let momentum = Float((lastRule as? Nesterov ?? rule).heldMomentum)
     let scale = isSettled ? 0 : momentum
@@ -279,36 +280,46 @@ extension Optimizer {
 // MARK: Device memory
 
 #if OpenCL
-  extension Optimizer {
-    /// The OpenCL queue that steps run on, nil on other engines. Buffers for ``enqueueStep`` belong to
-    /// its context.
-    public var queue: CommandQueue? { (engine as? OpenCLEngine)?.queue }
+extension Optimizer {
+  /// The OpenCL queue that steps run on, nil on other engines. Buffers for ``enqueueStep`` belong to
+  /// its context.
+  public var queue: CommandQueue? { (engine as? OpenCLEngine)?.queue }
 
-    /// Enqueues a step over device memory and returns its event, without waiting.
-    ///
-    /// - Parameters:
-    ///   - parameters: `layout.count` elements, in the context of ``queue``.
-    ///   - gradients: lie the same way, in a buffer of their own.
-    ///   - after: what the step waits for, beyond what is in ``queue`` already.
-    /// - Throws: ``DescentError`` before anything is touched, also on an engine without a device;
-    ///   `OpenCLError` if the device refuses.
-    @discardableResult
-    public func enqueueStep(
-      _ parameters: Buffer<Float>, gradients: Buffer<Float>, gradientScale: Double = 1,
-      after events: [Event] = []
-    ) throws -> Event {
-      guard let engine = engine as? OpenCLEngine else {
-        throw DescentError.unsupported(
-          "enqueueStep needs an optimizer on an OpenCL device; this one runs on \(engineName)")
-      }
-      try checkCount("parameters", parameters.count)
-      try checkCount("gradients", gradients.count)
-      guard parameters !== gradients else { throw DescentError.overlap }
-      return try take(gradientScale) { input in
-        try engine.enqueue(parameters, gradients, input, after: events)
-      }
+  /// Enqueues a step over device memory and returns its event, without waiting.
+  ///
+  /// - Parameters:
+  ///   - parameters: `layout.count` elements, in the context of ``queue``.
+  ///   - gradients: lie the same way. The two must not overlap.
+  ///   - after: what the step waits for, beyond what is in ``queue`` already.
+  /// - Throws: ``DescentError`` before anything is touched, also on an engine without a device;
+  ///   `OpenCLError` if the device refuses.
+  @discardableResult
+  public func enqueueStep(
+    _ parameters: BufferSlice<Float>, gradients: BufferSlice<Float>, gradientScale: Double = 1,
+    after events: [Event] = []
+  ) throws -> Event {
+    guard let engine = engine as? OpenCLEngine else {
+      throw DescentError.unsupported(
+        "enqueueStep needs an optimizer on an OpenCL device; this one runs on \(engineName)")
+    }
+    try checkCount("parameters", parameters.count)
+    try checkCount("gradients", gradients.count)
+    guard !parameters.overlaps(gradients) else { throw DescentError.overlap }
+    return try take(gradientScale) { input in
+      try engine.enqueue(parameters, gradients, input, after: events)
     }
   }
+
+  /// Enqueues a step over whole buffers; otherwise as with slices.
+  @discardableResult
+  public func enqueueStep(
+    _ parameters: Buffer<Float>, gradients: Buffer<Float>, gradientScale: Double = 1,
+    after events: [Event] = []
+  ) throws -> Event {
+    try enqueueStep(
+      parameters.whole, gradients: gradients.whole, gradientScale: gradientScale, after: events)
+  }
+}
 #endif
 
 extension EngineChoice {
@@ -318,22 +329,21 @@ extension EngineChoice {
     case .automatic:
       let automatic = AutomaticChoice()
       return (try automatic.choice.engine(for: rule, count: count).0, automatic.reason)
-    case .cpu(let threads, let instructions):
-      let engine = try CPUEngine(rule, count: count, threads: threads, instructions: instructions)
-      return (engine, "asked for")
+    case .cpu(let options):
+      return (try CPUEngine(rule, count: count, options: options), "asked for")
     case .reference:
       return (ReferenceEngine(rule, count: count), "asked for")
     #if OpenCL
-      case .device(let device, let shape):
-        guard device.isAvailable else {
-          throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
-        }
-        let queue = try CommandQueue(Context(device))
-        let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
-        return (engine, "asked for")
-      case .queue(let queue, let shape):
-        let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
-        return (engine, "asked for")
+    case .device(let device, let shape):
+      guard device.isAvailable else {
+        throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
+      }
+      let queue = try CommandQueue(Context(device))
+      let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
+      return (engine, "asked for")
+    case .queue(let queue, let shape):
+      let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
+      return (engine, "asked for")
     #endif
     }
   }

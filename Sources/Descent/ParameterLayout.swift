@@ -31,7 +31,9 @@ public struct ParameterLayout: Hashable, Sendable {
       throw DescentError.layout(name: name, reason: "a size of \(size) in its shape \(shape)")
     }
     var (end, overflow) = (1, false)
-    for size in shape where !overflow { (end, overflow) = end.multipliedReportingOverflow(by: size) }
+    for size in shape where !overflow {
+      (end, overflow) = end.multipliedReportingOverflow(by: size)
+    }
     if shape.contains(0) { (end, overflow) = (0, false) }
     if !overflow { (end, overflow) = end.addingReportingOverflow(count) }
     if overflow || end > Int.max / MemoryLayout<Float>.stride {

@@ -70,7 +70,7 @@ extension UpdateRule {
 }
 
 /// A setting of a rule that stands for a compiled variant or for a hyper-parameter's use.
-public struct RuleVariant: Sendable {
+public struct RuleVariant: Sendable, CustomStringConvertible {
   /// What is special about it: `"adam"`, `"adam rootEpsilon"`.
   public let name: String
   public let rule: any UpdateRule
@@ -81,6 +81,8 @@ public struct RuleVariant: Sendable {
   public init(_ name: String, _ rule: any UpdateRule, digest: UInt64) {
     (self.name, self.rule, self.digest) = (name, rule, digest)
   }
+
+  public var description: String { name }
 }
 
 /// βᵗ by repeated squaring, so that two machines agree on it; their C libraries' `pow` may not.

@@ -1,118 +1,118 @@
 #if OpenCL
-  internal import CDescentOpenCL
+internal import CDescentOpenCL
 
-  // Before anything else, all of these check that the elements lie in the buffer and the queue in
-  // its context, and throw an `OpenCLUsageError` otherwise.
-  extension Buffer {
-    /// Copies host memory into elements from `offset` on, and returns when the source may be
-    /// changed.
-    ///
-    /// - Parameter events: What has to be complete before the transfer begins.
-    public func write(
-      _ source: UnsafeBufferPointer<Element>, at offset: Int = 0, on queue: CommandQueue,
-      after events: [Event] = []
-    ) throws {
-      try require(offset, source.count, on: queue)
-      guard let start = source.baseAddress, !source.isEmpty else {
-        return try Event.wait(for: events)
-      }
-      let status = Event.withHandles(events) {
-        clEnqueueWriteBuffer(
-          queue.handle.raw, handle.raw, cl_bool(CL_TRUE), offset * Self.stride,
-          source.count * Self.stride, start, $0, $1, nil)
-      }
-      try check(status, "clEnqueueWriteBuffer(\(source.count) elements at \(offset))")
+// Before anything else, all of these check that the elements lie in the buffer and the queue in
+// its context, and throw an `OpenCLUsageError` otherwise.
+extension Buffer {
+  /// Copies host memory into elements from `offset` on, and returns when the source may be
+  /// changed.
+  ///
+  /// - Parameter events: What has to be complete before the transfer begins.
+  public func write(
+    _ source: UnsafeBufferPointer<Element>, at offset: Int = 0, on queue: CommandQueue,
+    after events: [Event] = []
+  ) throws {
+    try require(offset, source.count, on: queue)
+    guard let start = source.baseAddress, !source.isEmpty else {
+      return try Event.wait(for: events)
     }
-
-    /// Copies an array into elements from `offset` on, and returns when that is done.
-    ///
-    /// - Parameter events: What has to be complete before the transfer begins.
-    public func write(
-      _ source: [Element], at offset: Int = 0, on queue: CommandQueue, after events: [Event] = []
-    ) throws {
-      try source.withUnsafeBufferPointer {
-        try write($0, at: offset, on: queue, after: events)
-      }
+    let status = Event.withHandles(events) {
+      clEnqueueWriteBuffer(
+        queue.handle.raw, handle.raw, cl_bool(CL_TRUE), offset * Self.stride,
+        source.count * Self.stride, start, $0, $1, nil)
     }
+    try check(status, "clEnqueueWriteBuffer(\(source.count) elements at \(offset))")
+  }
 
-    /// Copies elements from `offset` on until `destination` is full, and returns when that is done.
-    ///
-    /// - Parameter events: What has to be complete before the transfer begins.
-    public func read(
-      into destination: UnsafeMutableBufferPointer<Element>, from offset: Int = 0,
-      on queue: CommandQueue, after events: [Event] = []
-    ) throws {
-      try require(offset, destination.count, on: queue)
-      guard let start = destination.baseAddress, !destination.isEmpty else {
-        return try Event.wait(for: events)
-      }
-      let status = Event.withHandles(events) {
-        clEnqueueReadBuffer(
-          queue.handle.raw, handle.raw, cl_bool(CL_TRUE), offset * Self.stride,
-          destination.count * Self.stride, start, $0, $1, nil)
-      }
-      try check(status, "clEnqueueReadBuffer(\(destination.count) elements from \(offset))")
+  /// Copies an array into elements from `offset` on, and returns when that is done.
+  ///
+  /// - Parameter events: What has to be complete before the transfer begins.
+  public func write(
+    _ source: [Element], at offset: Int = 0, on queue: CommandQueue, after events: [Event] = []
+  ) throws {
+    try source.withUnsafeBufferPointer {
+      try write($0, at: offset, on: queue, after: events)
     }
+  }
 
-    /// All elements, once `events` are complete.
-    public func read(on queue: CommandQueue, after events: [Event] = []) throws -> [Element] {
-      try [Element](unsafeUninitializedCapacity: count) { memory, initialized in
-        let destination = UnsafeMutableBufferPointer(rebasing: memory[..<count])
-        try read(into: destination, on: queue, after: events)
-        initialized = count
-      }
+  /// Copies elements from `offset` on until `destination` is full, and returns when that is done.
+  ///
+  /// - Parameter events: What has to be complete before the transfer begins.
+  public func read(
+    into destination: UnsafeMutableBufferPointer<Element>, from offset: Int = 0,
+    on queue: CommandQueue, after events: [Event] = []
+  ) throws {
+    try require(offset, destination.count, on: queue)
+    guard let start = destination.baseAddress, !destination.isEmpty else {
+      return try Event.wait(for: events)
     }
-
-    /// Enqueues setting elements to `value`: all from `offset` on, or `count` of them.
-    ///
-    /// - Parameter events: What has to be complete before the command begins.
-    /// - Returns: The command's event.
-    /// - Throws: `OpenCLError` with `CL_INVALID_VALUE` where an element's stride is not a power
-    ///   of two up to 128 bytes.
-    @discardableResult
-    public func fill(
-      with value: Element, at offset: Int = 0, count: Int? = nil, on queue: CommandQueue,
-      after events: [Event] = []
-    ) throws -> Event {
-      let count = count ?? remainder(from: offset)
-      try require(offset, count, on: queue)
-      guard count > 0 else { return try queue.marker(after: events) }
-      // Memory of its own, since a value has `size` bytes and an element `stride`.
-      return try withUnsafeTemporaryAllocation(of: Element.self, capacity: 1) { pattern in
-        pattern.initialize(repeating: value)
-        return try queue.enqueue(
-          "fill", after: events, "clEnqueueFillBuffer(\(count) elements at \(offset))"
-        ) {
-          clEnqueueFillBuffer(
-            queue.handle.raw, handle.raw, pattern.baseAddress, Self.stride, offset * Self.stride,
-            count * Self.stride, $0, $1, $2)
-        }
-      }
+    let status = Event.withHandles(events) {
+      clEnqueueReadBuffer(
+        queue.handle.raw, handle.raw, cl_bool(CL_TRUE), offset * Self.stride,
+        destination.count * Self.stride, start, $0, $1, nil)
     }
+    try check(status, "clEnqueueReadBuffer(\(destination.count) elements from \(offset))")
+  }
 
-    /// Enqueues copying elements to another buffer of the context: all from `offset` on, or
-    /// `count`.
-    ///
-    /// - Parameter events: What has to be complete before the command begins.
-    /// - Returns: The command's event.
-    /// - Throws: `OpenCLError` with `CL_MEM_COPY_OVERLAP` where a part is copied over itself.
-    @discardableResult
-    public func copy(
-      to destination: Buffer, at destinationOffset: Int = 0, from offset: Int = 0,
-      count: Int? = nil, on queue: CommandQueue, after events: [Event] = []
-    ) throws -> Event {
-      let count = count ?? remainder(from: offset)
-      try require(offset, count, on: queue)
-      try destination.require(destinationOffset, count, on: queue)
-      guard count > 0 else { return try queue.marker(after: events) }
+  /// All elements, once `events` are complete.
+  public func read(on queue: CommandQueue, after events: [Event] = []) throws -> [Element] {
+    try [Element](unsafeUninitializedCapacity: count) { memory, initialized in
+      let destination = UnsafeMutableBufferPointer(rebasing: memory[..<count])
+      try read(into: destination, on: queue, after: events)
+      initialized = count
+    }
+  }
+
+  /// Enqueues setting elements to `value`: all from `offset` on, or `count` of them.
+  ///
+  /// - Parameter events: What has to be complete before the command begins.
+  /// - Returns: The command's event.
+  /// - Throws: `OpenCLError` with `CL_INVALID_VALUE` where an element's stride is not a power
+  ///   of two up to 128 bytes.
+  @discardableResult
+  public func fill(
+    with value: Element, at offset: Int = 0, count: Int? = nil, on queue: CommandQueue,
+    after events: [Event] = []
+  ) throws -> Event {
+    let count = count ?? remainder(from: offset)
+    try require(offset, count, on: queue)
+    guard count > 0 else { return try queue.marker(after: events) }
+    // Memory of its own, since a value has `size` bytes and an element `stride`.
+    return try withUnsafeTemporaryAllocation(of: Element.self, capacity: 1) { pattern in
+      pattern.initialize(repeating: value)
       return try queue.enqueue(
-        "copy", after: events,
-        "clEnqueueCopyBuffer(\(count) elements from \(offset) to \(destinationOffset))"
+        "fill", after: events, "clEnqueueFillBuffer(\(count) elements at \(offset))"
       ) {
-        clEnqueueCopyBuffer(
-          queue.handle.raw, handle.raw, destination.handle.raw, offset * Self.stride,
-          destinationOffset * Self.stride, count * Self.stride, $0, $1, $2)
+        clEnqueueFillBuffer(
+          queue.handle.raw, handle.raw, pattern.baseAddress, Self.stride, offset * Self.stride,
+          count * Self.stride, $0, $1, $2)
       }
     }
   }
+
+  /// Enqueues copying elements to another buffer of the context: all from `offset` on, or
+  /// `count`.
+  ///
+  /// - Parameter events: What has to be complete before the command begins.
+  /// - Returns: The command's event.
+  /// - Throws: `OpenCLError` with `CL_MEM_COPY_OVERLAP` where a part is copied over itself.
+  @discardableResult
+  public func copy(
+    to destination: Buffer, at destinationOffset: Int = 0, from offset: Int = 0,
+    count: Int? = nil, on queue: CommandQueue, after events: [Event] = []
+  ) throws -> Event {
+    let count = count ?? remainder(from: offset)
+    try require(offset, count, on: queue)
+    try destination.require(destinationOffset, count, on: queue)
+    guard count > 0 else { return try queue.marker(after: events) }
+    return try queue.enqueue(
+      "copy", after: events,
+      "clEnqueueCopyBuffer(\(count) elements from \(offset) to \(destinationOffset))"
+    ) {
+      clEnqueueCopyBuffer(
+        queue.handle.raw, handle.raw, destination.handle.raw, offset * Self.stride,
+        destinationOffset * Self.stride, count * Self.stride, $0, $1, $2)
+    }
+  }
+}
 #endif

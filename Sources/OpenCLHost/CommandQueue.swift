@@ -1,96 +1,96 @@
 #if OpenCL
-  internal import CDescentOpenCL
+internal import CDescentOpenCL
 
-  /// A device's queue of commands; they run in the order in which they were put in.
+/// A device's queue of commands; they run in the order in which they were put in.
+///
+/// May be used from several threads, whose commands then follow one another in some order.
+public final class CommandQueue: Sendable {
+  /// The context that the queue belongs to.
+  public let context: Context
+
+  /// Whether the events of the queue's commands can tell times; see `Event.profile`.
+  public let isProfiling: Bool
+
+  let handle: Handle
+
+  /// Opens a queue on the context's device.
   ///
-  /// May be used from several threads, whose commands then follow one another in some order.
-  public final class CommandQueue: Sendable {
-    /// The context that the queue belongs to.
-    public let context: Context
-
-    /// Whether the events of the queue's commands can tell times; see `Event.profile`.
-    public let isProfiling: Bool
-
-    let handle: Handle
-
-    /// Opens a queue on the context's device.
-    ///
-    /// - Parameter profiling: Whether the device notes the times of each command, which may cost
-    ///   some.
-    /// - Throws: `OpenCLError`.
-    public init(_ context: Context, profiling: Bool = false) throws {
-      let device = context.device
-      var status: cl_int = 0
-      let created: OpaquePointer?
-      // A 1.x driver need not have the newer call: under oclgrind it hangs.
-      if device.openCLVersion < OpenCLVersion(2, 0) {
-        let properties = cl_command_queue_properties(profiling ? CL_QUEUE_PROFILING_ENABLE : 0)
-        created = oldQueue.create(context.handle.raw, device.handle.raw, properties, &status)
-      } else {
-        let properties: [cl_queue_properties] = [
-          cl_queue_properties(CL_QUEUE_PROPERTIES),
-          cl_queue_properties(profiling ? CL_QUEUE_PROFILING_ENABLE : 0), 0,
-        ]
-        created = clCreateCommandQueueWithProperties(
-          context.handle.raw, device.handle.raw, properties, &status)
-      }
-      handle = try Handle(
-        created, status, clReleaseCommandQueue, "clCreateCommandQueue(\(device.name))")
-      self.context = context
-      isProfiling = profiling
+  /// - Parameter profiling: Whether the device notes the times of each command, which may cost
+  ///   some.
+  /// - Throws: `OpenCLError`.
+  public init(_ context: Context, profiling: Bool = false) throws {
+    let device = context.device
+    var status: cl_int = 0
+    let created: OpaquePointer?
+    // A 1.x driver need not have the newer call: under oclgrind it hangs.
+    if device.openCLVersion < OpenCLVersion(2, 0) {
+      let properties = cl_command_queue_properties(profiling ? CL_QUEUE_PROFILING_ENABLE : 0)
+      created = oldQueue.create(context.handle.raw, device.handle.raw, properties, &status)
+    } else {
+      let properties: [cl_queue_properties] = [
+        cl_queue_properties(CL_QUEUE_PROPERTIES),
+        cl_queue_properties(profiling ? CL_QUEUE_PROFILING_ENABLE : 0), 0,
+      ]
+      created = clCreateCommandQueueWithProperties(
+        context.handle.raw, device.handle.raw, properties, &status)
     }
+    handle = try Handle(
+      created, status, clReleaseCommandQueue, "clCreateCommandQueue(\(device.name))")
+    self.context = context
+    isProfiling = profiling
+  }
 
-    /// The device that runs the commands.
-    public var device: Device { context.device }
+  /// The device that runs the commands.
+  public var device: Device { context.device }
 
-    /// Hands all commands so far to the device, and does not wait for them.
-    ///
-    /// Whoever polls an event, or waits for it in another queue, flushes first: until then a driver
-    /// may hold commands back.
-    public func flush() throws { try check(clFlush(handle.raw), "clFlush(\(device.name))") }
+  /// Hands all commands so far to the device, and does not wait for them.
+  ///
+  /// Whoever polls an event, or waits for it in another queue, flushes first: until then a driver
+  /// may hold commands back.
+  public func flush() throws { try check(clFlush(handle.raw), "clFlush(\(device.name))") }
 
-    /// Waits until all commands so far are done.
-    public func finish() throws { try check(clFinish(handle.raw), "clFinish(\(device.name))") }
+  /// Waits until all commands so far are done.
+  public func finish() throws { try check(clFinish(handle.raw), "clFinish(\(device.name))") }
 
-    /// An event that is complete once `events` are, or without any, once all commands so far are.
-    public func marker(after events: [Event] = []) throws -> Event {
-      try enqueue("marker", after: events, "clEnqueueMarkerWithWaitList(\(device.name))") {
-        clEnqueueMarkerWithWaitList(handle.raw, $0, $1, $2)
-      }
-    }
-
-    /// The queue's `cl_command_queue`, valid as long as this object lives.
-    public var rawHandle: OpaquePointer { handle.raw }
-
-    /// Enqueues by `body`, which gets a wait list and a place for the command's event.
-    func enqueue(
-      _ command: String, after events: [Event], _ call: @autoclosure () -> String,
-      _ body: (cl_uint, UnsafePointer<cl_event?>?, UnsafeMutablePointer<cl_event?>?) -> cl_int
-    ) throws -> Event {
-      var event: cl_event?
-      let status = Event.withHandles(events) { body($0, $1, &event) }
-      return Event(command, try Handle(event, status, clReleaseEvent, call()))
+  /// An event that is complete once `events` are, or without any, once all commands so far are.
+  public func marker(after events: [Event] = []) throws -> Event {
+    try enqueue("marker", after: events, "clEnqueueMarkerWithWaitList(\(device.name))") {
+      clEnqueueMarkerWithWaitList(handle.raw, $0, $1, $2)
     }
   }
 
-  // 1.x devices have only `clCreateCommandQueue`, which 2.0 deprecates. Called by way of a protocol
-  // it gives no warning.
-  private protocol QueueCreation {
-    static func create(
-      _ context: cl_context, _ device: cl_device_id, _ properties: cl_command_queue_properties,
-      _ status: UnsafeMutablePointer<cl_int>
-    ) -> cl_command_queue?
-  }
+  /// The queue's `cl_command_queue`, valid as long as this object lives.
+  public var rawHandle: OpaquePointer { handle.raw }
 
-  private enum OldQueue: QueueCreation {
-    @available(*, deprecated)
-    static func create(
-      _ context: cl_context, _ device: cl_device_id, _ properties: cl_command_queue_properties,
-      _ status: UnsafeMutablePointer<cl_int>
-    ) -> cl_command_queue? {
-      clCreateCommandQueue(context, device, properties, status)
-    }
+  /// Enqueues by `body`, which gets a wait list and a place for the command's event.
+  func enqueue(
+    _ command: String, after events: [Event], _ call: @autoclosure () -> String,
+    _ body: (cl_uint, UnsafePointer<cl_event?>?, UnsafeMutablePointer<cl_event?>?) -> cl_int
+  ) throws -> Event {
+    var event: cl_event?
+    let status = Event.withHandles(events) { body($0, $1, &event) }
+    return Event(command, try Handle(event, status, clReleaseEvent, call()))
   }
+}
 
-  private var oldQueue: any QueueCreation.Type { OldQueue.self }
+// 1.x devices have only `clCreateCommandQueue`, which 2.0 deprecates. Called by way of a protocol
+// it gives no warning.
+private protocol QueueCreation {
+  static func create(
+    _ context: cl_context, _ device: cl_device_id, _ properties: cl_command_queue_properties,
+    _ status: UnsafeMutablePointer<cl_int>
+  ) -> cl_command_queue?
+}
+
+private enum OldQueue: QueueCreation {
+  @available(*, deprecated)
+  static func create(
+    _ context: cl_context, _ device: cl_device_id, _ properties: cl_command_queue_properties,
+    _ status: UnsafeMutablePointer<cl_int>
+  ) -> cl_command_queue? {
+    clCreateCommandQueue(context, device, properties, status)
+  }
+}
+
+private var oldQueue: any QueueCreation.Type { OldQueue.self }
 #endif

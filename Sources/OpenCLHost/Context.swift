@@ -1,44 +1,44 @@
 #if OpenCL
-  internal import CDescentOpenCL
+internal import CDescentOpenCL
 
-  /// One device's room for buffers, programs and queues; objects of two contexts cannot be mixed.
-  public final class Context: Sendable {
-    /// The device that everything in the context is for.
-    public let device: Device
+/// One device's room for buffers, programs and queues; objects of two contexts cannot be mixed.
+public final class Context: Sendable {
+  /// The device that everything in the context is for.
+  public let device: Device
 
-    let handle: Handle
+  let handle: Handle
 
-    /// Opens a context of its own on a device.
-    ///
-    /// - Throws: `OpenCLError`, as when the device is not available.
-    public convenience init(_ device: Device) throws {
-      var id: OpaquePointer? = device.handle.raw
-      let properties: [cl_context_properties] = [
-        cl_context_properties(CL_CONTEXT_PLATFORM), Int(bitPattern: device.platform.handle.raw), 0,
-      ]
-      var status: cl_int = 0
-      let created = clCreateContext(properties, 1, &id, nil, nil, &status)
-      self.init(
-        device, try Handle(created, status, clReleaseContext, "clCreateContext(\(device.name))"))
-    }
+  /// Opens a context of its own on a device.
+  ///
+  /// - Throws: `OpenCLError`, as when the device is not available.
+  public convenience init(_ device: Device) throws {
+    var id: OpaquePointer? = device.handle.raw
+    let properties: [cl_context_properties] = [
+      cl_context_properties(CL_CONTEXT_PLATFORM), Int(bitPattern: device.platform.handle.raw), 0,
+    ]
+    var status: cl_int = 0
+    let created = clCreateContext(properties, 1, &id, nil, nil, &status)
+    self.init(
+      device, try Handle(created, status, clReleaseContext, "clCreateContext(\(device.name))"))
+  }
 
-    /// Takes over a reference to a context that has `device` among its devices.
-    init(_ device: Device, _ handle: consuming Handle) {
-      self.device = device
-      self.handle = handle
-    }
+  /// Takes over a reference to a context that has `device` among its devices.
+  init(_ device: Device, _ handle: consuming Handle) {
+    self.device = device
+    self.handle = handle
+  }
 
-    /// The context's `cl_context`, valid as long as this object lives.
-    public var rawHandle: OpaquePointer { handle.raw }
+  /// The context's `cl_context`, valid as long as this object lives.
+  public var rawHandle: OpaquePointer { handle.raw }
 
-    /// Throws unless `other` is the same context as the driver sees it.
-    @inline(__always)
-    func require(
-      _ other: Context, _ what: @autoclosure () -> String, than: @autoclosure () -> String
-    ) throws {
-      guard handle.raw == other.handle.raw else {
-        throw OpenCLUsageError.otherContext(what: what(), than: than())
-      }
+  /// Throws unless `other` is the same context as the driver sees it.
+  @inline(__always)
+  func require(
+    _ other: Context, _ what: @autoclosure () -> String, than: @autoclosure () -> String
+  ) throws {
+    guard handle.raw == other.handle.raw else {
+      throw OpenCLUsageError.otherContext(what: what(), than: than())
     }
   }
+}
 #endif

@@ -1,78 +1,78 @@
 #if OpenCL
-  internal import CDescentOpenCL
+internal import CDescentOpenCL
 
-  /// What was found when the process first asked for devices.
-  public struct Discovery: Sendable {
-    /// The platforms that could be asked their names, in the order of OpenCL's loader.
-    public private(set) var platforms: [Platform] = []
+/// What was found when the process first asked for devices.
+public struct Discovery: Sendable {
+  /// The platforms that could be asked their names, in the order of OpenCL's loader.
+  public private(set) var platforms: [Platform] = []
 
-    /// The devices of all platforms, in that order and then in the driver's.
-    public private(set) var devices: [Device] = []
+  /// The devices of all platforms, in that order and then in the driver's.
+  public private(set) var devices: [Device] = []
 
-    /// What went wrong with the platforms and devices that are missing above.
-    ///
-    /// A machine without a driver is no failure.
-    public private(set) var failures: [OpenCLError] = []
+  /// What went wrong with the platforms and devices that are missing above.
+  ///
+  /// A machine without a driver is no failure.
+  public private(set) var failures: [OpenCLError] = []
 
-    /// Looks at this machine.
-    init() { self.init(platforms: Self.platformHandles, devices: Self.deviceHandles) }
+  /// Looks at this machine.
+  init() { self.init(platforms: Self.platformHandles, devices: Self.deviceHandles) }
 
-    /// Looks through the given functions: a platform or a device that throws is left out and noted.
-    init(
-      platforms platformHandles: () throws -> [OpaquePointer],
-      devices deviceHandles: (Platform) throws -> [OpaquePointer]
-    ) {
-      for handle in attempt(platformHandles) ?? [] {
-        guard let platform = attempt({ try Platform(handle: handle) }) else { continue }
-        platforms.append(platform)
-        for handle in attempt({ try deviceHandles(platform) }) ?? [] {
-          guard let device = attempt({ try Device(handle: handle, platform: platform) }) else {
-            continue
-          }
-          devices.append(device)
+  /// Looks through the given functions: a platform or a device that throws is left out and noted.
+  init(
+    platforms platformHandles: () throws -> [OpaquePointer],
+    devices deviceHandles: (Platform) throws -> [OpaquePointer]
+  ) {
+    for handle in attempt(platformHandles) ?? [] {
+      guard let platform = attempt({ try Platform(handle: handle) }) else { continue }
+      platforms.append(platform)
+      for handle in attempt({ try deviceHandles(platform) }) ?? [] {
+        guard let device = attempt({ try Device(handle: handle, platform: platform) }) else {
+          continue
         }
+        devices.append(device)
       }
-    }
-
-    private mutating func attempt<T>(_ body: () throws -> T) -> T? {
-      do {
-        return try body()
-      } catch let error as OpenCLError {
-        failures.append(error)
-      } catch {
-        failures.append(OpenCLError(status: CL_INVALID_VALUE, call: "discovery", log: "\(error)"))
-      }
-      return nil
-    }
-
-    static func platformHandles() throws -> [OpaquePointer] {
-      try list("clGetPlatformIDs()", none: OpenCLError.platformNotFound) {
-        clGetPlatformIDs($0, $1, $2)
-      }
-    }
-
-    static func deviceHandles(of platform: Platform) throws -> [OpaquePointer] {
-      let everything = cl_device_type(CL_DEVICE_TYPE_ALL)
-      return try list("clGetDeviceIDs(\(platform.name))", none: CL_DEVICE_NOT_FOUND) {
-        clGetDeviceIDs(platform.handle.raw, everything, $0, $1, $2)
-      }
-    }
-
-    /// Asks for the number, then for the handles; `none` is how the driver says that there are
-    /// none.
-    private static func list(
-      _ call: String, none: cl_int,
-      _ get: (cl_uint, UnsafeMutablePointer<OpaquePointer?>?, UnsafeMutablePointer<cl_uint>?)
-        -> cl_int
-    ) throws -> [OpaquePointer] {
-      var count: cl_uint = 0
-      let status = get(0, nil, &count)
-      guard status != none else { return [] }
-      try check(status, call)
-      guard count > 0 else { return [] }
-      var handles = [OpaquePointer?](repeating: nil, count: Int(count))
-      try check(get(count, &handles, nil), call)
-      return handles.compactMap { $0 }
     }
   }
+
+  private mutating func attempt<T>(_ body: () throws -> T) -> T? {
+    do {
+      return try body()
+    } catch let error as OpenCLError {
+      failures.append(error)
+    } catch {
+      failures.append(OpenCLError(status: CL_INVALID_VALUE, call: "discovery", log: "\(error)"))
+    }
+    return nil
+  }
+
+  static func platformHandles() throws -> [OpaquePointer] {
+    try list("clGetPlatformIDs()", none: OpenCLError.platformNotFound) {
+      clGetPlatformIDs($0, $1, $2)
+    }
+  }
+
+  static func deviceHandles(of platform: Platform) throws -> [OpaquePointer] {
+    let everything = cl_device_type(CL_DEVICE_TYPE_ALL)
+    return try list("clGetDeviceIDs(\(platform.name))", none: CL_DEVICE_NOT_FOUND) {
+      clGetDeviceIDs(platform.handle.raw, everything, $0, $1, $2)
+    }
+  }
+
+  /// Asks for the number, then for the handles; `none` is how the driver says that there are
+  /// none.
+  private static func list(
+    _ call: String, none: cl_int,
+    _ get: (cl_uint, UnsafeMutablePointer<OpaquePointer?>?, UnsafeMutablePointer<cl_uint>?)
+      -> cl_int
+  ) throws -> [OpaquePointer] {
+    var count: cl_uint = 0
+    let status = get(0, nil, &count)
+    guard status != none else { return [] }
+    try check(status, call)
+    guard count > 0 else { return [] }
+    var handles = [OpaquePointer?](repeating: nil, count: Int(count))
+    try check(get(count, &handles, nil), call)
+    return handles.compactMap { $0 }
+  }
+}
 #endif

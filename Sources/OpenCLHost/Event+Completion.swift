@@ -1,50 +1,50 @@
 #if OpenCL
-  internal import CDescentOpenCL
+internal import CDescentOpenCL
 
-  extension Event {
-    /// Waits for the command like `wait()`, without holding a thread.
-    ///
-    /// The command's queue is flushed first. Cancelling the task does not end the wait, since a
-    /// command in a queue cannot be taken back.
-    ///
-    /// - Throws: `OpenCLError` with the command's own status if it failed.
-    public func completion() async throws {
-      try flushQueue()
-      try await withCheckedThrowingContinuation { continuation in
-        let waiter = Unmanaged.passRetained(Waiter(continuation))
-        let status = clSetEventCallback(handle.raw, CL_COMPLETE, wake, waiter.toOpaque())
-        // A driver that took the callback calls it once, whatever becomes of the command.
-        if status != CL_SUCCESS {
-          let error = OpenCLError(status: status, call: "clSetEventCallback(\(command))")
-          waiter.takeRetainedValue().continuation.resume(throwing: error)
-        }
+extension Event {
+  /// Waits for the command like `wait()`, without holding a thread.
+  ///
+  /// The command's queue is flushed first. Cancelling the task does not end the wait, since a
+  /// command in a queue cannot be taken back.
+  ///
+  /// - Throws: `OpenCLError` with the command's own status if it failed.
+  public func completion() async throws {
+    try flushQueue()
+    try await withCheckedThrowingContinuation { continuation in
+      let waiter = Unmanaged.passRetained(Waiter(continuation))
+      let status = clSetEventCallback(handle.raw, CL_COMPLETE, wake, waiter.toOpaque())
+      // A driver that took the callback calls it once, whatever becomes of the command.
+      if status != CL_SUCCESS {
+        let error = OpenCLError(status: status, call: "clSetEventCallback(\(command))")
+        waiter.takeRetainedValue().continuation.resume(throwing: error)
       }
-      // PoCL 3.1 tells a callback that an event which failed before is complete; the event knows.
-      try wait()
     }
-
-    private func flushQueue() throws {
-      let info = Info("clGetEventInfo", of: command) {
-        clGetEventInfo(self.handle.raw, $0, $1, $2, $3)
-      }
-      let queue = try info.value(CL_EVENT_COMMAND_QUEUE, cl_command_queue?.none)
-      // A user event has no queue.
-      if let queue { try check(clFlush(queue), "clFlush(\(command))") }
-    }
+    // PoCL 3.1 tells a callback that an event which failed before is complete; the event knows.
+    try wait()
   }
 
-  /// A sleeping task, as an object that a C callback can carry.
-  private final class Waiter: Sendable {
-    let continuation: CheckedContinuation<Void, any Error>
-
-    init(_ continuation: CheckedContinuation<Void, any Error>) {
-      self.continuation = continuation
+  private func flushQueue() throws {
+    let info = Info("clGetEventInfo", of: command) {
+      clGetEventInfo(self.handle.raw, $0, $1, $2, $3)
     }
+    let queue = try info.value(CL_EVENT_COMMAND_QUEUE, cl_command_queue?.none)
+    // A user event has no queue.
+    if let queue { try check(clFlush(queue), "clFlush(\(command))") }
   }
+}
 
-  /// Called once by the driver, on a thread of its own.
-  private func wake(_: cl_event?, _: cl_int, _ waiter: UnsafeMutableRawPointer?) {
-    guard let waiter else { return }
-    Unmanaged<Waiter>.fromOpaque(waiter).takeRetainedValue().continuation.resume()
+/// A sleeping task, as an object that a C callback can carry.
+private final class Waiter: Sendable {
+  let continuation: CheckedContinuation<Void, any Error>
+
+  init(_ continuation: CheckedContinuation<Void, any Error>) {
+    self.continuation = continuation
   }
+}
+
+/// Called once by the driver, on a thread of its own.
+private func wake(_: cl_event?, _: cl_int, _ waiter: UnsafeMutableRawPointer?) {
+  guard let waiter else { return }
+  Unmanaged<Waiter>.fromOpaque(waiter).takeRetainedValue().continuation.resume()
+}
 #endif

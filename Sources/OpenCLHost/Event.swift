@@ -1,103 +1,103 @@
 #if OpenCL
-  internal import CDescentOpenCL
+internal import CDescentOpenCL
 
-  /// A command's way through a queue: others can wait for it, and it can be asked its times.
-  public final class Event: Sendable {
-    /// The kernel's name, or `fill`, `copy`, `marker`, `user event`.
-    public let command: String
+/// A command's way through a queue: others can wait for it, and it can be asked its times.
+public final class Event: Sendable {
+  /// The kernel's name, or `fill`, `copy`, `marker`, `user event`.
+  public let command: String
 
-    let handle: Handle
+  let handle: Handle
 
-    init(_ command: String, _ handle: consuming Handle) {
-      self.command = command
-      self.handle = handle
+  init(_ command: String, _ handle: consuming Handle) {
+    self.command = command
+    self.handle = handle
+  }
+
+  /// Waits until the command is done.
+  ///
+  /// - Throws: `OpenCLError` with the command's own status if it failed.
+  public func wait() throws {
+    var raw: cl_event? = handle.raw
+    let status = clWaitForEvents(1, &raw)
+    guard status != CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST else {
+      _ = try isComplete
+      throw OpenCLError(status: status, call: "clWaitForEvents(\(command))")
     }
+    try check(status, "clWaitForEvents(\(command))")
+  }
 
-    /// Waits until the command is done.
-    ///
-    /// - Throws: `OpenCLError` with the command's own status if it failed.
-    public func wait() throws {
-      var raw: cl_event? = handle.raw
-      let status = clWaitForEvents(1, &raw)
-      guard status != CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST else {
-        _ = try isComplete
-        throw OpenCLError(status: status, call: "clWaitForEvents(\(command))")
-      }
-      try check(status, "clWaitForEvents(\(command))")
-    }
+  /// Waits until all of the events' commands are done; throws for the first that failed.
+  public static func wait(for events: [Event]) throws {
+    for event in events { try event.wait() }
+  }
 
-    /// Waits until all of the events' commands are done; throws for the first that failed.
-    public static func wait(for events: [Event]) throws {
-      for event in events { try event.wait() }
-    }
-
-    /// Whether the command is done; does not wait. See `CommandQueue.flush()`.
-    ///
-    /// - Throws: `OpenCLError` with the command's own status if it failed.
-    public var isComplete: Bool {
-      get throws {
-        var status: cl_int = 0
-        try check(
-          clGetEventInfo(
-            handle.raw, cl_event_info(CL_EVENT_COMMAND_EXECUTION_STATUS), MemoryLayout<cl_int>.size,
-            &status, nil),
-          "clGetEventInfo(\(command))")
-        if status < 0 { throw OpenCLError(status: status, call: "the command \(command)") }
-        return status == CL_COMPLETE
-      }
-    }
-
-    /// The command's times.
-    ///
-    /// - Throws: `OpenCLError` with `CL_PROFILING_INFO_NOT_AVAILABLE` if the queue was not opened
-    ///   with `profiling`, or the command is not done.
-    public var profile: Profile {
-      get throws {
-        let info = Info("clGetEventProfilingInfo", of: command) {
-          clGetEventProfilingInfo(self.handle.raw, $0, $1, $2, $3)
-        }
-        return Profile(
-          queued: try info.value(CL_PROFILING_COMMAND_QUEUED, cl_ulong(0)),
-          submitted: try info.value(CL_PROFILING_COMMAND_SUBMIT, cl_ulong(0)),
-          started: try info.value(CL_PROFILING_COMMAND_START, cl_ulong(0)),
-          ended: try info.value(CL_PROFILING_COMMAND_END, cl_ulong(0)))
-      }
-    }
-
-    /// The event's `cl_event`, valid as long as this object lives.
-    public var rawHandle: OpaquePointer { handle.raw }
-
-    /// Calls `body` with the events as OpenCL wants them: no list at all where there are none.
-    static func withHandles<Result>(
-      _ events: [Event], _ body: (cl_uint, UnsafePointer<cl_event?>?) -> Result
-    ) -> Result {
-      if events.isEmpty { return body(0, nil) }
-      return withUnsafeTemporaryAllocation(of: cl_event?.self, capacity: events.count) { list in
-        for (index, event) in events.enumerated() {
-          list.initializeElement(at: index, to: event.handle.raw)
-        }
-        return body(cl_uint(list.count), list.baseAddress)
-      }
+  /// Whether the command is done; does not wait. See `CommandQueue.flush()`.
+  ///
+  /// - Throws: `OpenCLError` with the command's own status if it failed.
+  public var isComplete: Bool {
+    get throws {
+      var status: cl_int = 0
+      try check(
+        clGetEventInfo(
+          handle.raw, cl_event_info(CL_EVENT_COMMAND_EXECUTION_STATUS), MemoryLayout<cl_int>.size,
+          &status, nil),
+        "clGetEventInfo(\(command))")
+      if status < 0 { throw OpenCLError(status: status, call: "the command \(command)") }
+      return status == CL_COMPLETE
     }
   }
 
-  extension Event {
-    /// When a command was where, in nanoseconds of the device's own clock.
-    public struct Profile: Sendable, Hashable {
-      /// When the host put it into the queue.
-      public let queued: UInt64
-
-      /// When the host handed it to the device.
-      public let submitted: UInt64
-
-      /// When the device began.
-      public let started: UInt64
-
-      /// When the device was done.
-      public let ended: UInt64
-
-      /// How long the device worked, in nanoseconds.
-      public var duration: UInt64 { ended > started ? ended - started : 0 }
+  /// The command's times.
+  ///
+  /// - Throws: `OpenCLError` with `CL_PROFILING_INFO_NOT_AVAILABLE` if the queue was not opened
+  ///   with `profiling`, or the command is not done.
+  public var profile: Profile {
+    get throws {
+      let info = Info("clGetEventProfilingInfo", of: command) {
+        clGetEventProfilingInfo(self.handle.raw, $0, $1, $2, $3)
+      }
+      return Profile(
+        queued: try info.value(CL_PROFILING_COMMAND_QUEUED, cl_ulong(0)),
+        submitted: try info.value(CL_PROFILING_COMMAND_SUBMIT, cl_ulong(0)),
+        started: try info.value(CL_PROFILING_COMMAND_START, cl_ulong(0)),
+        ended: try info.value(CL_PROFILING_COMMAND_END, cl_ulong(0)))
     }
   }
+
+  /// The event's `cl_event`, valid as long as this object lives.
+  public var rawHandle: OpaquePointer { handle.raw }
+
+  /// Calls `body` with the events as OpenCL wants them: no list at all where there are none.
+  static func withHandles<Result>(
+    _ events: [Event], _ body: (cl_uint, UnsafePointer<cl_event?>?) -> Result
+  ) -> Result {
+    if events.isEmpty { return body(0, nil) }
+    return withUnsafeTemporaryAllocation(of: cl_event?.self, capacity: events.count) { list in
+      for (index, event) in events.enumerated() {
+        list.initializeElement(at: index, to: event.handle.raw)
+      }
+      return body(cl_uint(list.count), list.baseAddress)
+    }
+  }
+}
+
+extension Event {
+  /// When a command was where, in nanoseconds of the device's own clock.
+  public struct Profile: Sendable, Hashable {
+    /// When the host put it into the queue.
+    public let queued: UInt64
+
+    /// When the host handed it to the device.
+    public let submitted: UInt64
+
+    /// When the device began.
+    public let started: UInt64
+
+    /// When the device was done.
+    public let ended: UInt64
+
+    /// How long the device worked, in nanoseconds.
+    public var duration: UInt64 { ended > started ? ended - started : 0 }
+  }
+}
 #endif

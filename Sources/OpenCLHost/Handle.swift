@@ -1,52 +1,52 @@
 #if OpenCL
-  internal import CDescentOpenCL
+internal import CDescentOpenCL
 
-  /// Owns one reference to an OpenCL object and gives it back at the end.
-  ///
-  /// Unchecked, because a pointer is not `Sendable`. The invariant: `raw` never changes, drivers
-  /// count references atomically, and all calls on an object may come from any thread, but for
-  /// `clSetKernelArg` on one kernel (OpenCL 1.2, appendix A.2). `Kernel`, alone in calling that, is
-  /// not `Sendable`.
-  struct Handle: ~Copyable, @unchecked Sendable {
-    typealias Release = @convention(c) (OpaquePointer?) -> cl_int
+/// Owns one reference to an OpenCL object and gives it back at the end.
+///
+/// Unchecked, because a pointer is not `Sendable`. The invariant: `raw` never changes, drivers
+/// count references atomically, and all calls on an object may come from any thread, but for
+/// `clSetKernelArg` on one kernel (OpenCL 1.2, appendix A.2). `Kernel`, alone in calling that, is
+/// not `Sendable`.
+struct Handle: ~Copyable, @unchecked Sendable {
+  typealias Release = @convention(c) (OpaquePointer?) -> cl_int
 
-    let raw: OpaquePointer
-    private let release: Release
+  let raw: OpaquePointer
+  private let release: Release
 
-    /// Takes over what a `clCreate…` call returned, or throws its status.
-    init(
-      _ created: OpaquePointer?, _ status: cl_int, _ release: Release,
-      _ call: @autoclosure () -> String
-    ) throws {
-      try check(status, call())
-      guard let created else {
-        throw OpenCLError(status: status, call: call(), log: "the driver returned no object")
-      }
-      self.init(owning: created, release)
+  /// Takes over what a `clCreate…` call returned, or throws its status.
+  init(
+    _ created: OpaquePointer?, _ status: cl_int, _ release: Release,
+    _ call: @autoclosure () -> String
+  ) throws {
+    try check(status, call())
+    guard let created else {
+      throw OpenCLError(status: status, call: call(), log: "the driver returned no object")
     }
-
-    /// Takes over a reference that the caller owns.
-    init(owning raw: OpaquePointer, _ release: Release) {
-      self.raw = raw
-      self.release = release
-    }
-
-    // The status can only be dropped here.
-    deinit { _ = release(raw) }
+    self.init(owning: created, release)
   }
 
-  /// A platform or a root device: the driver owns these as long as the process lives.
-  ///
-  /// Unchecked, because a pointer is not `Sendable`. The invariant: the pointer never changes and
-  /// is never released, and queries may come from any thread.
-  struct StaticHandle: @unchecked Sendable, Hashable {
-    let raw: OpaquePointer
+  /// Takes over a reference that the caller owns.
+  init(owning raw: OpaquePointer, _ release: Release) {
+    self.raw = raw
+    self.release = release
   }
 
-  /// Throws an `OpenCLError` unless `status` is `CL_SUCCESS`; a call that succeeds builds no
-  /// string.
-  @inline(__always)
-  func check(_ status: cl_int, _ call: @autoclosure () -> String) throws {
-    if status != CL_SUCCESS { throw OpenCLError(status: status, call: call()) }
-  }
+  // The status can only be dropped here.
+  deinit { _ = release(raw) }
+}
+
+/// A platform or a root device: the driver owns these as long as the process lives.
+///
+/// Unchecked, because a pointer is not `Sendable`. The invariant: the pointer never changes and
+/// is never released, and queries may come from any thread.
+struct StaticHandle: @unchecked Sendable, Hashable {
+  let raw: OpaquePointer
+}
+
+/// Throws an `OpenCLError` unless `status` is `CL_SUCCESS`; a call that succeeds builds no
+/// string.
+@inline(__always)
+func check(_ status: cl_int, _ call: @autoclosure () -> String) throws {
+  if status != CL_SUCCESS { throw OpenCLError(status: status, call: call()) }
+}
 #endif

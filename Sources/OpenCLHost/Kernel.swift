@@ -1,161 +1,161 @@
 #if OpenCL
-  internal import CDescentOpenCL
+internal import CDescentOpenCL
 
-  /// A function of a program that a queue can run, with its arguments.
+/// A function of a program that a queue can run, with its arguments.
+///
+/// Not `Sendable`: an argument that one thread sets while another sets or enqueues is a race. A
+/// kernel for each thread comes from `Program.kernel(named:)`. Arguments stay set from one launch
+/// to the next, and a launch takes them as they are at that moment.
+public final class Kernel {
+  /// The kernel's name in the source.
+  public let name: String
+
+  /// How many arguments have to be set.
+  public let argumentCount: Int
+
+  /// The most items that a work-group of this kernel may have on the device.
+  public let maximumWorkGroupSize: Int
+
+  /// What the size of a work-group should be a multiple of.
+  public let preferredWorkGroupSizeMultiple: Int
+
+  /// The context that the kernel belongs to.
+  public let context: Context
+
+  private let handle: Handle
+
+  // Buffers by argument: the driver keeps one alive from the launch on, and not before.
+  private var buffers: [AnyObject?]
+
+  init(_ program: borrowing Program, named name: String) throws {
+    let device = program.context.device.handle.raw
+    var status: cl_int = 0
+    let created = clCreateKernel(program.handle.raw, name, &status)
+    let handle = try Handle(created, status, clReleaseKernel, "clCreateKernel(\(name))")
+    let raw = handle.raw
+    let info = Info("clGetKernelInfo", of: name) { clGetKernelInfo(raw, $0, $1, $2, $3) }
+    let group = Info("clGetKernelWorkGroupInfo", of: name) {
+      clGetKernelWorkGroupInfo(raw, device, $0, $1, $2, $3)
+    }
+    self.name = name
+    argumentCount = try info.integer(CL_KERNEL_NUM_ARGS, cl_uint.self)
+    maximumWorkGroupSize = try group.integer(CL_KERNEL_WORK_GROUP_SIZE, Int.self)
+    preferredWorkGroupSizeMultiple =
+      try group.integer(CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE, Int.self)
+    context = program.context
+    buffers = Array(repeating: nil, count: argumentCount)
+    self.handle = handle
+  }
+
+  /// Sets a pointer argument, and keeps the buffer until the argument is set anew.
   ///
-  /// Not `Sendable`: an argument that one thread sets while another sets or enqueues is a race. A
-  /// kernel for each thread comes from `Program.kernel(named:)`. Arguments stay set from one launch
-  /// to the next, and a launch takes them as they are at that moment.
-  public final class Kernel {
-    /// The kernel's name in the source.
-    public let name: String
+  /// - Throws: `OpenCLUsageError` for a buffer of another context or an index that is not there.
+  public func setArgument<Element>(_ index: Int, _ buffer: Buffer<Element>) throws {
+    try context.require(buffer.context, "buffer", than: "kernel")
+    var memory: cl_mem? = buffer.handle.raw
+    try set(index, MemoryLayout<cl_mem?>.size, &memory)
+    buffers[index] = buffer
+  }
 
-    /// How many arguments have to be set.
-    public let argumentCount: Int
-
-    /// The most items that a work-group of this kernel may have on the device.
-    public let maximumWorkGroupSize: Int
-
-    /// What the size of a work-group should be a multiple of.
-    public let preferredWorkGroupSizeMultiple: Int
-
-    /// The context that the kernel belongs to.
-    public let context: Context
-
-    private let handle: Handle
-
-    // Buffers by argument: the driver keeps one alive from the launch on, and not before.
-    private var buffers: [AnyObject?]
-
-    init(_ program: borrowing Program, named name: String) throws {
-      let device = program.context.device.handle.raw
-      var status: cl_int = 0
-      let created = clCreateKernel(program.handle.raw, name, &status)
-      let handle = try Handle(created, status, clReleaseKernel, "clCreateKernel(\(name))")
-      let raw = handle.raw
-      let info = Info("clGetKernelInfo", of: name) { clGetKernelInfo(raw, $0, $1, $2, $3) }
-      let group = Info("clGetKernelWorkGroupInfo", of: name) {
-        clGetKernelWorkGroupInfo(raw, device, $0, $1, $2, $3)
-      }
-      self.name = name
-      argumentCount = try info.integer(CL_KERNEL_NUM_ARGS, cl_uint.self)
-      maximumWorkGroupSize = try group.integer(CL_KERNEL_WORK_GROUP_SIZE, Int.self)
-      preferredWorkGroupSizeMultiple =
-        try group.integer(CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE, Int.self)
-      context = program.context
-      buffers = Array(repeating: nil, count: argumentCount)
-      self.handle = handle
-    }
-
-    /// Sets a pointer argument, and keeps the buffer until the argument is set anew.
-    ///
-    /// - Throws: `OpenCLUsageError` for a buffer of another context or an index that is not there.
-    public func setArgument<Element>(_ index: Int, _ buffer: Buffer<Element>) throws {
-      try context.require(buffer.context, "buffer", than: "kernel")
-      var memory: cl_mem? = buffer.handle.raw
-      try set(index, MemoryLayout<cl_mem?>.size, &memory)
-      buffers[index] = buffer
-    }
-
-    /// Sets an argument that is passed by value: a number, a vector or a struct.
-    ///
-    /// As many bytes are passed as C's `sizeof` counts, the value's `stride`. The type has to be
-    /// the argument's: `Int32` for `int`, `UInt64` for `ulong`, and not the `Int` of a bare
-    /// literal.
-    ///
-    /// - Throws: `OpenCLError` with `CL_INVALID_ARG_SIZE` where the driver sees another size.
-    @inlinable
-    public func setArgument<Value: BitwiseCopyable>(_ index: Int, _ value: Value) throws {
-      // Memory of its own, since a value has `size` bytes and not `stride`.
-      try withUnsafeTemporaryAllocation(of: Value.self, capacity: 1) {
-        $0.initialize(repeating: value)
-        try setArgument(index, bytes: UnsafeRawBufferPointer($0))
-      }
-    }
-
-    /// Sets an argument that is passed by value to these bytes, which are copied.
-    public func setArgument(_ index: Int, bytes: UnsafeRawBufferPointer) throws {
-      try set(index, bytes.count, bytes.baseAddress)
-      buffers[index] = nil
-    }
-
-    /// Sets a `local` pointer argument: memory for each work-group.
-    public func setArgument(_ index: Int, localBytes: Int) throws {
-      try requireNotNegative(localBytes, "local memory")
-      try set(index, localBytes, nil)
-      buffers[index] = nil
-    }
-
-    /// Enqueues the kernel over `global` items in one dimension, in work-groups of `local`.
-    ///
-    /// - Parameters:
-    ///   - global: The number of items; before OpenCL 2.0 a multiple of `local`.
-    ///   - local: The size of a work-group; `nil` leaves it to the driver.
-    ///   - events: What has to be complete before the kernel begins.
-    /// - Returns: The launch's event.
-    /// - Throws: `OpenCLUsageError` for a queue of another context or a size below zero;
-    ///   `OpenCLError` as with `CL_INVALID_WORK_GROUP_SIZE`, or `CL_INVALID_KERNEL_ARGS` for
-    ///   arguments never set.
-    @discardableResult
-    public func enqueue(
-      on queue: CommandQueue, global: Int, local: Int? = nil, after events: [Event] = []
-    ) throws -> Event {
-      try launch(
-        on: queue, 1, (global, 1, 1), local.map { ($0, 1, 1) }, after: events,
-        "global \(global), local \(local.map(String.init) ?? "any")")
-    }
-
-    /// Enqueues the kernel over items in three dimensions, of which later ones may be 1.
-    ///
-    /// As the launch in one dimension in all else.
-    @discardableResult
-    public func enqueue(
-      on queue: CommandQueue, global: (Int, Int, Int), local: (Int, Int, Int)? = nil,
-      after events: [Event] = []
-    ) throws -> Event {
-      try launch(
-        on: queue, 3, global, local, after: events,
-        "global \(global), local \(local.map { "\($0)" } ?? "any")")
-    }
-
-    private func launch(
-      on queue: CommandQueue, _ dimensions: cl_uint, _ global: (Int, Int, Int),
-      _ local: (Int, Int, Int)?, after events: [Event], _ sizes: @autoclosure () -> String
-    ) throws -> Event {
-      try context.require(queue.context, "queue", than: "kernel")
-      var items = global
-      var group = local ?? (0, 0, 0)
-      try requireNotNegative(min(items.0, items.1, items.2), "the number of work-items")
-      try requireNotNegative(min(group.0, group.1, group.2), "the size of a work-group")
-      return try queue.enqueue(
-        name, after: events, "clEnqueueNDRangeKernel(\(name), \(sizes()))"
-      ) { count, list, event in
-        withUnsafeBytes(of: &items) { items in
-          withUnsafeBytes(of: &group) { group in
-            clEnqueueNDRangeKernel(
-              queue.handle.raw, handle.raw, dimensions, nil,
-              items.assumingMemoryBound(to: Int.self).baseAddress,
-              local == nil ? nil : group.assumingMemoryBound(to: Int.self).baseAddress, count, list,
-              event)
-          }
-        }
-      }
-    }
-
-    /// The kernel's `cl_kernel`, valid as long as this object lives.
-    public var rawHandle: OpaquePointer { handle.raw }
-
-    private func set(_ index: Int, _ size: Int, _ value: UnsafeRawPointer?) throws {
-      guard buffers.indices.contains(index) else {
-        throw OpenCLUsageError.noSuchArgument(
-          index: index, kernel: name, argumentCount: argumentCount)
-      }
-      try check(
-        clSetKernelArg(handle.raw, cl_uint(index), size, value),
-        "clSetKernelArg(\(name), argument \(index), \(size) bytes)")
+  /// Sets an argument that is passed by value: a number, a vector or a struct.
+  ///
+  /// As many bytes are passed as C's `sizeof` counts, the value's `stride`. The type has to be
+  /// the argument's: `Int32` for `int`, `UInt64` for `ulong`, and not the `Int` of a bare
+  /// literal.
+  ///
+  /// - Throws: `OpenCLError` with `CL_INVALID_ARG_SIZE` where the driver sees another size.
+  @inlinable
+  public func setArgument<Value: BitwiseCopyable>(_ index: Int, _ value: Value) throws {
+    // Memory of its own, since a value has `size` bytes and not `stride`.
+    try withUnsafeTemporaryAllocation(of: Value.self, capacity: 1) {
+      $0.initialize(repeating: value)
+      try setArgument(index, bytes: UnsafeRawBufferPointer($0))
     }
   }
 
-  @available(*, unavailable)
-  extension Kernel: Sendable {}
+  /// Sets an argument that is passed by value to these bytes, which are copied.
+  public func setArgument(_ index: Int, bytes: UnsafeRawBufferPointer) throws {
+    try set(index, bytes.count, bytes.baseAddress)
+    buffers[index] = nil
+  }
+
+  /// Sets a `local` pointer argument: memory for each work-group.
+  public func setArgument(_ index: Int, localBytes: Int) throws {
+    try requireNotNegative(localBytes, "local memory")
+    try set(index, localBytes, nil)
+    buffers[index] = nil
+  }
+
+  /// Enqueues the kernel over `global` items in one dimension, in work-groups of `local`.
+  ///
+  /// - Parameters:
+  ///   - global: The number of items; before OpenCL 2.0 a multiple of `local`.
+  ///   - local: The size of a work-group; `nil` leaves it to the driver.
+  ///   - events: What has to be complete before the kernel begins.
+  /// - Returns: The launch's event.
+  /// - Throws: `OpenCLUsageError` for a queue of another context or a size below zero;
+  ///   `OpenCLError` as with `CL_INVALID_WORK_GROUP_SIZE`, or `CL_INVALID_KERNEL_ARGS` for
+  ///   arguments never set.
+  @discardableResult
+  public func enqueue(
+    on queue: CommandQueue, global: Int, local: Int? = nil, after events: [Event] = []
+  ) throws -> Event {
+    try launch(
+      on: queue, 1, (global, 1, 1), local.map { ($0, 1, 1) }, after: events,
+      "global \(global), local \(local.map(String.init) ?? "any")")
+  }
+
+  /// Enqueues the kernel over items in three dimensions, of which later ones may be 1.
+  ///
+  /// As the launch in one dimension in all else.
+  @discardableResult
+  public func enqueue(
+    on queue: CommandQueue, global: (Int, Int, Int), local: (Int, Int, Int)? = nil,
+    after events: [Event] = []
+  ) throws -> Event {
+    try launch(
+      on: queue, 3, global, local, after: events,
+      "global \(global), local \(local.map { "\($0)" } ?? "any")")
+  }
+
+  private func launch(
+    on queue: CommandQueue, _ dimensions: cl_uint, _ global: (Int, Int, Int),
+    _ local: (Int, Int, Int)?, after events: [Event], _ sizes: @autoclosure () -> String
+  ) throws -> Event {
+    try context.require(queue.context, "queue", than: "kernel")
+    var items = global
+    var group = local ?? (0, 0, 0)
+    try requireNotNegative(min(items.0, items.1, items.2), "the number of work-items")
+    try requireNotNegative(min(group.0, group.1, group.2), "the size of a work-group")
+    return try queue.enqueue(
+      name, after: events, "clEnqueueNDRangeKernel(\(name), \(sizes()))"
+    ) { count, list, event in
+      withUnsafeBytes(of: &items) { items in
+        withUnsafeBytes(of: &group) { group in
+          clEnqueueNDRangeKernel(
+            queue.handle.raw, handle.raw, dimensions, nil,
+            items.assumingMemoryBound(to: Int.self).baseAddress,
+            local == nil ? nil : group.assumingMemoryBound(to: Int.self).baseAddress, count, list,
+            event)
+        }
+      }
+    }
+  }
+
+  /// The kernel's `cl_kernel`, valid as long as this object lives.
+  public var rawHandle: OpaquePointer { handle.raw }
+
+  private func set(_ index: Int, _ size: Int, _ value: UnsafeRawPointer?) throws {
+    guard buffers.indices.contains(index) else {
+      throw OpenCLUsageError.noSuchArgument(
+        index: index, kernel: name, argumentCount: argumentCount)
+    }
+    try check(
+      clSetKernelArg(handle.raw, cl_uint(index), size, value),
+      "clSetKernelArg(\(name), argument \(index), \(size) bytes)")
+  }
+}
+
+@available(*, unavailable)
+extension Kernel: Sendable {}
 #endif

@@ -1,37 +1,36 @@
 #if OpenCL
-  /// A version of OpenCL, as in 3.0.
-  public struct OpenCLVersion: Sendable, Hashable, Comparable {
-    /// The number before the dot.
-    public let major: Int
+/// A version of OpenCL, as in 3.0.
+public struct OpenCLVersion: Sendable, Hashable, Comparable {
+  /// The number before the dot.
+  public let major: Int
 
-    /// The number after the dot.
-    public let minor: Int
+  /// The number after the dot.
+  public let minor: Int
 
-    /// Names a version, to compare with.
-    public init(_ major: Int, _ minor: Int) {
-      self.major = major
-      self.minor = minor
-    }
+  /// Names a version, to compare with.
+  public init(_ major: Int, _ minor: Int) {
+    self.major = major
+    self.minor = minor
+  }
 
-    /// Reads a driver's `OpenCL 3.0 and more`; anything else counts as 0.0, older than all.
-    init(parsing text: String) {
-      let words = text.split(separator: " ")
-      let numbers = words.count > 1 ? words[1].split(separator: ".").map { Int($0) } : []
-      if words.first == "OpenCL", numbers.count == 2, let major = numbers[0], let minor = numbers[1]
-      {
-        self.init(major, minor)
-      } else {
-        self.init(0, 0)
-      }
-    }
-
-    /// Whether `left` is the older one.
-    public static func < (left: OpenCLVersion, right: OpenCLVersion) -> Bool {
-      (left.major, left.minor) < (right.major, right.minor)
+  /// Reads a driver's `OpenCL 3.0 and more`; anything else counts as 0.0, older than all.
+  init(parsing text: String) {
+    let words = text.split(separator: " ")
+    let numbers = words.count > 1 ? words[1].split(separator: ".").map { Int($0) } : []
+    if words.first == "OpenCL", numbers.count == 2, let major = numbers[0], let minor = numbers[1] {
+      self.init(major, minor)
+    } else {
+      self.init(0, 0)
     }
   }
 
-  extension OpenCLVersion: CustomStringConvertible {
-    public var description: String { "\(major).\(minor)" }
+  /// Whether `left` is the older one.
+  public static func < (left: OpenCLVersion, right: OpenCLVersion) -> Bool {
+    (left.major, left.minor) < (right.major, right.minor)
   }
+}
+
+extension OpenCLVersion: CustomStringConvertible {
+  public var description: String { "\(major).\(minor)" }
+}
 #endif

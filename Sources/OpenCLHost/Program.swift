@@ -1,129 +1,130 @@
 #if OpenCL
-  internal import CDescentOpenCL
+internal import CDescentOpenCL
 
-  /// OpenCL C, built for a context's device.
-  public final class Program: Sendable {
-    /// The context that the program belongs to.
-    public let context: Context
+/// OpenCL C, built for a context's device.
+public final class Program: Sendable {
+  /// The context that the program belongs to.
+  public let context: Context
 
-    /// What the compiler wrote: warnings, or nothing.
-    public let buildLog: String
+  /// What the compiler wrote: warnings, or nothing.
+  public let buildLog: String
 
-    let handle: Handle
+  let handle: Handle
 
-    /// Builds sources, one after another as if they were one file.
-    ///
-    /// Each is preceded by a `#line`, so that the compiler's messages say its name and its line.
-    ///
-    /// - Parameter options: The compiler's options, as in `-cl-std=CL1.2 -DLANES=4`.
-    /// - Throws: `OpenCLError` with the compiler's messages in `log` if the build fails.
-    public convenience init(
-      _ context: Context, sources: [(name: String, text: String)], options: String = ""
-    ) throws {
-      let text = sources.map { "#line 1 \($0.name.quoted)\n\($0.text)\n" }.joined()
-      let names = sources.map(\.name).joined(separator: ", ")
-      var status: cl_int = 0
-      let created = text.withCString { start in
-        var start: UnsafePointer<CChar>? = start
-        return clCreateProgramWithSource(context.handle.raw, 1, &start, nil, &status)
-      }
-      let handle = try Handle(
-        created, status, clReleaseProgram, "clCreateProgramWithSource(\(names))")
-      try self.init(context, handle, names, options)
+  /// Builds sources, one after another as if they were one file.
+  ///
+  /// Each is preceded by a `#line`, so that the compiler's messages say its name and its line. A
+  /// driver that does not read those, as oclgrind 21.10, counts lines over all sources.
+  ///
+  /// - Parameter options: The compiler's options, as in `-cl-std=CL1.2 -DLANES=4`.
+  /// - Throws: `OpenCLError` with the compiler's messages in `log` if the build fails.
+  public convenience init(
+    _ context: Context, sources: [(name: String, text: String)], options: String = ""
+  ) throws {
+    let text = sources.map { "#line 1 \($0.name.quoted)\n\($0.text)\n" }.joined()
+    let names = sources.map(\.name).joined(separator: ", ")
+    var status: cl_int = 0
+    let created = text.withCString { start in
+      var start: UnsafePointer<CChar>? = start
+      return clCreateProgramWithSource(context.handle.raw, 1, &start, nil, &status)
     }
+    let handle = try Handle(
+      created, status, clReleaseProgram, "clCreateProgramWithSource(\(names))")
+    try self.init(context, handle, names, options)
+  }
 
-    /// Loads what `binary()` of a program returned, on the same device with the same driver.
-    ///
-    /// - Throws: `OpenCLError`, as with `CL_INVALID_BINARY` where the driver does not know it.
-    public convenience init(_ context: Context, binary: [UInt8], options: String = "") throws {
-      var id: OpaquePointer? = context.device.handle.raw
-      var size = binary.count
-      var status: cl_int = 0
-      let created = binary.withUnsafeBufferPointer { bytes in
-        var start = bytes.baseAddress
-        return clCreateProgramWithBinary(
-          context.handle.raw, 1, &id, &size, &start, nil, &status)
-      }
-      let handle = try Handle(
-        created, status, clReleaseProgram, "clCreateProgramWithBinary(\(size) bytes)")
-      try self.init(context, handle, "binary", options)
+  /// Loads what `binary()` of a program returned, on the same device with the same driver.
+  ///
+  /// - Throws: `OpenCLError`, as with `CL_INVALID_BINARY` where the driver does not know it.
+  public convenience init(_ context: Context, binary: [UInt8], options: String = "") throws {
+    var id: OpaquePointer? = context.device.handle.raw
+    var size = binary.count
+    var status: cl_int = 0
+    let created = binary.withUnsafeBufferPointer { bytes in
+      var start = bytes.baseAddress
+      return clCreateProgramWithBinary(
+        context.handle.raw, 1, &id, &size, &start, nil, &status)
     }
+    let handle = try Handle(
+      created, status, clReleaseProgram, "clCreateProgramWithBinary(\(size) bytes)")
+    try self.init(context, handle, "binary", options)
+  }
 
-    private init(
-      _ context: Context, _ handle: consuming Handle, _ names: String, _ options: String
-    ) throws {
-      var id: OpaquePointer? = context.device.handle.raw
-      let status = clBuildProgram(handle.raw, 1, &id, options, nil, nil)
-      let log = Self.log(handle.raw, context.device)
-      if status != CL_SUCCESS {
-        let call =
-          options.isEmpty ? "clBuildProgram(\(names))" : "clBuildProgram(\(names), \(options))"
-        throw OpenCLError(status: status, call: call, log: log.isEmpty ? nil : log)
-      }
-      self.context = context
-      self.handle = handle
-      buildLog = log
+  private init(
+    _ context: Context, _ handle: consuming Handle, _ names: String, _ options: String
+  ) throws {
+    var id: OpaquePointer? = context.device.handle.raw
+    let status = clBuildProgram(handle.raw, 1, &id, options, nil, nil)
+    let log = Self.log(handle.raw, context.device)
+    if status != CL_SUCCESS {
+      let call =
+        options.isEmpty ? "clBuildProgram(\(names))" : "clBuildProgram(\(names), \(options))"
+      throw OpenCLError(status: status, call: call, log: log.isEmpty ? nil : log)
     }
+    self.context = context
+    self.handle = handle
+    buildLog = log
+  }
 
-    /// A new kernel; its arguments are its own, though others of the same name exist.
-    ///
-    /// - Throws: `OpenCLError` with `CL_INVALID_KERNEL_NAME` if the program has none of that name.
-    public func kernel(named name: String) throws -> sending Kernel {
-      try Kernel(self, named: name)
-    }
+  /// A new kernel; its arguments are its own, though others of the same name exist.
+  ///
+  /// - Throws: `OpenCLError` with `CL_INVALID_KERNEL_NAME` if the program has none of that name.
+  public func kernel(named name: String) throws -> sending Kernel {
+    try Kernel(self, named: name)
+  }
 
-    /// The names of the program's kernels, in the driver's order.
-    public var kernelNames: [String] {
-      get throws {
-        try info.string(CL_PROGRAM_KERNEL_NAMES).split(separator: ";").map { String($0).trimmed }
-      }
-    }
-
-    /// The program as the driver stores it, for `init(_:binary:options:)`.
-    ///
-    /// Good for this device and this version of the driver only.
-    public func binary() throws -> [UInt8] {
-      let devices = try info.array(CL_PROGRAM_DEVICES, cl_device_id?.none)
-      let sizes = try info.array(CL_PROGRAM_BINARY_SIZES, 0)
-      guard let index = devices.firstIndex(of: context.device.handle.raw), index < sizes.count
-      else {
-        throw OpenCLError(status: CL_INVALID_DEVICE, call: "clGetProgramInfo(binary)")
-      }
-      // One place for each of the context's devices; the driver skips those that are nil.
-      var places = [UnsafeMutablePointer<UInt8>?](repeating: nil, count: devices.count)
-      return try [UInt8](unsafeUninitializedCapacity: sizes[index]) { bytes, initialized in
-        places[index] = bytes.baseAddress
-        let status = clGetProgramInfo(
-          handle.raw, cl_program_info(CL_PROGRAM_BINARIES),
-          places.count * MemoryLayout<UnsafeMutablePointer<UInt8>?>.stride, &places, nil)
-        try check(status, "clGetProgramInfo(binary)")
-        initialized = sizes[index]
-      }
-    }
-
-    /// The program's `cl_program`, valid as long as this object lives.
-    public var rawHandle: OpaquePointer { handle.raw }
-
-    private var info: Info {
-      Info("clGetProgramInfo", of: "the program") {
-        clGetProgramInfo(self.handle.raw, $0, $1, $2, $3)
-      }
-    }
-
-    /// The compiler's messages; none if the driver cannot say.
-    private static func log(_ program: OpaquePointer, _ device: Device) -> String {
-      let info = Info("clGetProgramBuildInfo", of: "the program") {
-        clGetProgramBuildInfo(program, device.handle.raw, $0, $1, $2, $3)
-      }
-      return (try? info.string(CL_PROGRAM_BUILD_LOG)) ?? ""
+  /// The names of the program's kernels, in the driver's order.
+  public var kernelNames: [String] {
+    get throws {
+      try info.string(CL_PROGRAM_KERNEL_NAMES).split(separator: ";").map { String($0).trimmed }
     }
   }
 
-  extension String {
-    /// The text as a string literal of C.
-    fileprivate var quoted: String {
-      let escaped = flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] }
-      return "\"\(String(escaped))\""
+  /// The program as the driver stores it, for `init(_:binary:options:)`.
+  ///
+  /// Good for this device and this version of the driver only.
+  public func binary() throws -> [UInt8] {
+    let devices = try info.array(CL_PROGRAM_DEVICES, cl_device_id?.none)
+    let sizes = try info.array(CL_PROGRAM_BINARY_SIZES, 0)
+    guard let index = devices.firstIndex(of: context.device.handle.raw), index < sizes.count
+    else {
+      throw OpenCLError(status: CL_INVALID_DEVICE, call: "clGetProgramInfo(binary)")
+    }
+    // One place for each of the context's devices; the driver skips those that are nil.
+    var places = [UnsafeMutablePointer<UInt8>?](repeating: nil, count: devices.count)
+    return try [UInt8](unsafeUninitializedCapacity: sizes[index]) { bytes, initialized in
+      places[index] = bytes.baseAddress
+      let status = clGetProgramInfo(
+        handle.raw, cl_program_info(CL_PROGRAM_BINARIES),
+        places.count * MemoryLayout<UnsafeMutablePointer<UInt8>?>.stride, &places, nil)
+      try check(status, "clGetProgramInfo(binary)")
+      initialized = sizes[index]
     }
   }
+
+  /// The program's `cl_program`, valid as long as this object lives.
+  public var rawHandle: OpaquePointer { handle.raw }
+
+  private var info: Info {
+    Info("clGetProgramInfo", of: "the program") {
+      clGetProgramInfo(self.handle.raw, $0, $1, $2, $3)
+    }
+  }
+
+  /// The compiler's messages; none if the driver cannot say.
+  private static func log(_ program: OpaquePointer, _ device: Device) -> String {
+    let info = Info("clGetProgramBuildInfo", of: "the program") {
+      clGetProgramBuildInfo(program, device.handle.raw, $0, $1, $2, $3)
+    }
+    return (try? info.string(CL_PROGRAM_BUILD_LOG)) ?? ""
+  }
+}
+
+extension String {
+  /// The text as a string literal of C.
+  fileprivate var quoted: String {
+    let escaped = flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] }
+    return "\"\(String(escaped))\""
+  }
+}
 #endif

@@ -1,41 +1,41 @@
 #if OpenCL
-  internal import CDescentOpenCL
+internal import CDescentOpenCL
 
-  /// An event that the host completes: commands enqueued after it begin when the host says so.
+/// An event that the host completes: commands enqueued after it begin when the host says so.
+///
+/// Commands that wait for a user event that is never completed wait for ever, and so does whoever
+/// waits for them.
+public final class UserEvent: Sendable {
+  /// What commands can wait for.
+  public let event: Event
+
+  /// Makes an event that is not complete.
   ///
-  /// Commands that wait for a user event that is never completed wait for ever, and so does whoever
-  /// waits for them.
-  public final class UserEvent: Sendable {
-    /// What commands can wait for.
-    public let event: Event
-
-    /// Makes an event that is not complete.
-    ///
-    /// - Throws: `OpenCLError`.
-    public init(_ context: Context) throws {
-      var status: cl_int = 0
-      let created = clCreateUserEvent(context.handle.raw, &status)
-      event = Event(
-        "user event", try Handle(created, status, clReleaseEvent, "clCreateUserEvent()"))
-    }
-
-    /// Lets the commands that wait for the event begin.
-    ///
-    /// - Throws: `OpenCLError` with `CL_INVALID_OPERATION` if the event is over already.
-    public func complete() throws { try set(CL_COMPLETE) }
-
-    /// Makes the commands that wait for the event fail.
-    ///
-    /// - Parameter status: One of OpenCL's codes, negative.
-    /// - Throws: `OpenCLError` with `CL_INVALID_VALUE` if `status` is not negative, and with
-    ///   `CL_INVALID_OPERATION` if the event is over already.
-    public func fail(status: Int32) throws {
-      // 0 is a completion, which is no failure.
-      try set(status == CL_COMPLETE ? CL_QUEUED : status)
-    }
-
-    private func set(_ status: cl_int) throws {
-      try check(clSetUserEventStatus(event.handle.raw, status), "clSetUserEventStatus(\(status))")
-    }
+  /// - Throws: `OpenCLError`.
+  public init(_ context: Context) throws {
+    var status: cl_int = 0
+    let created = clCreateUserEvent(context.handle.raw, &status)
+    event = Event(
+      "user event", try Handle(created, status, clReleaseEvent, "clCreateUserEvent()"))
   }
+
+  /// Lets the commands that wait for the event begin.
+  ///
+  /// - Throws: `OpenCLError` with `CL_INVALID_OPERATION` if the event is over already.
+  public func complete() throws { try set(CL_COMPLETE) }
+
+  /// Makes the commands that wait for the event fail.
+  ///
+  /// - Parameter status: One of OpenCL's codes, negative.
+  /// - Throws: `OpenCLError` with `CL_INVALID_VALUE` if `status` is not negative, and with
+  ///   `CL_INVALID_OPERATION` if the event is over already.
+  public func fail(status: Int32) throws {
+    // 0 is a completion, which is no failure.
+    try set(status == CL_COMPLETE ? CL_QUEUED : status)
+  }
+
+  private func set(_ status: cl_int) throws {
+    try check(clSetUserEventStatus(event.handle.raw, status), "clSetUserEventStatus(\(status))")
+  }
+}
 #endif

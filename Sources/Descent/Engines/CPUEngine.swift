@@ -1,3 +1,13 @@
+/// How the CPU engine runs. None of it changes a bit of the result.
+struct CPUOptions: Sendable {
+  /// nil: as many as this process may use.
+  var threads: Int?
+  /// nil: the widest that this processor has.
+  var instructions: InstructionSet?
+  /// Elements that a thread takes at a time; from four blocks on, a second thread pays.
+  var block = 1 << 16
+}
+
 /// The rules compiled for this processor, over threads that stay alive between steps. A step allocates
 /// nothing; its bits do not depend on the instruction set or on the number of threads.
 final class CPUEngine: Engine {
@@ -5,31 +15,26 @@ final class CPUEngine: Engine {
   private let states: HostStates
   private let update: CompiledUpdate
   private let pool: WorkerPool?
+  private let block: Int
 
-  /// Elements that a thread takes at a time. The last block may be shorter.
-  static let block = 1 << 16
-
-  /// From this many elements on, a second thread pays.
-  static let worthThreads = 4 * block
-
-  init(
-    _ rule: any UpdateRule, count: Int, threads: Int?, instructions: InstructionSet?
-  ) throws {
-    let instructions = instructions ?? .best
-    guard instructions.isAvailable, let update = try CompiledRule(rule.kernel).update(for: instructions)
+  init(_ rule: any UpdateRule, count: Int, options: CPUOptions) throws {
+    let instructions = options.instructions ?? .best
+    guard instructions.isAvailable,
+      let update = try CompiledRule(rule.kernel).update(for: instructions)
     else {
       throw DescentError.unknown(
         kind: "instruction set of this processor", name: instructions.rawValue,
         known: InstructionSet.available.map(\.rawValue))
     }
-    if let threads, threads < 1 {
+    if let threads = options.threads, threads < 1 {
       throw DescentError.unsupported("the CPU engine needs at least 1 thread, not \(threads)")
     }
     self.update = update
     states = HostStates(rule, count: count)
     // Threads that never get a block would only wait.
-    let useful = count < Self.worthThreads ? 1 : (count + Self.block - 1) / Self.block
-    let threads = min(threads ?? usableProcessors(), useful)
+    let useful = count < 4 * options.block ? 1 : (count + options.block - 1) / options.block
+    let threads = min(options.threads ?? usableProcessors(), useful)
+    block = options.block
     pool = threads > 1 ? WorkerPool(threads: threads) : nil
     name = "cpu (\(instructions), \(threads) thread\(threads == 1 ? "" : "s"))"
   }
@@ -43,14 +48,11 @@ final class CPUEngine: Engine {
       let pass = Pass(
         update: update, parameters: x, gradients: g, states: states.pointers,
         stateCount: states.arrays.count, count: parameters.count,
-        preparation: preparation.baseAddress, scalars: scalars.baseAddress)
+        block: block, preparation: preparation.baseAddress, scalars: scalars.baseAddress)
       guard let pool else { return pass.run(0..<pass.count) }
       withUnsafePointer(to: pass) { pass in
-        pool.run(blocks: (pass.pointee.count + Self.block - 1) / Self.block, context: pass) {
-          context, index in
-          let pass = context.assumingMemoryBound(to: Pass.self)
-          let start = index * CPUEngine.block
-          pass.pointee.run(start..<min(start + CPUEngine.block, pass.pointee.count))
+        pool.run(blocks: (parameters.count + block - 1) / block, context: pass) { pass, index in
+          pass.assumingMemoryBound(to: Pass.self).pointee.runBlock(index)
         }
       }
     }
@@ -73,8 +75,14 @@ struct Pass {
   let states: UnsafePointer<UnsafeMutablePointer<Float>?>
   let stateCount: Int
   let count: Int
+  let block: Int
   let preparation: UnsafeRawPointer?
   let scalars: UnsafeRawPointer?
+
+  func runBlock(_ index: Int) {
+    let start = index * block
+    run(start..<min(start + block, count))
+  }
 
   func run(_ range: Range<Int>) {
     let start = range.lowerBound

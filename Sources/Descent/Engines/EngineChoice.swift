@@ -1,16 +1,16 @@
 #if OpenCL
-  public import OpenCLHost
+public import OpenCLHost
 #endif
 
 /// Where an optimizer runs.
 public struct EngineChoice: Sendable {
   enum Kind: Sendable {
     case automatic
-    case cpu(threads: Int?, instructions: InstructionSet?)
+    case cpu(CPUOptions)
     case reference
     #if OpenCL
-      case device(Device, LaunchShape?)
-      case queue(CommandQueue, LaunchShape?)
+    case device(Device, LaunchShape?)
+    case queue(CommandQueue, LaunchShape?)
     #endif
   }
 
@@ -24,7 +24,7 @@ public struct EngineChoice: Sendable {
 
   /// This processor, with the widest instructions it has and a thread for every processor that this
   /// process may use.
-  public static let cpu = EngineChoice(kind: .cpu(threads: nil, instructions: nil))
+  public static let cpu = EngineChoice(kind: .cpu(CPUOptions()))
 
   /// Plain Swift, one element at a time: for tests, and for reading.
   public static let reference = EngineChoice(kind: .reference)
@@ -32,19 +32,27 @@ public struct EngineChoice: Sendable {
   /// This processor, with a number of threads and an instruction set of the caller's choice. Neither
   /// changes a bit of the result.
   public static func cpu(threads: Int? = nil, instructions: InstructionSet? = nil) -> EngineChoice {
-    EngineChoice(kind: .cpu(threads: threads, instructions: instructions))
+    EngineChoice(kind: .cpu(CPUOptions(threads: threads, instructions: instructions)))
+  }
+
+  /// The same with blocks of another length, so that tests can have many of them.
+  package static func cpu(
+    threads: Int, instructions: InstructionSet?, block: Int
+  ) -> EngineChoice {
+    EngineChoice(
+      kind: .cpu(CPUOptions(threads: threads, instructions: instructions, block: block)))
   }
 
   #if OpenCL
-    /// An OpenCL device, in a context of the optimizer's own: see ``Optimizer/queue``.
-    public static func openCL(_ device: Device, shape: LaunchShape? = nil) -> EngineChoice {
-      EngineChoice(kind: .device(device, shape))
-    }
+  /// An OpenCL device, in a context of the optimizer's own: see ``Optimizer/queue``.
+  public static func openCL(_ device: Device, shape: LaunchShape? = nil) -> EngineChoice {
+    EngineChoice(kind: .device(device, shape))
+  }
 
-    /// The device, context and queue that a trainer already has.
-    public static func openCL(_ queue: CommandQueue, shape: LaunchShape? = nil) -> EngineChoice {
-      EngineChoice(kind: .queue(queue, shape))
-    }
+  /// The device, context and queue that a trainer already has.
+  public static func openCL(_ queue: CommandQueue, shape: LaunchShape? = nil) -> EngineChoice {
+    EngineChoice(kind: .queue(queue, shape))
+  }
   #endif
 }
 
@@ -54,95 +62,97 @@ public struct AutomaticChoice: Sendable {
   /// A sentence.
   public let reason: String
   #if OpenCL
-    /// The device taken, nil for the CPU engine.
-    public let device: Device?
+  /// The device taken, nil for the CPU engine.
+  public let device: Device?
   #endif
 
   #if OpenCL
-    /// Chooses among `devices`.
-    public init(from devices: [Device] = Device.all) {
-      let shared = devices.first {
-        $0.type.contains(.gpu) && $0.sharesHostMemory && $0.isAvailable && $0.sameBits.isYes
-      }
-      device = shared
-      if let shared {
-        choice = .openCL(shared)
-        reason = "\(shared.name) shares its memory with this machine"
-      } else {
-        choice = .cpu
-        reason = Self.reasonForCPU(devices)
-      }
+  /// Chooses among `devices`.
+  public init(from devices: [Device] = Device.all) {
+    let shared = devices.first {
+      $0.type.contains(.gpu) && $0.sharesHostMemory && $0.isAvailable && $0.sameBits.isYes
     }
-
-    private static func reasonForCPU(_ devices: [Device]) -> String {
-      guard !devices.isEmpty else { return "there is no OpenCL device" }
-      let gpus = devices.filter { $0.type.contains(.gpu) }
-      guard let gpu = gpus.first else {
-        return "no OpenCL device is a GPU, and OpenCL on a processor is taken only if asked for"
-      }
-      if gpu.sharesHostMemory, case .no(let why) = gpu.sameBits {
-        return "\(gpu.name) does not give the same bits: \(why)"
-      }
-      return "\(gpu.name) has memory of its own, which pays where parameters stay on it; "
-        + "ask for it to do so"
-    }
-  #else
-    public init() {
+    device = shared
+    if let shared {
+      choice = .openCL(shared)
+      reason = "\(shared.name) shares its memory with this machine"
+    } else {
       choice = .cpu
-      reason = "this build has no OpenCL"
+      reason = Self.reasonForCPU(devices)
     }
+  }
+
+  private static func reasonForCPU(_ devices: [Device]) -> String {
+    guard !devices.isEmpty else { return "there is no OpenCL device" }
+    let gpus = devices.filter { $0.type.contains(.gpu) }
+    guard let gpu = gpus.first else {
+      return "no OpenCL device is a GPU, and OpenCL on a processor is taken only if asked for"
+    }
+    if gpu.sharesHostMemory, case .no(let why) = gpu.sameBits {
+      return "\(gpu.name) does not give the same bits: \(why)"
+    }
+    return "\(gpu.name) has memory of its own, which pays where parameters stay on it; "
+      + "ask for it to do so"
+  }
+  #else
+  public init() {
+    choice = .cpu
+    reason = "this build has no OpenCL"
+  }
   #endif
 }
 
 #if OpenCL
-  /// How a kernel is cut into work-groups. It changes no bit of the result.
-  public struct LaunchShape: Hashable, Sendable {
-    /// Floats that a work-item updates: 1, 2, 4, 8 or 16.
-    public var lanes: Int
-    /// Work-items in a group.
-    public var groupSize: Int
+/// How a kernel is cut into work-groups. It changes no bit of the result.
+public struct LaunchShape: Hashable, Sendable {
+  /// Floats that a work-item updates: 1, 2, 4, 8 or 16.
+  public var lanes: Int
+  /// Work-items in a group.
+  public var groupSize: Int
 
-    public init(lanes: Int, groupSize: Int) {
-      (self.lanes, self.groupSize) = (lanes, groupSize)
-    }
-
-    /// What suits the device, as measured: see ARCHITECTURE.md.
-    public init(for device: Device) {
-      self = device.type.contains(.cpu) ? Self(lanes: 16, groupSize: 256) : Self(lanes: 4, groupSize: 256)
-      groupSize = min(groupSize, device.maximumWorkGroupSize)
-    }
-
-    func validate(on device: Device) throws {
-      guard [1, 2, 4, 8, 16].contains(lanes) else {
-        throw DescentError.unsupported("lanes is \(lanes); allowed is 1, 2, 4, 8 or 16")
-      }
-      guard groupSize >= 1, groupSize <= device.maximumWorkGroupSize else {
-        throw DescentError.unsupported(
-          "groupSize is \(groupSize); allowed on \(device.name) is 1 to \(device.maximumWorkGroupSize)"
-        )
-      }
-    }
+  public init(lanes: Int, groupSize: Int) {
+    (self.lanes, self.groupSize) = (lanes, groupSize)
   }
 
-  /// Whether a device's arithmetic agrees with the reference to the last bit.
-  public enum SameBits: Equatable, Sendable {
-    case yes
-    case no(String)
-
-    public var isYes: Bool { self == .yes }
+  /// What suits the device, as measured: see ARCHITECTURE.md.
+  public init(for device: Device) {
+    self =
+      device.type.contains(.cpu)
+      ? Self(lanes: 16, groupSize: 256) : Self(lanes: 4, groupSize: 256)
+    groupSize = min(groupSize, device.maximumWorkGroupSize)
   }
 
-  extension Device {
-    /// Whether updates on this device give the reference's bits, by what the device says of itself.
-    /// `descent verify` looks whether it is true.
-    public var sameBits: SameBits {
-      if !hasCorrectlyRoundedDivideAndSquareRoot {
-        return .no("division and square root are not correctly rounded")
-      }
-      if !keepsDenormals { return .no("denormals are flushed to zero") }
-      if !roundsToNearest { return .no("it does not round to nearest") }
-      if !hasInfinityAndNaN { return .no("it has no infinity or no NaN") }
-      return .yes
+  func validate(on device: Device) throws {
+    guard [1, 2, 4, 8, 16].contains(lanes) else {
+      throw DescentError.unsupported("lanes is \(lanes); allowed is 1, 2, 4, 8 or 16")
+    }
+    guard groupSize >= 1, groupSize <= device.maximumWorkGroupSize else {
+      throw DescentError.unsupported(
+        "groupSize is \(groupSize); allowed on \(device.name) is 1 to \(device.maximumWorkGroupSize)"
+      )
     }
   }
+}
+
+/// Whether a device's arithmetic agrees with the reference to the last bit.
+public enum SameBits: Equatable, Sendable {
+  case yes
+  case no(String)
+
+  public var isYes: Bool { self == .yes }
+}
+
+extension Device {
+  /// Whether updates on this device give the reference's bits, by what the device says of itself.
+  /// `descent verify` looks whether it is true.
+  public var sameBits: SameBits {
+    if !hasCorrectlyRoundedDivideAndSquareRoot {
+      return .no("division and square root are not correctly rounded")
+    }
+    if !keepsDenormals { return .no("denormals are flushed to zero") }
+    if !roundsToNearest { return .no("it does not round to nearest") }
+    if !hasInfinityAndNaN { return .no("it has no infinity or no NaN") }
+    return .yes
+  }
+}
 #endif

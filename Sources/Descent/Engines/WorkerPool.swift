@@ -2,9 +2,9 @@ internal import DescentKernels
 import Synchronization
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #endif
 
 /// Threads that wait for blocks of work. The caller of ``run(blocks:context:_:)`` works too, so a pool

@@ -82,12 +82,12 @@ public struct AMSGrad: UpdateRule {
   }
 
   public static let variants = [
-    RuleVariant("amsgrad", AMSGrad(learningRate: 1e-3), digest: 0),
+    RuleVariant("amsgrad", AMSGrad(learningRate: 1e-3), digest: 0x5af4_8e7e_6dcd_320c),
     RuleVariant(
       "amsgrad amsgradMaxOfCorrected",
       AMSGrad(
         learningRate: 0.01, beta2: 0.9, amsgradMaxOfCorrected: true, weightDecay: 0.1,
-        decoupled: true), digest: 0),
+        decoupled: true), digest: 0x8405_e178_e38f_1439),
   ]
 }
 

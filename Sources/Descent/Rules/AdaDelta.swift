@@ -68,12 +68,14 @@ public struct AdaDelta: UpdateRule {
   }
 
   public static let variants = [
-    RuleVariant("adadelta", AdaDelta(), digest: 0),
+    RuleVariant("adadelta", AdaDelta(), digest: 0x9bf4_b8fd_ed0f_7025),
     RuleVariant(
       "adadelta coupled",
       AdaDelta(learningRate: 0.5, decay: 0.8, epsilon: 1e-4, weightDecay: 0.1, maximize: true),
-      digest: 0),
-    RuleVariant("adadelta decoupled", AdaDelta(weightDecay: 0.1, decoupled: true), digest: 0),
+      digest: 0x730a_e580_dc05_3639),
+    RuleVariant(
+      "adadelta decoupled", AdaDelta(weightDecay: 0.1, decoupled: true),
+      digest: 0xe0e9_66ad_6e11_f2b4),
   ]
 }
 

@@ -75,17 +75,17 @@ public struct AdaGrad: UpdateRule {
   }
 
   public static let variants = [
-    RuleVariant("adagrad", AdaGrad(learningRate: 0.01), digest: 0),
+    RuleVariant("adagrad", AdaGrad(learningRate: 0.01), digest: 0x8874_f977_3c1e_3a1a),
     RuleVariant(
       "adagrad rootEpsilon",
       AdaGrad(
         learningRate: 0.01, epsilon: 0, rootEpsilon: 1e-7, initialAccumulator: 0.1,
-        weightDecay: 0.1, decoupled: true), digest: 0),
+        weightDecay: 0.1, decoupled: true), digest: 0x651a_e408_7eb1_b18b),
     RuleVariant(
       "adagrad learningRateDecay",
       AdaGrad(
         learningRate: 0.1, epsilon: 0, learningRateDecay: 0.01, weightDecay: 0.1, maximize: true),
-      digest: 0),
+      digest: 0x763b_65bc_7eb2_13a6),
   ]
 }
 

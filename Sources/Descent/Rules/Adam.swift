@@ -127,22 +127,22 @@ public struct Adam: UpdateRule {
   }
 
   public static let variants = [
-    RuleVariant("adam", Adam(learningRate: 1e-3), digest: 0),
+    RuleVariant("adam", Adam(learningRate: 1e-3), digest: 0x349d_2079_3c69_8237),
     RuleVariant(
       "adam rootEpsilon",
       Adam(
         learningRate: 0.01, beta2: 0.99, epsilon: 1e-6, rootEpsilon: 1e-7, weightDecay: 0.1),
-      digest: 0),
+      digest: 0x1d6b_f530_f5d3_31c6),
     RuleVariant(
       "adam epsilonBeforeCorrection",
       Adam(
         learningRate: 0.01, epsilon: 1e-7, epsilonBeforeCorrection: true, weightDecay: 0.1,
-        decoupled: true), digest: 0),
+        decoupled: true), digest: 0x8205_55a2_2c60_6b81),
     RuleVariant(
       "adam uncorrected",
       Adam(
         learningRate: 0.01, biasCorrection1: false, biasCorrection2: false, maximize: true),
-      digest: 0),
+      digest: 0x5e51_66f1_1d39_c137),
   ]
 }
 

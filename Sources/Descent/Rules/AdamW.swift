@@ -65,7 +65,7 @@ public struct AdamW: UpdateRule {
   }
 
   public static let variants = [
-    RuleVariant("adamw", AdamW(learningRate: 1e-3), digest: 0)
+    RuleVariant("adamw", AdamW(learningRate: 1e-3), digest: 0xd6cf_1659_23c6_648d)
   ]
 }
 

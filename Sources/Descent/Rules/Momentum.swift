@@ -122,20 +122,23 @@ public struct Momentum: UpdateRule {
   }
 
   public static let variants = [
-    RuleVariant("momentum", Momentum(learningRate: 0.01), digest: 0),
-    RuleVariant("momentum nesterov", Momentum(learningRate: 0.01, nesterov: true), digest: 0),
+    RuleVariant("momentum", Momentum(learningRate: 0.01), digest: 0x6881_f9b7_59fa_fdf9),
+    RuleVariant(
+      "momentum nesterov", Momentum(learningRate: 0.01, nesterov: true),
+      digest: 0xebea_97b6_e9fd_768f),
     RuleVariant(
       "momentum accumulated",
-      Momentum(learningRate: 0.01, learningRateInBuffer: true, weightDecay: 0.1), digest: 0),
+      Momentum(learningRate: 0.01, learningRateInBuffer: true, weightDecay: 0.1),
+      digest: 0xfda4_2054_882a_6a41),
     RuleVariant(
       "momentum averaged",
       Momentum(
         learningRate: 0.1, exponentialAverage: true, biasCorrection: true, weightDecay: 0.1,
-        decoupled: true), digest: 0),
+        decoupled: true), digest: 0x0934_8a9f_ebed_9d1f),
     RuleVariant(
       "momentum dampened",
       Momentum(learningRate: 0.01, dampening: 0.1, firstStepUndamped: true, maximize: true),
-      digest: 0),
+      digest: 0x9f58_9785_f6a2_3076),
   ]
 }
 

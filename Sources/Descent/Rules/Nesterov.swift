@@ -77,9 +77,10 @@ public struct Nesterov: UpdateRule {
   }
 
   public static let variants = [
-    RuleVariant("nesterov", Nesterov(learningRate: 0.01), digest: 0),
+    RuleVariant("nesterov", Nesterov(learningRate: 0.01), digest: 0x1cc9_ccfe_65e9_69a6),
     RuleVariant(
-      "nesterov coupled", Nesterov(learningRate: 0.01, weightDecay: 0.1, maximize: true), digest: 0),
+      "nesterov coupled", Nesterov(learningRate: 0.01, weightDecay: 0.1, maximize: true),
+      digest: 0x439b_6098_5220_135b),
   ]
 }
 

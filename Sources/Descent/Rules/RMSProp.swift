@@ -124,28 +124,31 @@ public struct RMSProp: UpdateRule {
   }
 
   public static let variants = [
-    RuleVariant("rmsprop", RMSProp(learningRate: 0.01), digest: 0),
+    RuleVariant("rmsprop", RMSProp(learningRate: 0.01), digest: 0x7fcb_8510_a911_6bf0),
     RuleVariant(
       "rmsprop rootEpsilon",
       RMSProp(
         learningRate: 0.01, decay: 0.9, epsilon: 0, rootEpsilon: 1e-7, biasCorrection: true,
-        initialAccumulator: 0.1, weightDecay: 0.1, decoupled: true), digest: 0),
+        initialAccumulator: 0.1, weightDecay: 0.1, decoupled: true), digest: 0xee28_4927_a646_ce93),
     RuleVariant(
-      "rmsprop centered", RMSProp(learningRate: 0.01, centered: true, weightDecay: 0.1), digest: 0),
+      "rmsprop centered", RMSProp(learningRate: 0.01, centered: true, weightDecay: 0.1),
+      digest: 0xd4d9_cc49_3f57_5187),
     RuleVariant(
-      "rmsprop momentum", RMSProp(learningRate: 0.01, momentum: 0.9, maximize: true), digest: 0),
+      "rmsprop momentum", RMSProp(learningRate: 0.01, momentum: 0.9, maximize: true),
+      digest: 0xb3c9_9df0_42f7_0f46),
     RuleVariant(
       "rmsprop nesterov",
       RMSProp(learningRate: 0.01, momentum: 0.9, learningRateInBuffer: true, nesterov: true),
-      digest: 0),
+      digest: 0xd2bf_5140_9192_5baa),
     RuleVariant(
       "rmsprop centered momentum",
       RMSProp(
         learningRate: 0.01, rootEpsilon: 1e-5, momentum: 0.9, centered: true,
-        learningRateInBuffer: true), digest: 0),
+        learningRateInBuffer: true), digest: 0x5f84_9ef9_0b1a_744d),
     RuleVariant(
       "rmsprop centered nesterov",
-      RMSProp(learningRate: 0.01, momentum: 0.9, centered: true, nesterov: true), digest: 0),
+      RMSProp(learningRate: 0.01, momentum: 0.9, centered: true, nesterov: true),
+      digest: 0x731e_6cff_baca_6743),
   ]
 }
 

@@ -47,9 +47,13 @@ public struct SGD: UpdateRule {
   }
 
   public static let variants = [
-    RuleVariant("sgd", SGD(learningRate: 0.01), digest: 0),
-    RuleVariant("sgd coupled", SGD(learningRate: 0.01, weightDecay: 0.1, maximize: true), digest: 0),
-    RuleVariant("sgd decoupled", SGD(learningRate: 0.01, weightDecay: 0.1, decoupled: true), digest: 0),
+    RuleVariant("sgd", SGD(learningRate: 0.01), digest: 0x5163_f31a_4523_2d00),
+    RuleVariant(
+      "sgd coupled", SGD(learningRate: 0.01, weightDecay: 0.1, maximize: true),
+      digest: 0xb59b_b1d4_6a32_424e),
+    RuleVariant(
+      "sgd decoupled", SGD(learningRate: 0.01, weightDecay: 0.1, decoupled: true),
+      digest: 0xdb71_fcb9_4adb_7db5),
   ]
 }
 

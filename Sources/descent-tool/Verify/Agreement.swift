@@ -1,0 +1,122 @@
+import Descent
+
+#if OpenCL
+import OpenCLHost
+#endif
+
+/// The comparison of an engine with the reference: one setting of a rule over pinned steps.
+struct Agreement {
+  let variant: RuleVariant
+  let vectors: Vectors
+  /// Elements between an aligned address and the vectors' first.
+  var offset = 0
+
+  /// The pinned steps' values, made once for many runs.
+  struct Vectors {
+    let parameters: [Float]
+    let gradients: [[Float]]
+    var count: Int { parameters.count }
+
+    init(count: Int, special: Bool = true, steps: Int = Agreement.steps) {
+      let pinned = PinnedSteps(count: count, special: special)
+      parameters = pinned.parameters
+      gradients = (1...steps).map(pinned.gradients)
+    }
+  }
+
+  private var count: Int { vectors.count }
+
+  /// Counts around the edges of lanes, work-groups and blocks, and a prime that fills many.
+  static let counts = [0, 1, 3, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025, 100_003]
+
+  static let steps = 25
+
+  /// Everything that a run leaves: parameters and states after the first step and the last.
+  struct Outcome: Equatable {
+    var vectors: [[Float]] = []
+    /// Elements next to the vectors that changed although they are not part of them.
+    var trespasses = 0
+
+    func difference(from other: Outcome) -> Difference {
+      var result = Difference()
+      for (a, b) in zip(vectors, other.vectors) { result.merge(Difference(a, b)) }
+      if vectors.count != other.vectors.count { result.worstUlp = .infinity }
+      result.bitsApart += trespasses + other.trespasses
+      return result
+    }
+
+    var digest: Digest {
+      var digest = Digest()
+      for vector in vectors { digest.combine(vector) }
+      return digest
+    }
+  }
+
+  private static let guardValue: Float = 12345
+  private static let guardCount = 32
+
+  /// A vector with guards on both sides, shifted by the offset.
+  private func guarded(_ values: [Float]) -> [Float] {
+    Array(repeating: Self.guardValue, count: offset) + values
+      + Array(repeating: Self.guardValue, count: Self.guardCount)
+  }
+
+  private var range: Range<Int> { offset..<offset + count }
+
+  private func trespasses(_ memory: [Float]) -> Int {
+    memory.indices.count { !range.contains($0) && memory[$0] != Self.guardValue }
+  }
+
+  /// Runs the steps on an engine: over device memory where it has some, else over host memory.
+  func outcome(on choice: EngineChoice) throws -> Outcome {
+    let optimizer = try Optimizer(
+      variant.rule, layout: ParameterLayout(count: count), on: choice)
+    #if OpenCL
+    if let queue = optimizer.queue { return try onDevice(optimizer, queue) }
+    #endif
+    return try onHost(optimizer)
+  }
+
+  /// Runs the steps over host memory, whatever the engine.
+  func onHost(_ optimizer: Optimizer) throws -> Outcome {
+    var memory = guarded(vectors.parameters)
+    var outcome = Outcome()
+    for step in 1...vectors.gradients.count {
+      let gradients = guarded(vectors.gradients[step - 1])
+      try memory.withUnsafeMutableBufferPointer { memory in
+        try gradients.withUnsafeBufferPointer { gradients in
+          try optimizer.step(
+            UnsafeMutableBufferPointer(rebasing: memory[range]),
+            gradients: UnsafeBufferPointer(rebasing: gradients[range]))
+        }
+      }
+      try record(&outcome, step, optimizer) { memory }
+    }
+    return outcome
+  }
+
+  #if OpenCL
+  private func onDevice(_ optimizer: Optimizer, _ queue: CommandQueue) throws -> Outcome {
+    let start = guarded(vectors.parameters)
+    let parameters = try Buffer<Float>(queue.context, copying: start)
+    let gradients = try Buffer<Float>(queue.context, count: start.count)
+    var outcome = Outcome()
+    for step in 1...vectors.gradients.count {
+      try gradients.write(guarded(vectors.gradients[step - 1]), on: queue)
+      try optimizer.enqueueStep(parameters.slice(range), gradients: gradients.slice(range))
+      try record(&outcome, step, optimizer) { try parameters.read(on: queue) }
+    }
+    return outcome
+  }
+  #endif
+
+  private func record(
+    _ outcome: inout Outcome, _ step: Int, _ optimizer: Optimizer, _ memory: () throws -> [Float]
+  ) throws {
+    guard step == 1 || step == vectors.gradients.count else { return }
+    let memory = try memory()
+    outcome.trespasses += trespasses(memory)
+    outcome.vectors.append(Array(memory[range]))
+    for name in optimizer.stateNames { outcome.vectors.append(try optimizer.state(name)) }
+  }
+}

@@ -1,0 +1,114 @@
+import Testing
+
+@testable import Descent
+@testable import descent_tool
+
+#if OpenCL
+import OpenCLHost
+#endif
+
+/// Every engine leaves the reference's bits, and touches nothing beside its vectors.
+@Suite struct AgreementTests {
+  static let variants = Rules.all.flatMap { $0.variants }
+
+  /// Counts around the edges of lanes and groups, and one that fills many.
+  static let edges = Agreement.counts.filter { $0 < 2000 }.map { Agreement.Vectors(count: $0) }
+  static let prime = Agreement.Vectors(count: 100_003)
+
+  /// One setting for each compiled rule.
+  static let compiled = Dictionary(grouping: variants) { $0.rule.kernel }
+    .sorted { $0.key < $1.key }.compactMap { $0.value.first }
+
+  @Test("every compiled rule is reached by a variant")
+  func coverage() {
+    #expect(Set(Self.variants.map { $0.rule.kernel }) == Set(CompiledRule.all.map { $0.name }))
+  }
+
+  @Test("compiled rules, at every instruction set and offset", arguments: variants)
+  func instructionSets(_ variant: RuleVariant) throws {
+    for vectors in Self.edges {
+      let expected = try Agreement(variant: variant, vectors: vectors).outcome(on: .reference)
+      for instructions in InstructionSet.available {
+        for offset in [0, 1, 7] {
+          let outcome = try Agreement(variant: variant, vectors: vectors, offset: offset)
+            .outcome(on: .cpu(instructions: instructions))
+          #expect(
+            outcome.difference(from: expected) == Difference(),
+            "\(variant), \(instructions), \(vectors.count) elements at \(offset)")
+        }
+      }
+    }
+  }
+
+  @Test(
+    "a prime number of elements, at 1, 2 and 5 threads, and on every device", arguments: variants)
+  func many(_ variant: RuleVariant) throws {
+    let agreement = Agreement(variant: variant, vectors: Self.prime, offset: 3)
+    let expected = try agreement.outcome(on: .reference)
+    for instructions in InstructionSet.available {
+      for threads in [1, 2, 5] {
+        let choice = EngineChoice.cpu(threads: threads, instructions: instructions, block: 1000)
+        let outcome = try agreement.outcome(on: choice)
+        #expect(
+          outcome.difference(from: expected) == Difference(),
+          "\(variant), \(instructions), \(threads) threads")
+      }
+    }
+    #if OpenCL
+    for device in Device.all where device.sameBits.isYes {
+      let outcome = try agreement.outcome(on: .openCL(device))
+      #expect(outcome.difference(from: expected) == Difference(), "\(variant), \(device)")
+    }
+    #endif
+  }
+
+  #if OpenCL
+  @Test("OpenCL at 4 and 16 lanes", .tags(.device), arguments: variants)
+  func lanes(_ variant: RuleVariant) throws {
+    try compare(variant, [4, 16])
+  }
+
+  @Test("OpenCL at 1 and 8 lanes", .tags(.device), arguments: compiled)
+  func otherLanes(_ variant: RuleVariant) throws {
+    try compare(variant, [1, 8])
+  }
+
+  /// At the counts around the edges of lanes and groups, which the small groups bring within reach.
+  private func compare(_ variant: RuleVariant, _ lanes: [Int]) throws {
+    for vectors in Self.edges {
+      let expected = try Agreement(variant: variant, vectors: vectors).outcome(on: .reference)
+      for queue in try TestDevices.queues.get() {
+        for lanes in lanes {
+          for offset in [0, 3] {
+            let outcome = try Agreement(variant: variant, vectors: vectors, offset: offset)
+              .outcome(on: .openCL(queue, shape: LaunchShape(lanes: lanes, groupSize: 16)))
+            #expect(
+              outcome.difference(from: expected) == Difference(),
+              "\(variant), \(queue.device), \(lanes) lanes, \(vectors.count) elements at \(offset)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test("OpenCL over host memory", .tags(.device), arguments: compiled)
+  func hostMemory(_ variant: RuleVariant) throws {
+    let agreement = Agreement(
+      variant: variant, vectors: Agreement.Vectors(count: 1025), offset: 1)
+    let expected = try agreement.outcome(on: .reference)
+    for queue in try TestDevices.queues.get() {
+      let optimizer = try Optimizer(
+        variant.rule, layout: ParameterLayout(count: 1025), on: .openCL(queue))
+      let outcome = try agreement.onHost(optimizer)
+      #expect(outcome.difference(from: expected) == Difference(), "\(variant), \(queue.device)")
+    }
+  }
+  #endif
+
+  @Test("pinned digests", arguments: variants)
+  func digest(_ variant: RuleVariant) throws {
+    let vectors = Agreement.Vectors(count: 1023)
+    let digest = try Agreement(variant: variant, vectors: vectors).outcome(on: .cpu).digest
+    #expect(digest.value == variant.digest, "\(variant) is 0x\(digest)")
+  }
+}

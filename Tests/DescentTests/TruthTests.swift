@@ -1,0 +1,62 @@
+import Testing
+
+@testable import Descent
+@testable import descent_tool
+
+/// The trajectories beside the tests, by the names of their cases.
+enum Trajectories {
+  static let goldens = Result { try Goldens(folder: goldensFolder()) }
+  static let finite = names { !$0.float32Only }
+  static let special = names { $0.float32Only }
+
+  private static func names(_ isIncluded: (GoldenCase) -> Bool) -> [String] {
+    ((try? goldens.get().cases) ?? []).filter(isIncluded).map { $0.id }
+  }
+}
+
+/// What PyTorch, Optax and Keras computed.
+@Suite struct TruthTests {
+  private func replay(_ id: String) throws -> Replay {
+    let goldens = try Trajectories.goldens.get()
+    return try Replay(#require(goldens.cases.first { $0.id == id }), of: goldens)
+  }
+
+  @Test("every trajectory of these rules is there, and can be expressed")
+  func complete() throws {
+    #expect(Trajectories.finite.count == 66 + 60 && Trajectories.special.count == 7)
+    for id in Trajectories.finite + Trajectories.special { _ = try replay(id) }
+  }
+
+  @Test("the reference in Double is the library's Float64", arguments: Trajectories.finite)
+  func truth(_ id: String) throws {
+    let replay = try replay(id)
+    let error = try replay.truthError()
+    #expect(error <= replay.truthBound)
+  }
+
+  @Test("engines in Float stay within 2t + 8 ulp of the path", arguments: Trajectories.finite)
+  func float(_ id: String) throws {
+    let replay = try replay(id)
+    for choice in try engines() {
+      for error in replay.pathErrors(try replay.inFloat(on: choice)) {
+        #expect(error.isWithinBound, "step \(error.step): \(error.ulps) ulp")
+      }
+    }
+  }
+
+  @Test("∞ and NaN appear where the library has them", arguments: Trajectories.special)
+  func special(_ id: String) throws {
+    let replay = try replay(id)
+    for choice in try engines() {
+      #expect(replay.patternMismatches(try replay.inFloat(on: choice)) == 0)
+    }
+  }
+
+  private func engines() throws -> [EngineChoice] {
+    var choices = [EngineChoice.reference, .cpu]
+    #if OpenCL
+    choices += try TestDevices.queues.get().map { .openCL($0) }
+    #endif
+    return choices
+  }
+}
