@@ -1,4 +1,6 @@
 // The system's OpenCL for Swift. 1.2 devices are served too: the host asks a device's version
 // before it calls anything newer.
 #define CL_TARGET_OPENCL_VERSION 300
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
+#include <CL/cl_ext.h>

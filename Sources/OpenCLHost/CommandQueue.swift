@@ -25,7 +25,8 @@ public final class CommandQueue: Sendable {
     // A 1.x driver need not have the newer call: under oclgrind it hangs.
     if device.openCLVersion < OpenCLVersion(2, 0) {
       let properties = cl_command_queue_properties(profiling ? CL_QUEUE_PROFILING_ENABLE : 0)
-      created = oldQueue.create(context.handle.raw, device.handle.raw, properties, &status)
+      created = clCreateCommandQueue(
+        context.handle.raw, device.handle.raw, properties, &status)
     } else {
       let properties: [cl_queue_properties] = [
         cl_queue_properties(CL_QUEUE_PROPERTIES),
@@ -72,25 +73,4 @@ public final class CommandQueue: Sendable {
     return Event(command, try Handle(event, status, clReleaseEvent, call()))
   }
 }
-
-// 1.x devices have only `clCreateCommandQueue`, which 2.0 deprecates. Called by way of a protocol
-// it gives no warning.
-private protocol QueueCreation {
-  static func create(
-    _ context: cl_context, _ device: cl_device_id, _ properties: cl_command_queue_properties,
-    _ status: UnsafeMutablePointer<cl_int>
-  ) -> cl_command_queue?
-}
-
-private enum OldQueue: QueueCreation {
-  @available(*, deprecated)
-  static func create(
-    _ context: cl_context, _ device: cl_device_id, _ properties: cl_command_queue_properties,
-    _ status: UnsafeMutablePointer<cl_int>
-  ) -> cl_command_queue? {
-    clCreateCommandQueue(context, device, properties, status)
-  }
-}
-
-private var oldQueue: any QueueCreation.Type { OldQueue.self }
 #endif

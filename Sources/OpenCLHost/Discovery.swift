@@ -46,7 +46,7 @@ public struct Discovery: Sendable {
   }
 
   static func platformHandles() throws -> [OpaquePointer] {
-    try list("clGetPlatformIDs()", none: OpenCLError.platformNotFound) {
+    try list("clGetPlatformIDs()", none: CL_PLATFORM_NOT_FOUND_KHR) {
       clGetPlatformIDs($0, $1, $2)
     }
   }

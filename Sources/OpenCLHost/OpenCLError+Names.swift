@@ -5,9 +5,6 @@ extension OpenCLError {
   /// A code's name in OpenCL's header, or `nil` for a code that is not in OpenCL 1.2 to 3.0.
   public static func name(of status: Int32) -> String? { names[status] }
 
-  /// Of `cl_khr_icd`, which every loader has; CL/cl.h alone does not define it.
-  static let platformNotFound: Int32 = -1001
-
   private static let names: [Int32: String] = [
     CL_SUCCESS: "CL_SUCCESS",
     CL_DEVICE_NOT_FOUND: "CL_DEVICE_NOT_FOUND",
@@ -72,7 +69,7 @@ extension OpenCLError {
     CL_INVALID_DEVICE_QUEUE: "CL_INVALID_DEVICE_QUEUE",
     CL_INVALID_SPEC_ID: "CL_INVALID_SPEC_ID",
     CL_MAX_SIZE_RESTRICTION_EXCEEDED: "CL_MAX_SIZE_RESTRICTION_EXCEEDED",
-    platformNotFound: "CL_PLATFORM_NOT_FOUND_KHR",
+    CL_PLATFORM_NOT_FOUND_KHR: "CL_PLATFORM_NOT_FOUND_KHR",
   ]
 }
 #endif

@@ -76,7 +76,7 @@ public struct AMSGrad: UpdateRule {
 
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Adam.Scalars<T> = scalars(at: step)
-    elements.forEach { x, g, state in
+    elements.update { x, g, state in
       s.update(&x, g, &state[0], &state[1], maximum: state + 2)
     }
   }

@@ -57,7 +57,7 @@ public struct AdaDelta: UpdateRule {
 
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
-    elements.forEach { x, g, state in
+    elements.update { x, g, state in
       var (v, d) = (state[0], state[1])
       v = s.decay * v + s.oneMinusDecay * (g * g)
       let u = (d + s.epsilon).squareRoot() / (v + s.epsilon).squareRoot() * g

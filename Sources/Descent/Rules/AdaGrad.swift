@@ -66,7 +66,7 @@ public struct AdaGrad: UpdateRule {
 
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
-    elements.forEach { x, g, state in
+    elements.update { x, g, state in
       let sum = state[0] + g * g
       let denominator = (sum + s.rootEpsilon).squareRoot() + s.epsilon
       x = x - (denominator == 0 ? 0 : s.stepSize * g / denominator)

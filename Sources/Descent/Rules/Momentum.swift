@@ -116,7 +116,7 @@ public struct Momentum: UpdateRule {
 
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
-    elements.forEach { x, g, state in
+    elements.update { x, g, state in
       s.update(&x, g, &state[0], nesterov: nesterov)
     }
   }

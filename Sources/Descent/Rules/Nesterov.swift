@@ -71,7 +71,7 @@ public struct Nesterov: UpdateRule {
 
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Momentum.Scalars<T> = scalars(at: step)
-    elements.forEach { x, g, state in
+    elements.update { x, g, state in
       s.update(&x, g, &state[0], nesterov: true)
     }
   }

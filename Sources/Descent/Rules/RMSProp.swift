@@ -104,7 +104,7 @@ public struct RMSProp: UpdateRule {
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
     let buffer = stateNames.count - 1
-    elements.forEach { x, g, state in
+    elements.update { x, g, state in
       state[0] = s.decay * state[0] + s.oneMinusDecay * (g * g)
       var w = state[0] * s.correction
       if centered {

@@ -41,7 +41,7 @@ public struct SGD: UpdateRule {
 
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
-    elements.forEach { x, g, _ in
+    elements.update { x, g, _ in
       x = x - s.learningRate * g
     }
   }

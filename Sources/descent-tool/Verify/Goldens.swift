@@ -156,14 +156,19 @@ struct GoldenProblem: Decodable {
   var kind: String
   var initial: String
   var rows: Int
-  var A: String
+  var matrix: String
   var b: String
   var curvature: String
   var l2: Double
 
+  private enum CodingKeys: String, CodingKey {
+    case name, kind, initial, rows, b, curvature, l2
+    case matrix = "A"
+  }
+
   /// The gradient as a function; nil for a kind that is not known.
   var gradient: (([Double]) -> [Double])? {
-    let (matrix, target, rows, l2) = (numbers(A), numbers(b), rows, l2)
+    let (matrix, target, rows, l2) = (numbers(matrix), numbers(b), rows, l2)
     switch kind {
     case "least_squares":
       return { p in
