@@ -107,7 +107,7 @@ import OpenCLHost
 
   @Test("pinned digests", arguments: variants)
   func digest(_ variant: RuleVariant) throws {
-    let vectors = Agreement.Vectors(count: 1023)
+    let vectors = Agreement.Vectors(count: Agreement.pinnedCount)
     let digest = try Agreement(variant: variant, vectors: vectors).outcome(on: .cpu).digest
     #expect(digest.value == variant.digest, "\(variant) is 0x\(digest)")
   }

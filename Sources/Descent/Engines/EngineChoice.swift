@@ -122,7 +122,7 @@ public struct LaunchShape: Hashable, Sendable {
     groupSize = min(groupSize, device.maximumWorkGroupSize)
   }
 
-  func validate(on device: Device) throws {
+  package func validate(on device: Device) throws {
     guard [1, 2, 4, 8, 16].contains(lanes) else {
       throw DescentError.unsupported("lanes is \(lanes); allowed is 1, 2, 4, 8 or 16")
     }

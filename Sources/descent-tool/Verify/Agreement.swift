@@ -120,3 +120,35 @@ struct Agreement {
     for name in optimizer.stateNames { outcome.vectors.append(try optimizer.state(name)) }
   }
 }
+
+extension Agreement {
+  /// The count that ``RuleVariant/digest`` is pinned at.
+  static let pinnedCount = 1023
+
+  /// The worst distance of two runs' final parameters, in ulp of each element's path: for devices that
+  /// round otherwise than the reference. Elements whose path leaves the normal numbers, on either side,
+  /// are left out: there such devices flush, or overflow a step earlier.
+  func pathUlps(_ outcome: Outcome, _ expected: Outcome) -> Double {
+    guard let last = outcome.finalParameters, let truth = expected.finalParameters,
+      let first = expected.vectors.first
+    else { return .infinity }
+    var worst = 0.0
+    for index in truth.indices {
+      let gradients = vectors.gradients.map { abs($0[index]) }
+      let isTame =
+        gradients.allSatisfy { $0 == 0 || ($0 > 1e-12 && $0 < 1e12) }
+        && truth[index].isFinite && (vectors.parameters[index].isNormal)
+      guard isTame else { continue }
+      let peak = max(abs(vectors.parameters[index]), abs(first[index]), abs(truth[index]))
+      worst = max(worst, Double(abs(last[index] - truth[index]) / peak.ulp))
+    }
+    return worst
+  }
+}
+
+extension Agreement.Outcome {
+  /// Parameters after the last step; ``vectors`` holds parameters and states twice.
+  var finalParameters: [Float]? {
+    vectors.isEmpty ? nil : vectors[vectors.count / 2]
+  }
+}

@@ -1,0 +1,183 @@
+import ArgumentParser
+import Descent
+import Foundation
+
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Train a small classifier on a CSV file, by any rules on any devices.",
+    discussion: """
+      The last column is the class, a number or a word; all others are numbers. A header line is \
+      found by itself. A fifth of each class is kept for the test. The digest is of the final \
+      parameters' bits: for a rule it must be the same on every device.
+
+      JSON: results of rule, device, learningRate, steps, finalLoss, trainAccuracy, testAccuracy, \
+      millisecondsPerStep, digest, losses.
+      """)
+
+  @Option(help: "The CSV file.", completion: .file(extensions: ["csv"]))
+  var data: String
+
+  @Option(
+    help: "Rules between commas, or all.",
+    completion: .list(Rules.all.map { $0.name } + ["all"]))
+  var rule = "adam"
+
+  @Option(
+    help: "automatic, cpu, reference, opencl or opencl:N, several between commas, or all.",
+    completion: .list(["automatic", "cpu", "reference", "opencl", "all"]))
+  var device = "automatic"
+
+  @Option(help: "Units of the hidden layer.")
+  var hidden = 64
+
+  @Option(help: "Passes over the training part.")
+  var epochs = 20
+
+  @Option(help: "Examples in a batch.")
+  var batch = 32
+
+  @Option(help: "Of the split, the starting point and the batches.")
+  var seed: UInt64 = 1
+
+  @Option(help: "For every rule; otherwise each has its own.")
+  var learningRate: Double?
+
+  @Option(
+    help: ArgumentHelp("Draw the loss curves.", valueName: "file.svg"),
+    completion: .file(extensions: ["svg"]))
+  var plot: String?
+
+  @OptionGroup var json: JSONOption
+
+  func validate() throws {
+    for (name, value) in [("hidden", hidden), ("epochs", epochs), ("batch", batch)]
+    where value < 1 {
+      throw ValidationError("--\(name) is \(value); allowed is 1 or more")
+    }
+    for type in try selectedRules(rule) {
+      do {
+        try Trainer.rule(type, learningRate: learningRate).validate()
+      } catch {
+        throw ValidationError("\(error)")
+      }
+    }
+    _ = try SelectedEngine.parse(device)
+  }
+
+  func run() throws {
+    let console = json.console
+    let (training, test) = try Dataset.load(path: data).split(seed: seed)
+    let trainer = Trainer(
+      training: training.standardised(by: training), test: test.standardised(by: training),
+      hidden: hidden, epochs: epochs, batch: batch, seed: seed)
+    console.print(
+      "\(data): \(training.count) examples to train on, \(test.count) to test on, "
+        + "\(training.featureCount) features, \(training.classes.count) classes")
+
+    let rules = try selectedRules(rule)
+    let engines = try SelectedEngine.parse(device)
+    var bar = ProgressBar("training", total: rules.count * engines.count * epochs)
+    var done = 0
+    var results: [Result] = []
+    for type in rules {
+      let rule = Trainer.rule(type, learningRate: learningRate)
+      for engine in engines {
+        let outcome = try trainer.run(rule, on: engine.choice) { epoch in
+          bar.update(done + epoch)
+        }
+        done += epochs
+        results.append(
+          Result(type.name, engine.name, rule, outcome, trainer.stepsPerEpoch * epochs))
+      }
+    }
+    bar.erase()
+
+    console.print(Self.table(results))
+    let apart = Self.rulesWithSeveralDigests(results)
+    if !apart.isEmpty { console.print("Not the same on every device: \(apart.joined(separator: ", "))") }
+    if let plot {
+      try Self.draw(results, data, to: plot)
+      console.print("Loss curves: \(plot)")
+    }
+    try json.write(results, of: "train")
+  }
+
+  private static func rulesWithSeveralDigests(_ results: [Result]) -> [String] {
+    Dictionary(grouping: results) { $0.rule }
+      .filter { Set($0.value.map { $0.digest }).count > 1 }.keys.sorted()
+  }
+
+  private static func table(_ results: [Result]) -> Table {
+    var table = Table(
+      .left("rule"), .left("device"), .right("rate"), .right("loss"), .right("train"),
+      .right("test"), .right("ms/step"), .left("digest"))
+    for result in results {
+      table.append(
+        result.rule, result.device, "\(result.learningRate)", decimals(result.finalLoss, 5),
+        decimals(100 * result.trainAccuracy, 1) + "%", decimals(100 * result.testAccuracy, 1) + "%",
+        decimals(result.millisecondsPerStep, 4), result.digest)
+    }
+    return table
+  }
+
+  private static func decimals(_ value: Double, _ count: Int) -> String {
+    String(format: "%.\(count)f", value)
+  }
+
+  /// One curve for each rule: on every device it is the same.
+  private static func draw(_ results: [Result], _ data: String, to file: String) throws {
+    var seen: Set<String> = []
+    let series = results.filter { seen.insert($0.rule).inserted }.map { result in
+      Series(
+        name: result.rule,
+        points: result.losses.enumerated().map { (x: Double($0.offset), y: $0.element) })
+    }
+    let chart = LineChart(
+      title: "Training loss by rule",
+      description: "Mean training loss after each epoch on \(data), for "
+        + series.map(\.name).joined(separator: ", "),
+      xLabel: "epoch", yLabel: "training loss", yScale: .logarithmic, series: series)
+    do {
+      try Data(chart.svg().utf8).write(to: URL(filePath: file), options: .atomic)
+    } catch {
+      throw PlotError(file: file, reason: error.systemReason)
+    }
+  }
+
+  private struct PlotError: Error, CustomStringConvertible {
+    let file: String
+    let reason: String
+    var description: String { "cannot write the loss curves to \(file): \(reason)" }
+  }
+
+  /// One rule on one device.
+  struct Result: Encodable {
+    let rule: String
+    let device: String
+    let learningRate: Double
+    let steps: Int
+    let finalLoss: Double
+    let trainAccuracy: Double
+    let testAccuracy: Double
+    let millisecondsPerStep: Double
+    let digest: String
+    let losses: [Double]
+
+    init(
+      _ name: String, _ device: String, _ rule: any UpdateRule, _ outcome: Trainer.Outcome,
+      _ steps: Int
+    ) {
+      self.rule = name
+      self.device = device
+      self.steps = steps
+      learningRate = rule.learningRate
+      finalLoss = outcome.finalLoss
+      trainAccuracy = outcome.trainAccuracy
+      testAccuracy = outcome.testAccuracy
+      millisecondsPerStep = outcome.millisecondsPerStep
+      digest = outcome.digest.description
+      losses = outcome.losses
+    }
+  }
+}

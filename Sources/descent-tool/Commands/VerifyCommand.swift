@@ -1,0 +1,334 @@
+import ArgumentParser
+import Descent
+
+#if OpenCL
+import OpenCLHost
+#endif
+
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Compare every rule on every engine with the reference: can a driver be trusted?",
+    discussion: """
+      Each setting of a rule takes 25 steps over values with zeros, denormals, huge and tiny \
+      numbers, infinities and NaN, at sizes around the edges of lanes and work-groups. With \
+      --trajectories, what other libraries computed is replayed as well, and the worst error \
+      against their Float64 run stands beside their own Float32 error, both in ulp of the path.
+
+      JSON: results of rule, engine, case, bitsApart, worstUlp, error, peerError, passed; null \
+      where a case has no such number. Exit status 1 if anything is out of bounds.
+      """)
+
+  @Option(
+    help: "Rules between commas, or all.", completion: .list(Rules.all.map { $0.name } + ["all"]))
+  var rule = "all"
+
+  @Option(
+    help: "automatic, cpu, reference, opencl or opencl:N, several between commas, or all.",
+    completion: .list(["automatic", "cpu", "reference", "opencl", "all"]))
+  var device = "all"
+
+  @Option(
+    help: ArgumentHelp("A folder of trajectories to replay.", valueName: "folder"),
+    completion: .directory)
+  var trajectories: String?
+
+  @Option(help: "Numbers of elements, between commas.")
+  var counts = Agreement.counts.map(String.init).joined(separator: ",")
+
+  @Option(help: "Steps to take.")
+  var steps = Agreement.steps
+
+  @Option(help: "Lanes of an OpenCL work-item: 1, 2, 4, 8 or 16. Otherwise by device.")
+  var lanes: Int?
+
+  @Option(help: "Items of an OpenCL work-group. Otherwise by device.")
+  var group: Int?
+
+  @OptionGroup var json: JSONOption
+
+  func validate() throws {
+    _ = try selectedRules(rule)
+    _ = try engines()
+    _ = try sizes()
+    if steps < 1 { throw ValidationError("--steps is \(steps); allowed is 1 or more") }
+  }
+
+  func run() throws {
+    let console = json.console
+    let (engines, rules) = (try engines(), try selectedRules(rule))
+    let agreements = try compare(rules, engines)
+    console.print(Self.table(of: agreements))
+    var replays: [Result] = []
+    if let trajectories {
+      let goldens = try Goldens(folder: trajectories)
+      replays = try replay(goldens, rules, engines)
+      console.print()
+      console.print(Self.table(ofReplays: replays))
+      if !goldens.skipped.isEmpty {
+        let names = goldens.skipped.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }
+        console.print(
+          "Skipped \(goldens.skipped.values.reduce(0, +)) cases of other rules: "
+            + names.joined(separator: ", "))
+      }
+    }
+    let results = agreements + replays
+    try json.write(results, of: "verify")
+    let failed = results.filter { !$0.passed }
+    console.print()
+    for result in failed { console.print("Out of bounds: \(result.summary)") }
+    console.print("\(results.count - failed.count) passed, \(failed.count) failed")
+    if !failed.isEmpty { throw ExitCode.failure }
+  }
+
+  // MARK: What to compare
+
+  /// The engines that `--device` names; the CPU engine once for each instruction set.
+  private func engines() throws -> [SelectedEngine] {
+    try SelectedEngine.parse(device).flatMap { engine -> [SelectedEngine] in
+      if engine.name == "cpu" {
+        return InstructionSet.available.map {
+          SelectedEngine(name: "cpu \($0)", choice: .cpu(instructions: $0))
+        }
+      }
+      return [try shaped(engine)]
+    }
+  }
+
+  /// The engine with the launch shape that the options ask for.
+  private func shaped(_ engine: SelectedEngine) throws -> SelectedEngine {
+    #if OpenCL
+    guard lanes != nil || group != nil, let device = engine.device else { return engine }
+    var shape = LaunchShape(for: device)
+    if let lanes { shape.lanes = lanes }
+    if let group { shape.groupSize = group }
+    do {
+      try shape.validate(on: device)
+    } catch {
+      throw ValidationError("\(error)")
+    }
+    return SelectedEngine(name: engine.name, choice: .openCL(device, shape: shape))
+    #else
+    return engine
+    #endif
+  }
+
+  private func sizes() throws -> [Int] {
+    try counts.split(separator: ",", omittingEmptySubsequences: false).map { text in
+      guard let count = Int(text), count >= 0 else {
+        throw ValidationError("--counts: \"\(text)\" is not a number of elements")
+      }
+      return count
+    }
+  }
+
+  private func compare(
+    _ rules: [any UpdateRule.Type], _ engines: [SelectedEngine]
+  ) throws -> [Result] {
+    let vectors = try sizes().map { Agreement.Vectors(count: $0, steps: steps) }
+    let variants = rules.flatMap { type in type.variants.map { (type.name, $0) } }
+    var bar = ProgressBar("comparing", total: variants.count * (engines.count + 1))
+    var results: [Result] = []
+    for (done, (rule, variant)) in variants.enumerated() {
+      let agreements = vectors.map { Agreement(variant: variant, vectors: $0, offset: 3) }
+      let expected = try agreements.map { try $0.outcome(on: .reference) }
+      for (index, engine) in engines.enumerated() {
+        bar.update(done * (engines.count + 1) + index + 1)
+        let bound = engine.pathUlpBound(steps: steps)
+        var difference = Difference()
+        var isWithinBound = true
+        for (agreement, expected) in zip(agreements, expected) {
+          let outcome = try agreement.outcome(on: engine.choice)
+          difference.merge(outcome.difference(from: expected))
+          if let bound {
+            isWithinBound = isWithinBound && agreement.pathUlps(outcome, expected) <= bound
+          }
+        }
+        results.append(
+          Result(
+            rule: rule, engine: engine.name, case: variant.name, bitsApart: difference.bitsApart,
+            worstUlp: difference.worstUlp,
+            passed: bound == nil ? difference.bitsApart == 0 : isWithinBound))
+      }
+    }
+    bar.erase()
+    return results + (try pinned(variants, engines))
+  }
+
+  /// The digests that this version of the package was released with.
+  private func pinned(
+    _ variants: [(String, RuleVariant)], _ engines: [SelectedEngine]
+  ) throws -> [Result] {
+    let vectors = Agreement.Vectors(count: Agreement.pinnedCount)
+    return try engines.filter { $0.pathUlpBound(steps: steps) == nil }.flatMap { engine in
+      try variants.map { rule, variant in
+        let digest = try Agreement(variant: variant, vectors: vectors)
+          .outcome(on: engine.choice).digest
+        return Result(
+          rule: rule, engine: engine.name, case: "\(variant.name), pinned digest",
+          passed: digest.value == variant.digest)
+      }
+    }
+  }
+
+  private func replay(
+    _ goldens: Goldens, _ rules: [any UpdateRule.Type], _ engines: [SelectedEngine]
+  ) throws -> [Result] {
+    let names = Set(rules.map { $0.name })
+    let cases = goldens.cases.filter { names.contains($0.optimizer) }
+    var bar = ProgressBar("replaying", total: cases.count)
+    var results: [Result] = []
+    for (done, item) in cases.enumerated() {
+      bar.update(done)
+      let replay = try Replay(item, of: goldens)
+      if !item.float32Only {
+        let error = try replay.truthError()
+        results.append(
+          Result(
+            rule: item.optimizer, engine: "reference (Double)", case: item.id,
+            passed: error <= replay.truthBound))
+      }
+      let expected = try replay.inFloat(on: .reference)
+      for engine in engines {
+        let path = try replay.inFloat(on: engine.choice)
+        results.append(Self.result(replay, engine.name, path, expected))
+      }
+    }
+    bar.erase()
+    return results
+  }
+
+  private static func result(
+    _ replay: Replay, _ engine: String, _ path: Replay.Path<Float>, _ expected: Replay.Path<Float>
+  ) -> Result {
+    let item = replay.item
+    var difference = Difference()
+    for (a, b) in zip(path.checkpoints, expected.checkpoints) { difference.merge(Difference(a, b)) }
+    var result = Result(
+      rule: item.optimizer, engine: engine, case: item.id, bitsApart: difference.bitsApart,
+      worstUlp: difference.worstUlp, passed: false)
+    if item.float32Only {
+      result.passed = replay.patternMismatches(path) == 0
+    } else {
+      let errors = replay.pathErrors(path)
+      result.error = errors.map(\.ulps).max()
+      result.peerError = item.float32PeakULPs.max()
+      result.passed = errors.allSatisfy(\.isWithinBound)
+    }
+    return result
+  }
+
+  // MARK: What to show
+
+  /// One comparison.
+  struct Result: Encodable {
+    var rule: String
+    var engine: String
+    var `case`: String
+    var bitsApart: Int?
+    var worstUlp: Double?
+    /// Against the Float64 truth, in ulp of the path.
+    var error: Double?
+    /// The other library's own, likewise.
+    var peerError: Double?
+    var passed: Bool
+
+    private enum CodingKeys: String, CodingKey {
+      case rule, engine, `case`, bitsApart, worstUlp, error, peerError, passed
+    }
+
+    /// Every key, absent numbers as null.
+    func encode(to encoder: any Encoder) throws {
+      var values = encoder.container(keyedBy: CodingKeys.self)
+      try values.encode(rule, forKey: .rule)
+      try values.encode(engine, forKey: .engine)
+      try values.encode(`case`, forKey: .case)
+      try values.encode(bitsApart, forKey: .bitsApart)
+      try values.encode(worstUlp, forKey: .worstUlp)
+      try values.encode(error, forKey: .error)
+      try values.encode(peerError, forKey: .peerError)
+      try values.encode(passed, forKey: .passed)
+    }
+
+    var summary: String {
+      var text = "\(`case`) on \(engine)"
+      if let bitsApart { text += ", \(bitsApart) numbers differ from the reference" }
+      if let worstUlp, worstUlp > 0 { text += ", by up to \(worstUlp) ulp" }
+      if let error { text += ", \(error) ulp of the path from the truth" }
+      return text
+    }
+  }
+
+  private static func table(of results: [Result]) -> Table {
+    var table = Table(
+      .left("rule"), .left("engine"), .right("cases"), .right("bits apart"), .right("worst ulp"),
+      .left("passed"))
+    for group in grouped(results) {
+      table.append(
+        group[0].rule, group[0].engine, "\(group.count)",
+        "\(group.compactMap(\.bitsApart).reduce(0, +))",
+        decimals(group.compactMap(\.worstUlp).max()), passed(group))
+    }
+    return table
+  }
+
+  private static func table(ofReplays results: [Result]) -> Table {
+    var table = Table(
+      .left("rule"), .left("engine"), .right("trajectories"), .right("worst error, ulp"),
+      .right("the peer's own"), .left("passed"))
+    for group in grouped(results) {
+      let worst = group.max { $0.error ?? 0 < $1.error ?? 0 }
+      table.append(
+        group[0].rule, group[0].engine, "\(group.count)", decimals(worst?.error),
+        decimals(worst?.peerError), passed(group))
+    }
+    return table
+  }
+
+  private static func passed(_ group: [Result]) -> String {
+    let failed = group.count { !$0.passed }
+    return failed == 0 ? "yes" : "no (\(failed))"
+  }
+
+  private static func decimals(_ value: Double?) -> String {
+    guard let value else { return "" }
+    return value.isFinite ? "\((value * 100).rounded() / 100)" : "∞"
+  }
+
+  /// By rule and engine, in the order in which they came.
+  private static func grouped(_ results: [Result]) -> [[Result]] {
+    var groups: [[Result]] = []
+    var index: [String: Int] = [:]
+    for result in results {
+      let key = "\(result.rule) \(result.engine)"
+      if let place = index[key] {
+        groups[place].append(result)
+      } else {
+        index[key] = groups.count
+        groups.append([result])
+      }
+    }
+    return groups
+  }
+}
+
+extension SelectedEngine {
+  #if OpenCL
+  /// The OpenCL device, nil for the engines of this processor.
+  var device: Device? {
+    guard name.hasPrefix("opencl:"), let index = Int(name.dropFirst("opencl:".count)) else {
+      return nil
+    }
+    return Device.all.indices.contains(index) ? Device.all[index] : nil
+  }
+  #endif
+
+  /// How far an engine that does not promise the reference's bits may be from them, in ulp of the path;
+  /// nil for one that does.
+  func pathUlpBound(steps: Int) -> Double? {
+    #if OpenCL
+    if let device, !device.sameBits.isYes { return Double(2 * steps + 8) }
+    #endif
+    return nil
+  }
+}

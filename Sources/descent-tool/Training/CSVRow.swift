@@ -1,0 +1,69 @@
+import SwiftCSV
+
+/// A row of a CSV file that is not blank, with the line it starts at, counted from 1.
+struct CSVRow: Equatable, Sendable {
+  var line: Int
+  /// Without the blanks around them.
+  var cells: [String]
+
+  /// All rows, as long or short as they stand in the file.
+  ///
+  /// SwiftCSV reads them one by one here, since `CSV.rows` fills short rows up. Its behaviour that
+  /// this relies on: a blank line is a row with one empty cell, a newline in quotes stays in its
+  /// cell, and a byte order mark is dropped.
+  static func all(of text: String, file: String) throws(DatasetError) -> [CSVRow] {
+    // At the end of the text, and only there, SwiftCSV drops an empty last cell.
+    let text = text.last?.isNewline == false ? text + "\n" : text
+    var rows: [CSVRow] = []
+    var start = 1
+    var nextStart = 1
+    do {
+      let csv = try CSV<Enumerated>(
+        string: text, delimiter: .comma, loadColumns: false, rowLimit: 0)
+      try csv.enumerateAsArray(rowLimit: nil) { cells in
+        start = nextStart
+        nextStart += 1 + cells.reduce(0) { $0 + $1.count(where: \.isNewline) }
+        let cells = cells.map(trimmed)
+        if cells != [""] { rows.append(CSVRow(line: start, cells: cells)) }
+      }
+    } catch {
+      throw DatasetError(file: file, line: nextStart, problem: .misplacedQuote)
+    }
+    // An open quote swallows the rest of the text, the last newline included, without an error.
+    guard nextStart - 1 <= text.count(where: \.isNewline) else {
+      throw DatasetError(file: file, line: start, problem: .openQuote)
+    }
+    return rows
+  }
+
+  /// Appends the numbers in all cells but the last.
+  func appendFeatures(
+    to features: inout [Float], columnCount: Int, file: String
+  ) throws(DatasetError) {
+    guard cells.count == columnCount else {
+      throw DatasetError(
+        file: file, line: line, problem: .columns(expected: columnCount, found: cells.count))
+    }
+    for (index, cell) in cells.dropLast().enumerated() {
+      guard let number = Float(cell) else {
+        throw DatasetError(
+          file: file, line: line, problem: .notNumber(column: index + 1, found: cell))
+      }
+      guard number.isFinite else {
+        throw DatasetError(
+          file: file, line: line, problem: .notFinite(column: index + 1, found: cell))
+      }
+      features.append(number)
+    }
+    if cells[columnCount - 1].isEmpty {
+      throw DatasetError(file: file, line: line, problem: .noClass)
+    }
+  }
+
+  private static func trimmed(_ cell: String) -> String {
+    guard cell.first?.isWhitespace == true || cell.last?.isWhitespace == true else { return cell }
+    var rest = cell[...].drop(while: \.isWhitespace)
+    while rest.last?.isWhitespace == true { rest.removeLast() }
+    return String(rest)
+  }
+}

@@ -1,0 +1,171 @@
+import Foundation
+import SwiftCSV
+
+/// Examples for classification: rows of numbers, and the class of each.
+struct Dataset: Equatable, Sendable {
+  let featureCount: Int
+  /// Row-major, shape [count, featureCount].
+  private(set) var features: [Float]
+  /// For each example the index of its class.
+  let labels: [Int]
+  /// The classes' names: by value if all are numbers, else alphabetically.
+  let classes: [String]
+  /// What the header line calls the columns, the last of them the class; nil without a header.
+  let columnNames: [String]?
+
+  var count: Int { labels.count }
+
+  /// Loads a CSV file: the last column is the class, a number or a word, all others are numbers.
+  ///
+  /// The first line is a header if it has a word where the next one has a number, the class
+  /// aside. Blank lines are skipped, blanks around a value too. There are at least two classes,
+  /// and two examples of each.
+  static func load(path: String) throws(DatasetError) -> Dataset {
+    let bytes: Data
+    do {
+      // Data(contentsOf:) refuses pipes, and so the shell's `<(gunzip -c digits.csv.gz)`.
+      let descriptor = open(path, O_RDONLY)
+      guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+      let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+      bytes = try file.readToEnd() ?? Data()
+    } catch let error as POSIXError where error.code == .ENOENT {
+      throw DatasetError(file: path, problem: .noSuchFile)
+    } catch {
+      throw DatasetError(file: path, problem: .unreadable(error.systemReason))
+    }
+    return try Dataset(bytes: bytes, file: path)
+  }
+
+  /// Reads a CSV file's content; errors speak of `file`.
+  init(bytes: some Sequence<UInt8>, file: String) throws(DatasetError) {
+    if bytes.starts(with: [0x1f, 0x8b]) {
+      throw DatasetError(file: file, problem: .compressed)
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw DatasetError(file: file, problem: .notUTF8)
+    }
+    try self.init(text: text, file: file)
+  }
+
+  private init(text: String, file: String) throws(DatasetError) {
+    let rows = try CSVRow.all(of: text, file: file)
+    guard let first = rows.first else { throw DatasetError(file: file, problem: .empty) }
+    let columnCount = first.cells.count
+    guard columnCount >= 2 else {
+      throw DatasetError(file: file, line: first.line, problem: .noFeatures)
+    }
+    let hasHeader = Dataset.isHeader(first, before: rows.dropFirst().first)
+    guard rows.count > (hasHeader ? 1 : 0) else {
+      throw DatasetError(file: file, problem: .onlyHeader)
+    }
+
+    var features: [Float] = []
+    var words: [String] = []
+    features.reserveCapacity(rows.count * (columnCount - 1))
+    for row in rows.dropFirst(hasHeader ? 1 : 0) {
+      try row.appendFeatures(to: &features, columnCount: columnCount, file: file)
+      words.append(row.cells[columnCount - 1])
+    }
+    let (classes, labels) = Dataset.classes(words)
+
+    if classes.count == 1 {
+      throw DatasetError(file: file, problem: .oneClass(classes[0]))
+    }
+    let counts = labels.reduce(into: [Int](repeating: 0, count: classes.count)) { $0[$1] += 1 }
+    if let lonely = counts.firstIndex(of: 1) {
+      throw DatasetError(file: file, problem: .oneExample(class: classes[lonely]))
+    }
+    self.init(
+      featureCount: columnCount - 1, features: features, labels: labels, classes: classes,
+      columnNames: hasHeader ? first.cells : nil)
+  }
+
+  private init(
+    featureCount: Int, features: [Float], labels: [Int], classes: [String], columnNames: [String]?
+  ) {
+    self.featureCount = featureCount
+    self.features = features
+    self.labels = labels
+    self.classes = classes
+    self.columnNames = columnNames
+  }
+
+  private static func isHeader(_ row: CSVRow, before next: CSVRow?) -> Bool {
+    let isWord = row.cells.dropLast().map { !$0.isEmpty && Float($0) == nil }
+    guard let next else { return isWord.contains(true) }
+    return zip(isWord, next.cells.dropLast()).contains { $0 && Float($1) != nil }
+  }
+
+  /// The sorted classes and, for each word, its class's index. Numbers of equal value are one
+  /// class, named as it is first spelled.
+  private static func classes(_ words: [String]) -> (names: [String], labels: [Int]) {
+    let numbers = words.compactMap(Double.init).filter(\.isFinite)
+    guard numbers.count == words.count else {
+      let (names, labels) = indexed(words)
+      return (names, labels)
+    }
+    let (values, labels) = indexed(numbers)
+    var names = [String](repeating: "", count: values.count)
+    for (word, label) in zip(words, labels) where names[label].isEmpty { names[label] = word }
+    return (names, labels)
+  }
+
+  private static func indexed<Key: Hashable & Comparable>(_ keys: [Key]) -> ([Key], [Int]) {
+    let sorted = Set(keys).sorted()
+    var index: [Key: Int] = [:]
+    for (position, key) in sorted.enumerated() { index[key] = position }
+    return (sorted, keys.compactMap { index[$0] })
+  }
+}
+
+extension Dataset {
+  /// Parts the examples so that each class is split alike; the same seed gives the same parts.
+  ///
+  /// Each class with two examples or more has at least one in either part, whatever the fraction.
+  /// Within a part the examples keep their order.
+  ///
+  /// - Parameter testFraction: the share of each class that goes to the test part, from 0 to 1.
+  func split(seed: UInt64, testFraction: Double = 0.2) -> (training: Dataset, test: Dataset) {
+    precondition((0...1).contains(testFraction), "a fraction lies between 0 and 1")
+    var members = [[Int]](repeating: [], count: classes.count)
+    for (row, label) in labels.enumerated() { members[label].append(row) }
+
+    var generator = SplitMix64(seed: seed)
+    var isTest = [Bool](repeating: false, count: count)
+    for var rows in members {
+      generator.shuffle(&rows)
+      let wanted = Int((Double(rows.count) * testFraction).rounded())
+      for row in rows.dropLast().prefix(max(wanted, 1)) { isTest[row] = true }
+    }
+    return (examples(where: { !isTest[$0] }), examples(where: { isTest[$0] }))
+  }
+
+  private func examples(where isWanted: (Int) -> Bool) -> Dataset {
+    let rows = labels.indices.filter(isWanted)
+    return Dataset(
+      featureCount: featureCount,
+      features: rows.flatMap { features[$0 * featureCount..<($0 + 1) * featureCount] },
+      labels: rows.map { labels[$0] }, classes: classes, columnNames: columnNames)
+  }
+
+  /// The same examples with each feature shifted and scaled so that it has mean 0 and variance 1
+  /// over the training part. A feature that is constant there becomes 0 everywhere.
+  func standardised(by training: Dataset) -> Dataset {
+    precondition(training.featureCount == featureCount, "both parts have the same columns")
+    var result = self
+    for column in 0..<featureCount {
+      let known = stride(from: column, to: training.features.count, by: featureCount)
+        .map { Double(training.features[$0]) }
+      // Not told by the deviation: the mean of equal numbers may be off by a rounding.
+      let isConstant = known.allSatisfy { $0 == known[0] }
+      let mean = known.reduce(0, +) / Double(known.count)
+      let variance = known.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(known.count)
+      let deviation = variance.squareRoot()
+      for index in stride(from: column, to: features.count, by: featureCount) {
+        result.features[index] =
+          isConstant ? 0 : Float((Double(features[index]) - mean) / deviation)
+      }
+    }
+    return result
+  }
+}
