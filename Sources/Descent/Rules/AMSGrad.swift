@@ -74,6 +74,7 @@ public struct AMSGrad: UpdateRule {
   }
   public typealias KernelScalars = Adam.Scalars<Float>
 
+  @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Adam.Scalars<T> = scalars(at: step)
     elements.update { x, g, state in

@@ -55,6 +55,7 @@ public struct AdaDelta: UpdateRule {
       epsilon: T(epsilon))
   }
 
+  @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
     elements.update { x, g, state in

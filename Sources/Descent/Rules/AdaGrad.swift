@@ -64,6 +64,7 @@ public struct AdaGrad: UpdateRule {
       rootEpsilon: T(rootEpsilon), epsilon: T(epsilon))
   }
 
+  @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
     elements.update { x, g, state in

@@ -119,6 +119,7 @@ public struct Adam: UpdateRule {
     return scalars
   }
 
+  @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
     elements.update { x, g, state in

@@ -60,6 +60,7 @@ public struct AdamW: UpdateRule {
 
   public func scalars(at step: Int) -> Adam.Scalars<Float> { adam.scalars(at: step) }
 
+  @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     adam.reference(elements, at: step)
   }

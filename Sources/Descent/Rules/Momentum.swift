@@ -114,6 +114,7 @@ public struct Momentum: UpdateRule {
       direct: T(rateInside), rate: T((learningRateInBuffer ? 1 : learningRate) / correction))
   }
 
+  @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
     elements.update { x, g, state in

@@ -69,6 +69,7 @@ public struct Nesterov: UpdateRule {
       direct: T(learningRate), rate: T(1.0))
   }
 
+  @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Momentum.Scalars<T> = scalars(at: step)
     elements.update { x, g, state in

@@ -27,6 +27,7 @@ public struct ReferenceElements<T: BinaryFloatingPoint> {
   let preparation: Preparation<T>
 
   /// Calls the formula with every element's parameter, prepared gradient and states in turn.
+  @specialized(where T == Float)
   public func update(_ formula: (inout T, T, UnsafeMutablePointer<T>) -> Void) {
     withUnsafeTemporaryAllocation(of: T.self, capacity: states.count + 1) { buffer in
       guard let state = buffer.baseAddress else { return }

@@ -101,6 +101,7 @@ public struct RMSProp: UpdateRule {
       momentum: T(momentum), rate: T(rateFirst ? 1 : learningRate))
   }
 
+  @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
     let buffer = stateNames.count - 1

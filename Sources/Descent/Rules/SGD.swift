@@ -39,6 +39,7 @@ public struct SGD: UpdateRule {
     Scalars(learningRate: T(learningRate))
   }
 
+  @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
     elements.update { x, g, _ in

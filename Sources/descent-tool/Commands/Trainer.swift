@@ -1,0 +1,98 @@
+import Descent
+
+/// Trains a classifier on a data set by one rule on one engine: what a user of the library writes.
+struct Trainer {
+  let training: Dataset
+  let test: Dataset
+  var hidden = 64
+  var epochs = 20
+  var batch = 32
+  var seed: UInt64 = 1
+
+  struct Outcome {
+    /// The mean training loss before the first epoch and after each.
+    var losses: [Double] = []
+    var finalLoss = 0.0
+    var trainAccuracy = 0.0
+    var testAccuracy = 0.0
+    /// The median of the optimizer's steps alone.
+    var millisecondsPerStep = 0.0
+    /// Of the final parameters.
+    var digest = Digest()
+  }
+
+  var stepsPerEpoch: Int { (training.count + batch - 1) / batch }
+
+  /// The same seed gives the same starting point and the same batches to every rule and engine.
+  func run(
+    _ rule: any UpdateRule, on choice: EngineChoice, progress: (_ epoch: Int) -> Void = { _ in }
+  ) throws -> Outcome {
+    var classifier = Classifier(
+      featureCount: training.featureCount, hiddenCount: hidden, classCount: training.classes.count)
+    var parameters = classifier.initialParameters(seed: seed)
+    var gradients = [Float](repeating: 0, count: parameters.count)
+
+    var layout = ParameterLayout()
+    for tensor in classifier.tensors { try layout.append(tensor.name, shape: tensor.shape) }
+    let optimizer = try Optimizer(rule, layout: layout, on: choice)
+
+    var generator = SplitMix64(seed: seed &+ 1)
+    var order = Array(0..<training.count)
+    var outcome = Outcome()
+    var stepTimes: [Duration] = []
+    let clock = ContinuousClock()
+
+    outcome.losses.append(Double(classifier.evaluate(parameters: parameters, on: training).loss))
+    for epoch in 1...epochs {
+      generator.shuffle(&order)
+      for start in stride(from: 0, to: order.count, by: batch) {
+        let rows = order[start..<min(start + batch, order.count)]
+        _ = classifier.lossAndGradient(
+          parameters: parameters, of: training, rows: rows, gradient: &gradients)
+        let begin = clock.now
+        try optimizer.step(&parameters, gradients: gradients)
+        stepTimes.append(clock.now - begin)
+      }
+      let iterate = try Self.iterate(of: optimizer, parameters)
+      outcome.losses.append(Double(classifier.evaluate(parameters: iterate, on: training).loss))
+      progress(epoch)
+    }
+
+    if optimizer.rule is Nesterov { try optimizer.settle(&parameters) }
+    let trained = classifier.evaluate(parameters: parameters, on: training)
+    outcome.finalLoss = Double(trained.loss)
+    outcome.trainAccuracy = trained.accuracy
+    outcome.testAccuracy = classifier.evaluate(parameters: parameters, on: test).accuracy
+    outcome.millisecondsPerStep = Self.median(stepTimes) / .milliseconds(1)
+    outcome.digest = Digest(parameters)
+    return outcome
+  }
+
+  /// What to evaluate in the middle of training: Nesterov's parameters are its look-ahead point.
+  private static func iterate(of optimizer: Optimizer, _ parameters: [Float]) throws -> [Float] {
+    guard optimizer.rule is Nesterov else { return parameters }
+    var iterate = parameters
+    try optimizer.writeIterate(from: parameters, into: &iterate)
+    return iterate
+  }
+
+  private static func median(_ times: [Duration]) -> Duration {
+    let sorted = times.sorted()
+    return sorted.isEmpty ? .zero : sorted[sorted.count / 2]
+  }
+}
+
+extension Trainer {
+  /// The rates that the digits are trained with, where a rule's default is not a good one there.
+  static let learningRates = [
+    "sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.05, "rmsprop": 1e-3,
+    "adam": 2e-3, "adamw": 2e-3, "amsgrad": 2e-3,
+  ]
+
+  /// The rule with the rate given, or else with its rate for training.
+  static func rule(_ type: any UpdateRule.Type, learningRate: Double?) -> any UpdateRule {
+    var rule: any UpdateRule = type.init()
+    if let rate = learningRate ?? learningRates[type.name] { rule.learningRate = rate }
+    return rule
+  }
+}
