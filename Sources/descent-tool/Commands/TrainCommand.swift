@@ -95,7 +95,9 @@ struct TrainCommand: ParsableCommand {
 
     console.print(Self.table(results))
     let apart = Self.rulesWithSeveralDigests(results)
-    if !apart.isEmpty { console.print("Not the same on every device: \(apart.joined(separator: ", "))") }
+    if !apart.isEmpty {
+      console.print("Not the same on every device: \(apart.joined(separator: ", "))")
+    }
     if let plot {
       try Self.draw(results, data, to: plot)
       console.print("Loss curves: \(plot)")

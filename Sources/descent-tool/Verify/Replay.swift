@@ -7,9 +7,10 @@ struct Replay {
   private let start: [Double]
   private let gradient: (Int, [Double]) -> [Double]
 
-  init(_ item: GoldenCase, of goldens: Goldens) throws {
+  /// - Parameter rule: the case's own, unless another is to run its steps.
+  init(_ item: GoldenCase, of goldens: Goldens, as rule: (any UpdateRule)? = nil) throws {
     self.item = item
-    rule = try item.rule()
+    self.rule = try rule ?? item.rule()
     (start, gradient) = try goldens.problem(of: item)
   }
 

@@ -1,0 +1,109 @@
+import DescentKernels
+import Testing
+
+@testable import Descent
+@testable import descent_tool
+
+#if OpenCL
+import OpenCLHost
+#endif
+
+/// A library built with `-ffast-math` switches a process to flushing denormals, and a caller may round
+/// upwards: neither may reach a result, and both must be back afterwards.
+@Suite struct FloatingPointEnvironmentTests {
+  #if arch(x86_64)
+  /// Flush to zero, denormals are zero, round up, all exceptions masked.
+  static let hostile: UInt64 = 0x1f80 | 0x8040 | 0x4000
+  #else
+  /// Flush to zero, round up.
+  static let hostile: UInt64 = 1 << 24 | 1 << 22
+  #endif
+
+  /// Runs `body` in the hostile environment and says whether it was still there afterwards.
+  private func underHostileSettings<Result>(
+    _ body: () throws -> Result
+  ) rethrows -> (result: Result, restored: Bool) {
+    let before = descent_environment_default()
+    descent_environment_restore(Self.hostile)
+    let result: Result
+    do {
+      result = try body()
+    } catch {
+      descent_environment_restore(before)
+      throw error
+    }
+    let after = descent_environment_default()
+    descent_environment_restore(before)
+    // The sticky exception flags of x86 may differ.
+    return (result, after & ~0x3f == Self.hostile & ~0x3f)
+  }
+
+  @Test("the hostile settings are hostile")
+  func hostileSettings() {
+    let (sum, _) = underHostileSettings { Self.sum(1, 1e-10) }
+    #expect(sum > Self.sum(1, 1e-10))
+  }
+
+  @inline(never) static func sum(_ a: Float, _ b: Float) -> Float { a + b }
+
+  static var choices: [(String, EngineChoice)] {
+    var choices: [(String, EngineChoice)] = [
+      ("reference", .reference), ("1 thread", .cpu(threads: 1)),
+      ("2 threads", .cpu(threads: 2, instructions: nil, block: 64)),
+    ]
+    #if OpenCL
+    choices += ((try? TestDevices.queues.get()) ?? []).map { ("\($0.device)", .openCL($0)) }
+    #endif
+    return choices
+  }
+
+  @Test("steps give the same bits, and restore", arguments: AgreementTests.variants)
+  func steps(_ variant: RuleVariant) throws {
+    let vectors = Agreement.Vectors(count: Agreement.pinnedCount)
+    for (name, choice) in Self.choices {
+      var parameters = vectors.parameters
+      let (outcome, restored) = try underHostileSettings {
+        let optimizer = try Optimizer(
+          variant.rule, layout: ParameterLayout(count: vectors.count), on: choice)
+        var outcome = Agreement.Outcome()
+        for (index, gradients) in vectors.gradients.enumerated() {
+          try optimizer.step(&parameters, gradients: gradients)
+          guard index == 0 || index == vectors.gradients.count - 1 else { continue }
+          outcome.vectors.append(parameters)
+          for state in optimizer.stateNames {
+            outcome.vectors.append(try optimizer.state(state))
+          }
+        }
+        return outcome
+      }
+      #expect(outcome.digest.value == variant.digest, "\(variant) on \(name)")
+      #expect(restored, "\(variant) on \(name)")
+    }
+  }
+
+  @Test("the stateless update gives the same bits, and restores")
+  func stateless() throws {
+    let vectors = Agreement.Vectors(count: 257)
+    func run() throws -> [Float] {
+      let rule = Adam(learningRate: 0.01)
+      var (x, m, v) = (vectors.parameters, [Float](repeating: 0, count: 257), [Float]())
+      v = m
+      for (index, gradients) in vectors.gradients.enumerated() {
+        try x.withUnsafeMutableBufferPointer { x in
+          try m.withUnsafeMutableBufferPointer { m in
+            try v.withUnsafeMutableBufferPointer { v in
+              try gradients.withUnsafeBufferPointer { g in
+                try rule.update(parameters: x, gradients: g, states: [m, v], step: index + 1)
+              }
+            }
+          }
+        }
+      }
+      return x + m + v
+    }
+    let expected = try run()
+    let (hostile, restored) = try underHostileSettings { try run() }
+    #expect(Difference(expected, hostile) == Difference())
+    #expect(restored)
+  }
+}

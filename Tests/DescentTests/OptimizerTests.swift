@@ -1,0 +1,358 @@
+import Foundation
+import Testing
+
+@testable import Descent
+@testable import descent_tool
+
+#if OpenCL
+import OpenCLHost
+#endif
+
+@Suite struct OptimizerTests {
+  /// Two tensors with a name each.
+  private func layout() throws -> ParameterLayout {
+    var layout = ParameterLayout()
+    try layout.append("weight", shape: [2, 3])
+    try layout.append("bias", shape: [2])
+    return layout
+  }
+
+  private func choices() throws -> [EngineChoice] {
+    var choices = [EngineChoice.automatic, .cpu, .reference]
+    #if OpenCL
+    choices += try TestDevices.queues.get().map { .openCL($0) }
+    #endif
+    return choices
+  }
+
+  private struct Model {
+    var p: [Float] = [1, 2, 3, 4, 5, 6, 7, 8]
+    var g: [Float] = [8, 7, 6, 5, 4, 3, 2, 1]
+  }
+
+  @Test("arrays, spans and unsafe buffers are one step")
+  func overloads() throws {
+    for choice in try choices() {
+      let optimizers = try (0..<3).map { _ in
+        try Optimizer(Adam(learningRate: 0.1), layout: layout(), on: choice)
+      }
+      var (model, other, third) = (Model(), Model(), Model())
+      for _ in 0..<3 {
+        try optimizers[0].step(&model.p, gradients: model.g)
+        let g = other.g
+        try optimizers[1].step(other.p.mutableSpan, gradients: g.span)
+        try third.p.withUnsafeMutableBufferPointer { p in
+          try g.withUnsafeBufferPointer { g in try optimizers[2].step(p, gradients: g) }
+        }
+      }
+      #expect(model.p == other.p && model.p == third.p && model.p != Model().p)
+      #expect(optimizers.map(\.stepCount) == [3, 3, 3])
+    }
+  }
+
+  @Test("no elements are a step like any other")
+  func empty() throws {
+    for choice in try choices() {
+      let optimizer = try Optimizer(Adam(), layout: ParameterLayout(), on: choice)
+      var none: [Float] = []
+      try optimizer.step(&none, gradients: [])
+      #expect(optimizer.stepCount == 1 && none.isEmpty)
+      #expect(try optimizer.states() == ["m": [], "v": []])
+    }
+  }
+
+  @Test("a rate set between steps is the rate of the next step")
+  func learningRate() throws {
+    for choice in try choices() {
+      let optimizer = try Optimizer(
+        SGD(learningRate: 1), layout: ParameterLayout(count: 1), on: choice)
+      var x: [Float] = [0]
+      try optimizer.step(&x, gradients: [1])
+      optimizer.learningRate = 0.5
+      try optimizer.step(&x, gradients: [1])
+      optimizer.rule = SGD(learningRate: 0.25, maximize: true)
+      try optimizer.step(&x, gradients: [1])
+      #expect(x == [-1.25])
+    }
+  }
+
+  @Test("a gradient scale is a factor of the gradient")
+  func gradientScale() throws {
+    for choice in try choices() {
+      let optimizer = try Optimizer(
+        SGD(learningRate: 1), layout: ParameterLayout(count: 1), on: choice)
+      var x: [Float] = [0]
+      try optimizer.step(&x, gradients: [1024], gradientScale: 1 / 1024)
+      #expect(x == [-1])
+    }
+  }
+
+  @Test("states are read and written by state and tensor")
+  func states() throws {
+    for choice in try choices() {
+      let optimizer = try Optimizer(
+        AdaGrad(learningRate: 0.1, initialAccumulator: 0.5), layout: layout(), on: choice)
+      #expect(optimizer.stateNames == ["sum"])
+      #expect(try optimizer.state("sum", of: "bias") == [0.5, 0.5])
+      try optimizer.setState("sum", of: "bias", to: [3, 4])
+      #expect(try optimizer.state("sum") == [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 3, 4])
+      try optimizer.reset()
+      #expect(try optimizer.state("sum") == Array(repeating: 0.5, count: 8))
+    }
+  }
+
+  @Test(
+    "a run that moves to another engine leaves the bits of one that stayed",
+    arguments: AgreementTests.variants)
+  func moves(_ variant: RuleVariant) throws {
+    let vectors = Agreement.Vectors(count: 257)
+    let layout = try ParameterLayout(count: 257)
+    let choices = try choices()
+    let stays = try Optimizer(variant.rule, layout: layout, on: .cpu)
+    var moves = try Optimizer(variant.rule, layout: layout, on: .reference)
+    var (a, b) = (vectors.parameters, vectors.parameters)
+    for (index, gradients) in vectors.gradients.enumerated() {
+      try stays.step(&a, gradients: gradients)
+      try moves.step(&b, gradients: gradients)
+      let next = try Optimizer(variant.rule, layout: layout, on: choices[index % choices.count])
+      try next.restore(states: moves.states(), stepCount: moves.stepCount)
+      moves = next
+    }
+    #expect(Difference(a, b) == Difference())
+  }
+
+  @Test("what cannot be is refused by name, and nothing changes")
+  func errors() throws {
+    for choice in try choices() {
+      let optimizer = try Optimizer(Adam(learningRate: 0.1), layout: layout(), on: choice)
+      var x = Model().p
+      try optimizer.step(&x, gradients: Model().g)
+      let before = (x, try optimizer.states())
+
+      func refuses(_ expected: String, _ body: () throws -> Void) throws {
+        #expect(message(body) == expected)
+        #expect(x == before.0 && optimizer.stepCount == 1)
+        #expect(try optimizer.states() == before.1)
+      }
+      try refuses("gradients: 7 given, 8 expected") {
+        try optimizer.step(&x, gradients: Array(Model().g.dropLast()))
+      }
+      try refuses("parameters: 1 given, 8 expected") {
+        var one: [Float] = [1]
+        try optimizer.step(&one, gradients: Model().g)
+      }
+      try refuses("gradientScale is inf; allowed is a finite number") {
+        try optimizer.step(&x, gradients: Model().g, gradientScale: .infinity)
+      }
+      try refuses("parameters and gradients share memory") {
+        var memory = [Float](repeating: 1, count: 9)
+        try memory.withUnsafeMutableBufferPointer { memory in
+          try optimizer.step(
+            UnsafeMutableBufferPointer(rebasing: memory[0..<8]),
+            gradients: UnsafeBufferPointer(rebasing: memory[1..<9]))
+        }
+      }
+      try refuses("there is no state of adam \"u\"; there is m, v") {
+        _ = try optimizer.state("u")
+      }
+      try refuses("there is no tensor \"head\"; there is weight, bias") {
+        try optimizer.setState("m", of: "head", to: [])
+      }
+      try refuses("state \"m\" of \"bias\": 3 given, 2 expected") {
+        try optimizer.setState("m", of: "bias", to: [1, 2, 3])
+      }
+      try refuses("state \"v\": 0 given, 8 expected") {
+        try optimizer.restore(states: ["m": x], stepCount: 3)
+      }
+      try refuses("there is no state of adam \"u\"; there is m, v") {
+        try optimizer.restore(states: ["m": x, "v": x, "u": x], stepCount: 3)
+      }
+      try refuses("stepCount is -1; allowed is 0 or more") {
+        try optimizer.restore(states: ["m": x, "v": x], stepCount: -1)
+      }
+      optimizer.learningRate = .nan
+      try refuses("adam: learningRate is nan; allowed is a finite number of at least 0") {
+        try optimizer.step(&x, gradients: Model().g)
+      }
+      optimizer.rule = AMSGrad(learningRate: 0.1)
+      #expect(
+        message { try optimizer.step(&x, gradients: Model().g) }
+          == "the optimizer keeps the states of adam, which amsgrad cannot use; "
+          + "make a new optimizer")
+      optimizer.rule = AdamW(learningRate: 0.1)
+      #expect(message { try optimizer.step(&x, gradients: Model().g) }.contains("make a new"))
+      optimizer.rule = Adam(learningRate: 0.1)
+      try refuses("no error") {}
+      try optimizer.step(&x, gradients: Model().g)
+      #expect(optimizer.stepCount == 2)
+    }
+  }
+
+  @Test("a rule that cannot be makes no optimizer")
+  func badRule() throws {
+    #expect(
+      message { _ = try Optimizer(SGD(learningRate: -1), layout: ParameterLayout(count: 1)) }
+        == "sgd: learningRate is -1.0; allowed is a finite number of at least 0")
+    #expect(
+      message {
+        _ = try Optimizer(SGD(), layout: ParameterLayout(count: 1), on: .cpu(threads: 0))
+      } == "the CPU engine needs at least 1 thread, not 0")
+  }
+
+  @Test("the automatic choice says what it took, and why")
+  func automatic() throws {
+    let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: 1))
+    #expect(optimizer.engineName.hasPrefix("cpu (") || optimizer.engineName.hasPrefix("opencl ("))
+    #expect(optimizer.engineReason == AutomaticChoice().reason)
+    #expect(
+      try Optimizer(SGD(), layout: ParameterLayout(count: 1), on: .cpu).engineReason == "asked for")
+  }
+
+  @Test("the stateless update is the optimizer's", arguments: AgreementTests.variants)
+  func stateless(_ variant: RuleVariant) throws {
+    let vectors = Agreement.Vectors(count: 133)
+    let optimizer = try Optimizer(variant.rule, layout: ParameterLayout(count: 133), on: .cpu)
+    var (a, b) = (vectors.parameters, vectors.parameters)
+    let names = variant.rule.stateNames
+    let states = names.map { name in
+      let state = UnsafeMutableBufferPointer<Float>.allocate(capacity: 133)
+      state.initialize(repeating: Float(variant.rule.initialValue(ofState: name)))
+      return state
+    }
+    defer { for state in states { state.deallocate() } }
+    for (index, gradients) in vectors.gradients.enumerated() {
+      try optimizer.step(&a, gradients: gradients)
+      try b.withUnsafeMutableBufferPointer { b in
+        try gradients.withUnsafeBufferPointer { g in
+          try variant.rule.update(parameters: b, gradients: g, states: states, step: index + 1)
+        }
+      }
+    }
+    #expect(Difference(a, b) == Difference())
+    for (name, state) in zip(names, states) {
+      #expect(Difference(try optimizer.state(name), Array(state)) == Difference())
+    }
+  }
+
+  @Test("the stateless update refuses what the optimizer would")
+  func statelessErrors() {
+    var (x, m) = ([Float](repeating: 1, count: 4), [Float](repeating: 0, count: 4))
+    let g = x
+    func update(_ rule: some UpdateRule, states count: Int, gradients: Int = 4, step: Int = 1)
+      -> String
+    {
+      message {
+        try x.withUnsafeMutableBufferPointer { x in
+          try m.withUnsafeMutableBufferPointer { m in
+            try g.withUnsafeBufferPointer { g in
+              try rule.update(
+                parameters: x, gradients: UnsafeBufferPointer(rebasing: g.prefix(gradients)),
+                states: Array(repeating: m, count: count), step: step)
+            }
+          }
+        }
+      }
+    }
+    #expect(update(Momentum(), states: 0) == "states of momentum: 0 given, 1 expected")
+    #expect(update(SGD(), states: 0, gradients: 3) == "gradients: 3 given, 4 expected")
+    #expect(update(Momentum(), states: 1, step: 0) == "a step is counted from 1, not 0")
+    #expect(update(SGD(learningRate: -1), states: 0).hasPrefix("sgd: learningRate is -1.0"))
+    #expect(x == g)
+  }
+
+  #if OpenCL
+  @Test(
+    "device memory: enqueued steps are host steps, and buffers of another length are refused",
+    .tags(.device))
+  func enqueue() throws {
+    for queue in try TestDevices.queues.get() {
+      let vectors = Agreement.Vectors(count: 1000)
+      let layout = try ParameterLayout(count: 1000)
+      let host = try Optimizer(Adam(), layout: layout, on: .cpu)
+      let device = try Optimizer(Adam(), layout: layout, on: .openCL(queue))
+      #expect(device.queue === queue && host.queue == nil)
+      var expected = vectors.parameters
+      let parameters = try Buffer<Float>(queue.context, copying: vectors.parameters)
+      let gradients = try Buffer<Float>(queue.context, count: 1000)
+      for values in vectors.gradients {
+        try host.step(&expected, gradients: values)
+        try gradients.write(values, on: queue)
+        let event = try device.enqueueStep(parameters, gradients: gradients)
+        try event.wait()
+      }
+      #expect(Difference(try parameters.read(on: queue), expected) == Difference())
+      let short = try Buffer<Float>(queue.context, count: 999)
+      #expect(
+        message { try device.enqueueStep(parameters, gradients: short) }
+          == "gradients: 999 given, 1000 expected")
+      #expect(
+        message { try device.enqueueStep(parameters, gradients: parameters) }
+          == "parameters and gradients share memory")
+      #expect(
+        message { try host.enqueueStep(parameters, gradients: gradients) }.hasPrefix(
+          "enqueueStep needs an optimizer on an OpenCL device; this one runs on cpu"))
+      let stranger = try Buffer<Float>(Context(queue.device), count: 1000)
+      #expect(
+        message { try device.enqueueStep(stranger, gradients: gradients) }.contains(
+          "another context"))
+      #expect(device.stepCount == 25)
+    }
+  }
+
+  @Test("launch shapes that a device cannot have are refused", .tags(.device))
+  func launchShapes() throws {
+    for queue in try TestDevices.queues.get() {
+      let layout = try ParameterLayout(count: 1)
+      #expect(
+        message {
+          _ = try Optimizer(
+            SGD(), layout: layout, on: .openCL(queue, shape: LaunchShape(lanes: 3, groupSize: 64)))
+        } == "lanes is 3; allowed is 1, 2, 4, 8 or 16")
+      #expect(
+        message {
+          _ = try Optimizer(
+            SGD(), layout: layout, on: .openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 0)))
+        }.hasPrefix("groupSize is 0; allowed on "))
+    }
+  }
+  #endif
+}
+
+@Suite struct ParameterLayoutTests {
+  @Test("tensors lie one after another")
+  func ranges() throws {
+    var layout = ParameterLayout()
+    try layout.append("a", shape: [2, 3])
+    try layout.append("scalar", shape: [])
+    try layout.append("none", shape: [4, 0])
+    try layout.append("b", shape: [5])
+    #expect(layout.tensors.map(\.range) == [0..<6, 6..<7, 7..<7, 7..<12])
+    #expect(layout.count == 12 && layout["b"]?.shape == [5] && layout["c"] == nil)
+    let data = try JSONEncoder().encode(layout)
+    #expect(try JSONDecoder().decode(ParameterLayout.self, from: data) == layout)
+  }
+
+  @Test("what cannot be is refused, and the layout stays")
+  func errors() throws {
+    var layout = try ParameterLayout(count: 3)
+    let before = layout
+    #expect(
+      message { try layout.append("parameters", shape: [1]) }
+        == "tensor \"parameters\": the name is taken")
+    #expect(message { try layout.append("", shape: [1]) }.contains("must not be empty"))
+    #expect(
+      message { try layout.append("x", shape: [2, -1]) }
+        == "tensor \"x\": a size of -1 in its shape [2, -1]")
+    #expect(
+      message { try layout.append("x", shape: [Int.max, 2]) }.contains("more elements than memory"))
+    #expect(
+      message { try layout.append("x", shape: [Int.max - 2]) }.contains("more elements than memory")
+    )
+    #expect(layout == before)
+    #expect(message { _ = try ParameterLayout(count: -1) }.contains("a size of -1"))
+    let bad = Data(#"[{"name": "a", "shape": [1]}, {"name": "a", "shape": [1]}]"#.utf8)
+    #expect(
+      message { _ = try JSONDecoder().decode(ParameterLayout.self, from: bad) }
+        == "tensor \"a\": the name is taken")
+  }
+}
