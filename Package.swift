@@ -47,7 +47,12 @@ let package = Package(
         .target(name: "OpenCLHost", condition: openCL),
       ],
       resources: [.copy("Goldens")]),
-    .testTarget(name: "ToolTests", dependencies: ["descent-tool"]),
+    .testTarget(
+      name: "ToolTests",
+      dependencies: [
+        "descent-tool", "Descent",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu2x

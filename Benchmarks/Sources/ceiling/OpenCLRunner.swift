@@ -2,7 +2,7 @@ import CeilingPasses
 import Descent
 import OpenCLHost
 
-/// A rule on an OpenCL device, its vectors in the device's memory, and a kernel of the same shape.
+/// A rule on an OpenCL device, its vectors in the device's memory, and a bare kernel over as many.
 final class OpenCLRunner: Runner {
   let optimizer: Optimizer
   let name: String
@@ -12,6 +12,7 @@ final class OpenCLRunner: Runner {
   private let vectors: Vectors
   private let ceiling: Vectors
   private let kernel: Kernel
+  /// Of the ceiling, and the fastest of those measured, whatever the rule's.
   private let shape: LaunchShape
 
   /// Parameters, gradients and states on the device.
@@ -39,7 +40,7 @@ final class OpenCLRunner: Runner {
     let queue = try CommandQueue(Context(device))
     let stateCount = rule.stateNames.count
     self.queue = queue
-    self.shape = shape
+    self.shape = LaunchShape(lanes: device.type.contains(.cpu) ? 8 : 4, groupSize: 256)
     optimizer = try Optimizer(
       rule, layout: ParameterLayout(count: count), on: .openCL(queue, shape: shape))
     name = "\(label) \(shape.lanes)×\(shape.groupSize)"
@@ -49,7 +50,7 @@ final class OpenCLRunner: Runner {
     ceiling = try Vectors(HostVectors(count: count, states: stateCount), on: queue)
     let program = try Program(
       queue.context, sources: [("ceiling.cl", String(cString: ceiling_kernel_text()))],
-      options: "-cl-std=CL1.2 -DLANES=\(shape.lanes) -DGROUP=\(shape.groupSize) "
+      options: "-cl-std=CL1.2 -DLANES=\(self.shape.lanes) -DGROUP=\(self.shape.groupSize) "
         + "-DSTATES=\(stateCount)")
     kernel = try program.kernel(named: "ceiling")
     try kernel.setArgument(0, UInt64(count))

@@ -1,3 +1,4 @@
+import Descent
 import Foundation
 
 /// What was measured of one rule on one device. Times in milliseconds.
@@ -8,8 +9,16 @@ struct Row: Codable {
   let count: Int
   /// What a step reads and writes: parameters, gradients and states in, parameters and states out.
   let bytes: Int
-  let steps: [Double]
-  let passes: [Double]
+  var steps: [Double] = []
+  var passes: [Double] = []
+
+  init(_ rule: any UpdateRule, _ runner: any Runner, count: Int) {
+    self.rule = rule.kernel
+    device = runner.name
+    driver = runner.driver
+    self.count = count
+    bytes = 4 * (3 + 2 * rule.stateNames.count) * count
+  }
 
   /// GB/s at the median time.
   var rate: Double { Double(bytes) / steps.median / 1e6 }

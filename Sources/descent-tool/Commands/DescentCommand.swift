@@ -17,11 +17,15 @@ struct DescentCommand: ParsableCommand {
       var command = try parseAsRoot()
       try command.run()
     } catch {
-      let status = exitCode(for: error)
-      guard status == .validationFailure else { exit(withError: error) }
+      guard status(for: error) == 2 else { exit(withError: error) }
       Console.writeToStandardError(fullMessage(for: error) + "\n")
       Foundation.exit(2)
     }
+  }
+
+  static func status(for error: any Error) -> Int32 {
+    let code = exitCode(for: error)
+    return code == .validationFailure ? 2 : code.rawValue
   }
 }
 

@@ -28,19 +28,19 @@ struct TrainCommand: ParsableCommand {
     completion: .list(["automatic", "cpu", "reference", "opencl", "all"]))
   var device = "automatic"
 
-  @Option(help: "Units of the hidden layer.")
+  @Option(parsing: .unconditional, help: "Units of the hidden layer.")
   var hidden = 64
 
-  @Option(help: "Passes over the training part.")
+  @Option(parsing: .unconditional, help: "Passes over the training part.")
   var epochs = 20
 
-  @Option(help: "Examples in a batch.")
+  @Option(parsing: .unconditional, help: "Examples in a batch.")
   var batch = 32
 
   @Option(help: "Of the split, the starting point and the batches.")
   var seed: UInt64 = 1
 
-  @Option(help: "For every rule; otherwise each has its own.")
+  @Option(parsing: .unconditional, help: "For every rule; otherwise each has its own.")
   var learningRate: Double?
 
   @Option(

@@ -1,0 +1,49 @@
+# `make run` and `make test` need Swift and, on Debian or Ubuntu, nothing else: what is missing is
+# installed first, and named.
+SWIFT ?= swift
+RELEASE = $(SWIFT) build -c release --product descent
+DESCENT = .build/release/descent
+
+.PHONY: help run test lint check-kernels check-arm bench clean
+help:
+	@echo "make run            train the methods on handwritten digits, on every engine and device"
+	@echo "make test           all tests, with OpenCL and without"
+	@echo "make lint           formatting, imports, kernels' syntax"
+	@echo "make check-kernels  every kernel under oclgrind"
+	@echo "make check-arm      the CPU rules on emulated arm64"
+	@echo "make bench          speed against the memory's own"
+
+run:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
+	$(RELEASE)
+	@mkdir -p out
+	$(DESCENT) devices
+	$(DESCENT) train --data Examples/data/digits.csv --rule all --device all \
+	  --plot out/losses.svg --json out/train.json
+
+# Release is what users run, and debug must give the same bits.
+test:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
+	$(SWIFT) test -c release -Xswiftc -enable-testing --scratch-path .build-test
+	$(SWIFT) test --disable-default-traits --scratch-path .build-notraits
+
+lint:
+	$(SWIFT) format lint --strict -r Package.swift Sources Tests Benchmarks Examples
+	Scripts/check-imports.sh
+
+check-kernels:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers oclgrind
+	$(RELEASE)
+	Scripts/check-kernels.sh
+
+check-arm:
+	Scripts/install.sh qemu-user libc6-dev-arm64-cross gcc-aarch64-linux-gnu
+	$(RELEASE)
+	Scripts/check-arm.sh
+
+bench:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
+	cd Benchmarks && $(SWIFT) run -c release ceiling
+
+clean:
+	rm -rf .build .build-* Benchmarks/.build out
