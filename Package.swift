@@ -12,7 +12,8 @@ let package = Package(
   ],
   traits: [
     .default(enabledTraits: ["OpenCL"]),
-    .trait(name: "OpenCL", description: "Updates on OpenCL devices; needs OpenCL's headers and loader."),
+    .trait(
+      name: "OpenCL", description: "Updates on OpenCL devices; needs OpenCL's headers and loader."),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

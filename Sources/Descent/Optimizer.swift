@@ -271,7 +271,8 @@ extension Optimizer {
         "only nesterov's parameters are a look-ahead point; \(type(of: rule).name)'s are the iterate"
       )
     }
-    let momentum = Float((lastRule as? Nesterov ?? rule).heldMomentum)
+    // Before a first step the rule is the coming step's, whose γ the point is ahead by.
+    let momentum = Float((lastRule as? Nesterov)?.heldMomentum ?? rule.momentum)
     let scale = isSettled ? 0 : momentum
     return try withDefaultFloatingPoint { try state("b").map { scale * $0 } }
   }

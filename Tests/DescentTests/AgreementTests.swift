@@ -56,19 +56,24 @@ import OpenCLHost
     }
     #if OpenCL
     for device in Device.all where device.sameBits.isYes {
-      let outcome = try agreement.outcome(on: .openCL(device))
-      #expect(outcome.difference(from: expected) == Difference(), "\(variant), \(device)")
+      for lanes in [4, 16] {
+        let shape = LaunchShape(lanes: lanes, groupSize: 64)
+        let outcome = try agreement.outcome(on: .openCL(device, shape: shape))
+        #expect(
+          outcome.difference(from: expected) == Difference(),
+          "\(variant), \(device), \(lanes) lanes")
+      }
     }
     #endif
   }
 
   #if OpenCL
-  @Test("OpenCL at 4 and 16 lanes", .tags(.device), arguments: variants)
+  @Test("OpenCL at 4 and 16 lanes", .needsDevice, arguments: variants)
   func lanes(_ variant: RuleVariant) throws {
     try compare(variant, [4, 16])
   }
 
-  @Test("OpenCL at 1 and 8 lanes", .tags(.device), arguments: compiled)
+  @Test("OpenCL at 1 and 8 lanes", .needsDevice, arguments: compiled)
   func otherLanes(_ variant: RuleVariant) throws {
     try compare(variant, [1, 8])
   }
@@ -91,7 +96,7 @@ import OpenCLHost
     }
   }
 
-  @Test("OpenCL over host memory", .tags(.device), arguments: compiled)
+  @Test("OpenCL over host memory", .needsDevice, arguments: compiled)
   func hostMemory(_ variant: RuleVariant) throws {
     let agreement = Agreement(
       variant: variant, vectors: Agreement.Vectors(count: 1025), offset: 1)

@@ -263,7 +263,7 @@ import OpenCLHost
   #if OpenCL
   @Test(
     "device memory: enqueued steps are host steps, and buffers of another length are refused",
-    .tags(.device))
+    .needsDevice)
   func enqueue() throws {
     for queue in try TestDevices.queues.get() {
       let vectors = Agreement.Vectors(count: 1000)
@@ -299,7 +299,7 @@ import OpenCLHost
     }
   }
 
-  @Test("launch shapes that a device cannot have are refused", .tags(.device))
+  @Test("launch shapes that a device cannot have are refused", .needsDevice)
   func launchShapes() throws {
     for queue in try TestDevices.queues.get() {
       let layout = try ParameterLayout(count: 1)

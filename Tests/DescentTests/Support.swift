@@ -4,9 +4,19 @@ import Testing
 @testable import Descent
 @testable import descent_tool
 
-extension Tag {
-  /// Needs an OpenCL device.
-  @Tag static var device: Self
+#if OpenCL
+import OpenCLHost
+#endif
+
+extension Trait where Self == ConditionTrait {
+  /// Skips aloud where there is no OpenCL device.
+  static var needsDevice: Self {
+    #if OpenCL
+    .enabled(if: !Device.all.isEmpty, "no OpenCL device")
+    #else
+    .disabled("built without OpenCL")
+    #endif
+  }
 }
 
 extension RuleVariant: CustomTestStringConvertible {
@@ -19,8 +29,6 @@ func goldensFolder() throws -> String {
 }
 
 #if OpenCL
-import OpenCLHost
-
 /// The devices that tests run on. Without any they pass over nothing, and say so; where CI is set,
 /// that is a failure.
 enum TestDevices {

@@ -27,7 +27,9 @@ struct Ceiling: ParsableCommand {
   @Option(help: "Only this device, cpu or opencl:N; may be repeated.")
   var device: [String] = []
 
-  @Option(help: "On OpenCL, this many lanes × items in a group, as 16x256; may be repeated.")
+  @Option(
+    help: "On OpenCL, this many lanes × items in a group, as 16x256; may be repeated.",
+    transform: Self.launchShape)
   var shape: [LaunchShape] = []
 
   @Option(help: "Also write the rows to this file.")
@@ -40,6 +42,12 @@ struct Ceiling: ParsableCommand {
     guard count > 0, rounds > 0, placements > 0, threads > 0 else {
       throw ValidationError("count, rounds, placements and threads are at least 1")
     }
+  }
+
+  private static func launchShape(_ text: String) throws -> LaunchShape {
+    let numbers = text.split(separator: "x").compactMap { Int($0) }
+    guard numbers.count == 2 else { throw ValidationError("a shape is written as 16x256") }
+    return LaunchShape(lanes: numbers[0], groupSize: numbers[1])
   }
 
   /// One setting for each compiled kernel.
@@ -135,14 +143,6 @@ struct Ceiling: ParsableCommand {
     for (digest, name) in digests where digest != digests[0].digest {
       throw CeilingError.wrong("\(rule.kernel) differs between \(digests[0].name) and \(name)")
     }
-  }
-}
-
-extension LaunchShape: @retroactive ExpressibleByArgument {
-  public init?(argument: String) {
-    let numbers = argument.split(separator: "x").compactMap { Int($0) }
-    guard numbers.count == 2 else { return nil }
-    self.init(lanes: numbers[0], groupSize: numbers[1])
   }
 }
 

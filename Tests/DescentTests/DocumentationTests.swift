@@ -1,0 +1,33 @@
+import Foundation
+import Testing
+
+@testable import Descent
+
+/// The documentation says what is so.
+@Suite struct DocumentationTests {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent()
+    .appending(path: "../..").standardizedFileURL
+
+  private func text(_ path: String) throws -> String {
+    try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
+  }
+
+  @Test("the README's example is the snippet that is compiled")
+  func example() throws {
+    let snippet = try text("Snippets/Quickstart.swift")
+    #expect(try text("README.md").contains("```swift\n\(snippet)```"))
+  }
+
+  @Test("every rule has its row in the README, with its states, and its kernel file")
+  func rows() throws {
+    let readme = try text("README.md")
+    for type in Rules.all {
+      let row = try #require(
+        readme.split(separator: "\n").first { $0.hasPrefix("| `\(type)` |") }, "\(type)")
+      for state in Set(type.variants.flatMap { $0.rule.stateNames }) {
+        #expect(row.contains("`\(state)`"), "\(type)")
+      }
+      #expect(throws: Never.self) { try text("Sources/Descent/Rules/\(type).swift") }
+    }
+  }
+}
