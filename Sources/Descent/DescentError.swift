@@ -9,8 +9,10 @@ public enum DescentError: Error, Equatable, Sendable {
   case unknown(kind: String, name: String, known: [String])
   /// Something has another length than the layout asks for.
   case count(of: String, given: Int, expected: Int)
-  /// Parameters and gradients share memory.
+  /// Two of the vectors share memory.
   case overlap
+  /// This machine has no memory for the states.
+  case memory(bytes: Int)
   /// A tensor's shape or name that a layout cannot take.
   case layout(name: String, reason: String)
   /// The rule was replaced by one that keeps other states.
@@ -38,7 +40,9 @@ extension DescentError: CustomStringConvertible {
     case .count(let what, let given, let expected):
       "\(what): \(given) given, \(expected) expected"
     case .overlap:
-      "parameters and gradients share memory"
+      "two of the parameters, gradients and states share memory"
+    case .memory(let bytes):
+      "there is no memory for a state of \(bytes) bytes"
     case .layout(let name, let reason):
       "tensor \"\(name)\": \(reason)"
     case .ruleChanged(let old, let new):

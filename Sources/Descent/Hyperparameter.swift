@@ -3,23 +3,23 @@
 public struct Hyperparameter<Rule>: Sendable {
   public typealias Path<Value> = any WritableKeyPath<Rule, Value> & Sendable
 
-  /// What a number may be. It is finite in any case.
+  /// What a number may be. It is finite in any case, and stays what it is when it becomes a `Float`.
   public enum Allowed: Sendable, CustomStringConvertible {
     case atLeastZero, aboveZero, fromZeroToBelowOne
 
     func contains(_ value: Double) -> Bool {
-      guard value.isFinite else { return false }
+      guard Float(value).isFinite else { return false }
       return switch self {
       case .atLeastZero: value >= 0
-      case .aboveZero: value > 0
+      case .aboveZero: Float(value) > 0
       case .fromZeroToBelowOne: value >= 0 && value < 1
       }
     }
 
     public var description: String {
       switch self {
-      case .atLeastZero: "a finite number of at least 0"
-      case .aboveZero: "a finite number above 0"
+      case .atLeastZero: "a number of at least 0 that a Float can hold"
+      case .aboveZero: "a number above 0 that a Float can hold"
       case .fromZeroToBelowOne: "a number of at least 0 and below 1"
       }
     }

@@ -14,8 +14,9 @@ public import OpenCLHost
 /// Not `Sendable`, and without a lock: one trainer, one optimizer. Whatever the engine, the same
 /// calls leave the same bits, except on a device that says otherwise of itself (`Device.sameBits`).
 public final class Optimizer {
-  /// The rule. Its hyper-parameters may be set between steps; the next step validates them, and refuses
-  /// a rule of another type or one that keeps other states.
+  /// The rule. It may be replaced between steps, `optimizer.rule = Adam(learningRate: 1e-4)`; the next
+  /// step validates it, and refuses another type and hyper-parameters that change which states there
+  /// are or what they mean. States begin as the first rule says.
   public var rule: any UpdateRule {
     didSet { ruleIsChecked = false }
   }
@@ -31,8 +32,12 @@ public final class Optimizer {
   /// How many steps have been taken. Bias corrections follow from it.
   public private(set) var stepCount = 0
 
+  /// The states that the rule keeps, by name.
+  public let stateNames: [String]
+
   let engine: any Engine
-  private let kernel: String
+  /// The rule that the states belong to.
+  private let firstRule: any UpdateRule
   private var ruleIsChecked = true
   /// The rule as the last step took it, for rules that look back.
   private var lastRule: (any UpdateRule)?
@@ -47,7 +52,8 @@ public final class Optimizer {
     try rule.validate()
     self.rule = rule
     self.layout = layout
-    kernel = rule.kernel
+    firstRule = rule
+    stateNames = rule.stateNames
     (engine, engineReason) = try withDefaultFloatingPoint {
       try choice.engine(for: rule, count: layout.count)
     }
@@ -99,7 +105,9 @@ public final class Optimizer {
   ) throws {
     try checkCount("parameters", parameters.count)
     try checkCount("gradients", gradients.count)
-    try checkOverlap(parameters, gradients)
+    if overlap(UnsafeRawBufferPointer(gradients), UnsafeRawBufferPointer(parameters)) {
+      throw DescentError.overlap
+    }
     try take(gradientScale) { input in try engine.update(parameters, gradients, input) }
   }
 
@@ -107,39 +115,52 @@ public final class Optimizer {
   private func take<Result>(
     _ gradientScale: Double, _ update: (StepInput) throws -> Result
   ) throws -> Result {
-    if let tornReason { throw DescentError.tornStep(tornReason) }
+    try checkStates()
     if isSettled { throw DescentError.settled }
-    if !ruleIsChecked { try checkRule() }
+    if !ruleIsChecked { try checkRule(after: lastRule) }
     try checkScale(gradientScale)
     let input = StepInput(rule: rule, step: stepCount + 1, gradientScale: gradientScale)
+    let result = try markingTornSteps { try withDefaultFloatingPoint { try update(input) } }
+    stepCount += 1
+    lastRule = rule
+    // Where a rule cannot follow itself, as with a γ announced to change, it is looked at again.
+    ruleIsChecked = (try? Self.validate(rule, after: rule)) != nil
+    return result
+  }
+
+  /// Throws if an earlier step left the states half updated.
+  private func checkStates() throws {
+    if tornReason == nil { try markingTornSteps { try engine.checkEnqueued() } }
+    if let tornReason { throw DescentError.tornStep(tornReason) }
+  }
+
+  private func markingTornSteps<Result>(_ body: () throws -> Result) throws -> Result {
     do {
-      let result = try withDefaultFloatingPoint { try update(input) }
-      stepCount += 1
-      lastRule = rule
-      return result
+      return try body()
     } catch let torn as TornStep {
       tornReason = "\(torn.underlying)"
       throw torn.underlying
     }
   }
 
-  private func checkRule() throws {
-    try Self.check(rule, after: lastRule, kernel: kernel)
+  /// Throws unless the rule is valid, goes on with the states, and may follow `last`.
+  private func checkRule(after last: (any UpdateRule)?) throws {
+    try rule.validate()
+    guard type(of: rule) == type(of: firstRule), rule.stateMeaning == firstRule.stateMeaning else {
+      throw DescentError.ruleChanged(from: Self.meaning(firstRule), to: Self.meaning(rule))
+    }
+    if let last { try Self.validate(rule, after: last) }
     ruleIsChecked = true
   }
 
-  private static func check<Rule: UpdateRule>(
-    _ rule: Rule, after last: (any UpdateRule)?, kernel: String
-  ) throws {
-    try rule.validate()
-    guard rule.kernel == kernel else {
-      throw DescentError.ruleChanged(from: kernel, to: rule.kernel)
-    }
-    guard let last else { return }
-    guard let last = last as? Rule else {
-      throw DescentError.ruleChanged(from: type(of: last).name, to: Rule.name)
-    }
-    try rule.validate(after: last)
+  /// A rule's name, and what its states mean where the name does not say it.
+  private static func meaning(_ rule: any UpdateRule) -> String {
+    let name = type(of: rule).name
+    return rule.stateMeaning == name ? name : "\(name) (\(rule.stateMeaning))"
+  }
+
+  private static func validate<Rule: UpdateRule>(_ rule: Rule, after last: any UpdateRule) throws {
+    if let last = last as? Rule { try rule.validate(after: last) }
   }
 
   private func checkCount(_ what: String, _ given: Int) throws {
@@ -149,9 +170,6 @@ public final class Optimizer {
   }
 
   // MARK: States
-
-  /// The states that the rule keeps, by name.
-  public var stateNames: [String] { rule.stateNames }
 
   /// A state of one tensor: `try optimizer.state("m", of: "weight")`. Waits for enqueued steps.
   public func state(_ name: String, of tensor: String) throws -> [Float] {
@@ -181,19 +199,25 @@ public final class Optimizer {
     return result
   }
 
-  /// Takes up where another optimizer of this rule and layout stopped.
+  /// Takes up where another optimizer of this rule and layout stopped. ``rule`` is then the coming
+  /// step's: where its hyper-parameters follow a schedule, set it first.
   ///
   /// - Parameters:
   ///   - states: what ``states()`` gave: every state, whole.
   ///   - stepCount: how many steps that optimizer had taken.
   public func restore(states: [String: [Float]], stepCount: Int) throws {
+    try checkRule(after: nil)
     for name in states.keys { _ = try stateIndex(name) }
     for name in stateNames {
-      try checkCount("state \"\(name)\"", states[name]?.count ?? 0)
+      guard let values = states[name] else {
+        throw DescentError.unknown(kind: "given state", name: name, known: states.keys.sorted())
+      }
+      try checkCount("state \"\(name)\"", values.count)
     }
     guard stepCount >= 0 else {
       throw DescentError.unsupported("stepCount is \(stepCount); allowed is 0 or more")
     }
+    engine.forgetEnqueued()
     tornReason = "a state was only partly restored"
     for (index, name) in stateNames.enumerated() {
       if let values = states[name] { try write(index, 0..<layout.count, values) }
@@ -203,9 +227,11 @@ public final class Optimizer {
 
   /// Forgets all steps: states and step count as at the beginning.
   public func reset() throws {
+    try checkRule(after: nil)
+    engine.forgetEnqueued()
     tornReason = "a state was only partly reset"
     for (index, name) in stateNames.enumerated() {
-      let value = Float(rule.initialValue(ofState: name))
+      let value = withDefaultFloatingPoint { Float(rule.initialValue(ofState: name)) }
       try write(index, 0..<layout.count, Array(repeating: value, count: layout.count))
     }
     begin(at: 0)
@@ -216,21 +242,22 @@ public final class Optimizer {
     tornReason = nil
     isSettled = false
     lastRule = nil
-    ruleIsChecked = false
   }
 
   private func stateIndex(_ name: String) throws -> Int {
     guard let index = stateNames.firstIndex(of: name) else {
       throw DescentError.unknown(
-        kind: "state of \(type(of: rule).name)", name: name, known: stateNames)
+        kind: "state of \(type(of: firstRule).name)", name: name, known: stateNames)
     }
     return index
   }
 
   private func read(_ index: Int, _ range: Range<Int>) throws -> [Float] {
-    try [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
-      if let start = buffer.baseAddress { try engine.readState(index, range, into: start) }
-      initialized = range.count
+    try markingTornSteps {
+      try [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
+        if let start = buffer.baseAddress { try engine.readState(index, range, into: start) }
+        initialized = range.count
+      }
     }
   }
 
@@ -246,21 +273,24 @@ public final class Optimizer {
 extension Optimizer {
   /// Writes Nesterov's iterate W = φ + γV into `iterate`, from the parameters φ that steps update.
   /// The parameters stay as they are, and training may go on: this is what to evaluate and to save.
+  /// Parameters on a device are read back first.
   ///
-  /// - Throws: ``DescentError/unsupported(_:)`` if the rule is not ``Nesterov``.
+  /// - Throws: ``DescentError/unsupported(_:)`` if the rule is not ``Nesterov``, and what reading a
+  ///   state throws.
   public func writeIterate(from parameters: [Float], into iterate: inout [Float]) throws {
     try checkCount("parameters", parameters.count)
     try checkCount("iterate", iterate.count)
     let ahead = try lookAhead()
-    for i in iterate.indices { iterate[i] = parameters[i] + ahead[i] }
+    withDefaultFloatingPoint {
+      for i in iterate.indices { iterate[i] = parameters[i] + ahead[i] }
+    }
   }
 
   /// Replaces the parameters φ by Nesterov's iterate W, at the end of training. Later steps throw
   /// ``DescentError/settled`` until ``reset()`` or ``restore(states:stepCount:)``.
   public func settle(_ parameters: inout [Float]) throws {
-    try checkCount("parameters", parameters.count)
-    let ahead = try lookAhead()
-    for i in parameters.indices { parameters[i] += ahead[i] }
+    let start = parameters
+    try writeIterate(from: start, into: &parameters)
     isSettled = true
   }
 
@@ -271,10 +301,14 @@ extension Optimizer {
         "only nesterov's parameters are a look-ahead point; \(type(of: rule).name)'s are the iterate"
       )
     }
+    try checkStates()
     // Before a first step the rule is the coming step's, whose γ the point is ahead by.
-    let momentum = Float((lastRule as? Nesterov)?.heldMomentum ?? rule.momentum)
-    let scale = isSettled ? 0 : momentum
-    return try withDefaultFloatingPoint { try state("b").map { scale * $0 } }
+    let momentum = (lastRule as? Nesterov)?.heldMomentum ?? rule.momentum
+    let velocity = try state("b")
+    return withDefaultFloatingPoint {
+      let scale = isSettled ? 0 : Float(momentum)
+      return velocity.map { scale * $0 }
+    }
   }
 }
 
@@ -292,8 +326,11 @@ extension Optimizer {
   ///   - parameters: `layout.count` elements, in the context of ``queue``.
   ///   - gradients: lie the same way. The two must not overlap.
   ///   - after: what the step waits for, beyond what is in ``queue`` already.
-  /// - Throws: ``DescentError`` before anything is touched, also on an engine without a device;
-  ///   `OpenCLError` if the device refuses.
+  /// The step counts as taken. If its event fails, the next call that needs the states throws the
+  /// event's error, and the optimizer refuses to go on until it is reset or a state is restored.
+  ///
+  /// - Throws: ``DescentError``, also on an engine without a device, or `OpenCLUsageError` for a
+  ///   buffer of another context, before anything is touched; `OpenCLError` if the device refuses.
   @discardableResult
   public func enqueueStep(
     _ parameters: BufferSlice<Float>, gradients: BufferSlice<Float>, gradientScale: Double = 1,
@@ -322,30 +359,3 @@ extension Optimizer {
   }
 }
 #endif
-
-extension EngineChoice {
-  /// The engine, and why it is this one.
-  func engine(for rule: any UpdateRule, count: Int) throws -> (any Engine, String) {
-    switch kind {
-    case .automatic:
-      let automatic = AutomaticChoice()
-      return (try automatic.choice.engine(for: rule, count: count).0, automatic.reason)
-    case .cpu(let options):
-      return (try CPUEngine(rule, count: count, options: options), "asked for")
-    case .reference:
-      return (ReferenceEngine(rule, count: count), "asked for")
-    #if OpenCL
-    case .device(let device, let shape):
-      guard device.isAvailable else {
-        throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
-      }
-      let queue = try CommandQueue(Context(device))
-      let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
-      return (engine, "asked for")
-    case .queue(let queue, let shape):
-      let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
-      return (engine, "asked for")
-    #endif
-    }
-  }
-}

@@ -10,6 +10,7 @@ public struct ParameterLayout: Hashable, Sendable {
   }
 
   public private(set) var tensors: [Tensor] = []
+  private var places: [String: Int] = [:]
 
   /// How many elements the flat vector has.
   public private(set) var count = 0
@@ -39,13 +40,14 @@ public struct ParameterLayout: Hashable, Sendable {
     if overflow || end > Int.max / MemoryLayout<Float>.stride {
       throw DescentError.layout(name: name, reason: "more elements than memory can have: \(shape)")
     }
+    places[name] = tensors.count
     tensors.append(Tensor(name: name, shape: shape, range: count..<end))
     count = end
   }
 
   /// The tensor of that name, if there is one.
   public subscript(name: String) -> Tensor? {
-    tensors.first { $0.name == name }
+    places[name].map { tensors[$0] }
   }
 
   func tensor(_ name: String) throws -> Tensor {

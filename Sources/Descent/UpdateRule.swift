@@ -21,6 +21,9 @@ public protocol UpdateRule: Hashable, Codable, Sendable {
   /// `descent verify` and benchmarks run over them.
   static var variants: [RuleVariant] { get }
 
+  /// A learning rate that trains the handwritten digits of the examples well.
+  static var digitsLearningRate: Double { get }
+
   /// The rule with its default hyper-parameters.
   init()
 
@@ -43,6 +46,10 @@ public protocol UpdateRule: Hashable, Codable, Sendable {
   /// The states by name, in the kernel's order. Each has the parameters' shape.
   var stateNames: [String] { get }
 
+  /// What the states mean. On one optimizer a rule may follow another of its type where the two mean
+  /// the same.
+  var stateMeaning: String { get }
+
   /// What a state holds before the first step.
   func initialValue(ofState name: String) -> Double
 
@@ -64,6 +71,8 @@ public protocol UpdateRule: Hashable, Codable, Sendable {
 }
 
 extension UpdateRule {
+  public static var digitsLearningRate: Double { Self().learningRate }
+  public var stateMeaning: String { kernel }
   public func initialValue(ofState name: String) -> Double { 0 }
   public var conflict: String? { nil }
   public func validate(after last: Self) throws {}

@@ -114,5 +114,28 @@ extension Buffer {
         destinationOffset * Self.stride, count * Self.stride, $0, $1, $2)
     }
   }
+
+  /// Waits for the queue's commands so far and makes what they wrote visible in the memory that a
+  /// `lending` buffer wraps.
+  ///
+  /// - Throws: `OpenCLUsageError` for a queue of another context; `OpenCLError` if a command failed.
+  public func synchronize(on queue: CommandQueue, after events: [Event] = []) throws {
+    try require(0, count, on: queue)
+    guard count > 0 else { return }
+    var status: cl_int = 0
+    // Mapped and unmapped at once: the standard lets the host look at the memory only in between, and
+    // drivers leave it as it was then.
+    let mapped = Event.withHandles(events) { eventCount, list in
+      clEnqueueMapBuffer(
+        queue.handle.raw, handle.raw, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_READ), 0, byteCount,
+        eventCount, list, nil, &status)
+    }
+    try check(status, "clEnqueueMapBuffer(\(count) elements)")
+    let unmapped = try queue.enqueue("unmap", after: [], "clEnqueueUnmapMemObject") {
+      waits, list, event in
+      clEnqueueUnmapMemObject(queue.handle.raw, handle.raw, mapped, waits, list, event)
+    }
+    try unmapped.wait()
+  }
 }
 #endif

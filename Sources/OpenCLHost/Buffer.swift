@@ -36,6 +36,32 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
     count = elements.count
   }
 
+  /// Wraps memory of the caller's. Where device and host share memory, commands work on it without a
+  /// copy; elsewhere the driver copies to and fro.
+  ///
+  /// The memory must outlive the buffer and every command on it, and what commands wrote is there only
+  /// after `synchronize(on:)`. No one else may write it in between.
+  ///
+  /// - Throws: `OpenCLError` where the driver refuses.
+  public init(_ context: Context, lending memory: UnsafeMutableBufferPointer<Element>) throws {
+    guard let start = memory.baseAddress, !memory.isEmpty else {
+      handle = try Self.allocate(context, 0, copying: [])
+      self.context = context
+      count = 0
+      return
+    }
+    var status: cl_int = 0
+    let size = try Self.bytes(memory.count)
+    let created = clCreateBuffer(
+      context.handle.raw, cl_mem_flags(CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR), size, start,
+      &status)
+    handle = try Handle(
+      created, status, clReleaseMemObject,
+      "clCreateBuffer(\(size) bytes of the host on \(context.device.name))")
+    self.context = context
+    count = memory.count
+  }
+
   /// The elements' size together, in bytes.
   public var byteCount: Int { count * Self.stride }
 

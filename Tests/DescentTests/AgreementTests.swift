@@ -37,6 +37,13 @@ import OpenCLHost
             "\(variant), \(instructions), \(vectors.count) elements at \(offset)")
         }
       }
+      for threads in [2, 5] {
+        let outcome = try Agreement(variant: variant, vectors: vectors, offset: 1)
+          .outcome(on: .cpu(threads: threads, instructions: nil, block: 16))
+        #expect(
+          outcome.difference(from: expected) == Difference(),
+          "\(variant), \(threads) threads, \(vectors.count) elements")
+      }
     }
   }
 
@@ -109,6 +116,29 @@ import OpenCLHost
     }
   }
   #endif
+
+  @Test(
+    "for devices that round otherwise, a distance in ulp of the path counts errors, not NaN's silence"
+  )
+  func pathUlps() throws {
+    let vectors = Agreement.Vectors(count: 64)
+    let agreement = Agreement(variant: Self.variants[0], vectors: vectors)
+    let expected = try agreement.outcome(on: .reference)
+    #expect(agreement.pathUlps(expected, expected) == 0)
+    let last = expected.vectors.count / 2
+    func ulps(_ change: (Float) -> Float) -> Double {
+      var other = expected
+      other.vectors[last] = other.vectors[last].map(change)
+      return agreement.pathUlps(other, expected)
+    }
+    #expect(ulps { $0.nextUp } > 0)
+    #expect(ulps { $0.nextUp } <= 2)
+    #expect(ulps { $0 + 1000 } > 1000)
+    #expect(ulps { _ in .nan } == .infinity)
+    var trespassing = expected
+    trespassing.trespasses = 1
+    #expect(agreement.pathUlps(trespassing, expected) == .infinity)
+  }
 
   @Test("pinned digests", arguments: variants)
   func digest(_ variant: RuleVariant) throws {

@@ -106,4 +106,31 @@ import OpenCLHost
     #expect(Difference(expected, hostile) == Difference())
     #expect(restored)
   }
+
+  @Test("so do the reference in any type, the iterate and a reset")
+  func others() throws {
+    let start: [Float] = [1, 1e-30, 3]
+    func run() throws -> [Float] {
+      let rule = Nesterov(learningRate: 0.3, momentum: 0.7)
+      var (x, states) = (start, [[Float]](repeating: [1e-38, 0.1, 0.2], count: 1))
+      try rule.referenceUpdate(&x, gradients: [0.1, 1e-36, 0.7], states: &states, step: 1)
+      let decayed = SGD(learningRate: 0.3, weightDecay: 0.1, decoupled: true)
+      var (y, none) = (start, [[Float]]())
+      try decayed.referenceUpdate(&y, gradients: [0, 0, 0], states: &none, step: 1)
+
+      let optimizer = try Optimizer(rule, layout: ParameterLayout(count: 3), on: .cpu)
+      try optimizer.restore(states: ["b": [1e-38, 0.1, 0.3]], stepCount: 1)
+      var (z, iterate) = (start, start)
+      try optimizer.writeIterate(from: z, into: &iterate)
+      try optimizer.settle(&z)
+      let sums = try Optimizer(
+        AdaGrad(initialAccumulator: 0.1), layout: ParameterLayout(count: 1), on: .cpu)
+      try sums.reset()
+      return x + states[0] + y + iterate + z + (try sums.state("sum"))
+    }
+    let expected = try run()
+    let (hostile, restored) = try underHostileSettings { try run() }
+    #expect(Difference(expected, hostile) == Difference())
+    #expect(restored)
+  }
 }

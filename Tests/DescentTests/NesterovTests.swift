@@ -114,21 +114,52 @@ import Testing
     let rate = item.learningRate(1)
     let momentum = try #require(item.hyper["momentum"])
     let (start, gradient) = try goldens.problem(of: item)
-    var literal = LiteralNesterov(start)
+    let rule = Nesterov(learningRate: rate, momentum: momentum)
+    var (literal, phi, states) = (LiteralNesterov(start), start, [start.map { _ in 0.0 }])
+    let peaks = try numbers(item.peakMagnitudes)
     var checkpoint = 0
     for step in 1...item.steps {
       literal.step(learningRate: rate, momentum: momentum) { gradient(step, $0) }
+      try rule.referenceUpdate(&phi, gradients: gradient(step, phi), states: &states, step: step)
       guard item.checkpoints.contains(step) else { continue }
-      let phi = numbers(item.float64Parameters[checkpoint])
-      let b = numbers(try #require(item.float64States["b"])[checkpoint])
-      let peaks = numbers(item.peakMagnitudes)
-      for i in phi.indices {
-        let iterate = phi[i] + momentum * rate * b[i]
-        #expect(abs(iterate - literal.iterate[i]) <= 1e-11 * max(peaks[i], 1e-3), "step \(step)")
+      let theirs = try numbers(item.float64Parameters[checkpoint])
+      let b = try numbers(try #require(item.float64States["b"])[checkpoint])
+      for i in theirs.indices {
+        let tolerance = 1e-11 * max(peaks[i], 1e-3)
+        #expect(abs(phi[i] - theirs[i]) <= tolerance, "step \(step)")
+        #expect(abs(states[0][i] - rate * b[i]) <= tolerance, "step \(step)")
+        #expect(abs(theirs[i] + momentum * rate * b[i] - literal.iterate[i]) <= tolerance)
       }
       checkpoint += 1
     }
     #expect(checkpoint == item.checkpoints.count)
+  }
+
+  @Test("an announced γ must come, also where the rule was not touched")
+  func announcedButForgotten() throws {
+    let optimizer = try Optimizer(
+      Nesterov(learningRate: 0.1, momentum: 0.5, nextMomentum: 0.9),
+      layout: ParameterLayout(count: 1), on: .cpu)
+    var x: [Float] = [1]
+    try optimizer.step(&x, gradients: [1])
+    #expect(throws: DescentError.momentumNotAnnounced(announced: 0.9, given: 0.5)) {
+      try optimizer.step(&x, gradients: [1])
+    }
+    #expect(optimizer.stepCount == 1)
+  }
+
+  @Test("a restored run has the iterate of the one it came from")
+  func restored() throws {
+    let layout = try ParameterLayout(count: 2)
+    let first = try Optimizer(Nesterov(learningRate: 0.1), layout: layout, on: .cpu)
+    var x: [Float] = [1, 2]
+    try first.step(&x, gradients: [1, -1])
+    let second = try Optimizer(Nesterov(learningRate: 0.1), layout: layout, on: .reference)
+    try second.restore(states: first.states(), stepCount: 1)
+    var (a, b) = (x, x)
+    try first.writeIterate(from: x, into: &a)
+    try second.writeIterate(from: x, into: &b)
+    #expect(a == b && a != x)
   }
 
   @Test("a γ that was not announced is refused, and nothing changes")

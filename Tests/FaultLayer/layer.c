@@ -31,13 +31,15 @@ static CL_API_ENTRY cl_int CL_API_CALL launch(
                                         list, event);
 }
 
-static CL_API_ENTRY cl_int CL_API_CALL readBuffer(
-    cl_command_queue queue, cl_mem buffer, cl_bool blocking, size_t offset, size_t size, void *to,
-    cl_uint count, const cl_event *list, cl_event *event) {
-  cl_int status = fault("clEnqueueReadBuffer");
-  if (status != CL_SUCCESS) return status;
-  return target->clEnqueueReadBuffer(queue, buffer, blocking, offset, size, to, count, list,
-                                     event);
+static CL_API_ENTRY void *CL_API_CALL mapBuffer(
+    cl_command_queue queue, cl_mem buffer, cl_bool blocking, cl_map_flags flags, size_t offset,
+    size_t size, cl_uint count, const cl_event *list, cl_event *event, cl_int *status) {
+  cl_int wanted = fault("clEnqueueMapBuffer");
+  if (wanted == CL_SUCCESS)
+    return target->clEnqueueMapBuffer(queue, buffer, blocking, flags, offset, size, count, list,
+                                      event, status);
+  if (status) *status = wanted;
+  return NULL;
 }
 
 static CL_API_ENTRY cl_context CL_API_CALL createContext(
@@ -68,7 +70,7 @@ CL_API_ENTRY cl_int CL_API_CALL clInitLayer(cl_uint entries,
   size_t known = sizeof dispatch / sizeof(void *);
   memcpy(&dispatch, targetDispatch, (entries < known ? entries : known) * sizeof(void *));
   dispatch.clEnqueueNDRangeKernel = launch;
-  dispatch.clEnqueueReadBuffer = readBuffer;
+  dispatch.clEnqueueMapBuffer = mapBuffer;
   dispatch.clCreateContext = createContext;
   *entriesReturned = entries < known ? entries : known;
   *layerDispatch = &dispatch;

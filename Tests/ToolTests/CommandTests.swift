@@ -49,10 +49,10 @@ import Testing
   func numbers() {
     #expect(
       complaint("train", "--data", "x.csv", "--epochs", "0")
-        == "--epochs is 0; allowed is 1 or more")
+        == "--epochs is 0; allowed is 1 to 1000000")
     #expect(
       complaint("train", "--data", "x.csv", "--learning-rate", "-1")
-        == "adam: learningRate is -1.0; allowed is a finite number of at least 0")
+        == "adam: learningRate is -1.0; allowed is a number of at least 0 that a Float can hold")
     #expect(
       complaint("verify", "--counts", "3,x") == "--counts: \"x\" is not a number of elements")
     #expect(complaint("train", "--data", "x.csv", "--batch", "many").contains("many"))

@@ -8,7 +8,7 @@ struct CPUOptions: Sendable {
   var block = 1 << 16
 }
 
-/// The rules compiled for this processor, over threads that stay alive between steps. A step allocates
+/// The rules compiled for this processor, over threads that stay alive between steps. A pass allocates
 /// nothing; its bits do not depend on the instruction set or on the number of threads.
 final class CPUEngine: Engine {
   let name: String
@@ -30,7 +30,7 @@ final class CPUEngine: Engine {
       throw DescentError.unsupported("the CPU engine needs at least 1 thread, not \(threads)")
     }
     self.update = update
-    states = HostStates(rule, count: count)
+    states = try HostStates(rule, count: count)
     // Threads that never get a block would only wait.
     let useful = count < 4 * options.block ? 1 : (count + options.block - 1) / options.block
     let threads = min(options.threads ?? usableProcessors(), useful)
@@ -106,9 +106,9 @@ extension UpdateRule {
   ///
   /// - Parameters:
   ///   - parameters: updated in place; any alignment.
-  ///   - gradients: as many as parameters, and not overlapping them.
+  ///   - gradients: as many as parameters.
   ///   - states: one vector for each of ``stateNames``, as long as the parameters; before the first
-  ///     step filled with ``initialValue(ofState:)``.
+  ///     step filled with ``initialValue(ofState:)``. No two of all these vectors may overlap.
   ///   - step: the number of this step, from 1.
   ///   - gradientScale: what every gradient is multiplied by first: one over a loss scale or over a
   ///     number of accumulated batches.
@@ -120,7 +120,9 @@ extension UpdateRule {
     try validate()
     try checkCounts(parameters.count, gradients.count, states.map(\.count), step: step)
     try checkScale(gradientScale)
-    try checkOverlap(parameters, gradients)
+    try checkOverlap(
+      [UnsafeRawBufferPointer(gradients), UnsafeRawBufferPointer(parameters)]
+        + states.map { UnsafeRawBufferPointer($0) })
     guard let update = try CompiledRule(kernel).update(for: .best) else { return }
     guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
     withDefaultFloatingPoint {
@@ -134,22 +136,4 @@ extension UpdateRule {
       }
     }
   }
-}
-
-/// Throws unless a gradient can be multiplied by `scale` and mean something.
-func checkScale(_ scale: Double) throws {
-  guard scale.isFinite, Float(scale).isFinite else {
-    throw DescentError.unsupported("gradientScale is \(scale); allowed is a finite number")
-  }
-}
-
-/// Throws if the two vectors share memory: an element's gradient must not change before it is read.
-func checkOverlap(
-  _ parameters: UnsafeMutableBufferPointer<Float>, _ gradients: UnsafeBufferPointer<Float>
-) throws {
-  guard let x = parameters.baseAddress, let g = gradients.baseAddress, !parameters.isEmpty else {
-    return
-  }
-  let x0 = UnsafePointer(x)
-  if x0 < g + gradients.count && g < x0 + parameters.count { throw DescentError.overlap }
 }

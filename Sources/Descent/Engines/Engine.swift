@@ -9,12 +9,23 @@ protocol Engine: AnyObject {
     _ parameters: UnsafeMutableBufferPointer<Float>, _ gradients: UnsafeBufferPointer<Float>,
     _ step: StepInput) throws
 
+  /// Throws ``TornStep`` if a step that was only enqueued has failed since.
+  func checkEnqueued() throws
+
+  /// Waits for enqueued steps, whatever became of them: the states are about to be replaced.
+  func forgetEnqueued()
+
   /// Copies elements of a state to `destination`.
   func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>)
     throws
 
   /// Copies elements of a state from `source`.
   func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws
+}
+
+extension Engine {
+  func checkEnqueued() throws {}
+  func forgetEnqueued() {}
 }
 
 /// What a step has besides the vectors.
@@ -46,39 +57,4 @@ struct StepInput {
 /// An engine's step that failed after the first write.
 struct TornStep: Error {
   let underlying: any Error
-}
-
-/// States in host memory, aligned to a page's worth of cache lines.
-final class HostStates {
-  let count: Int
-  let arrays: [UnsafeMutablePointer<Float>]
-
-  /// The same, as compiled rules take them.
-  let pointers: UnsafeMutablePointer<UnsafeMutablePointer<Float>?>
-
-  init(_ rule: any UpdateRule, count: Int) {
-    self.count = count
-    arrays = rule.stateNames.map { name in
-      let bytes = UnsafeMutableRawPointer.allocate(
-        byteCount: max(1, count) * MemoryLayout<Float>.stride, alignment: 4096)
-      return bytes.initializeMemory(
-        as: Float.self, repeating: Float(rule.initialValue(ofState: name)), count: max(1, count))
-    }
-    pointers = .allocate(capacity: arrays.count + 1)
-    pointers.initialize(repeating: nil, count: arrays.count + 1)
-    for (index, array) in arrays.enumerated() { pointers[index] = array }
-  }
-
-  deinit {
-    for array in arrays { array.deallocate() }
-    pointers.deallocate()
-  }
-
-  func read(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
-    destination.update(from: arrays[index] + range.lowerBound, count: range.count)
-  }
-
-  func write(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) {
-    (arrays[index] + range.lowerBound).update(from: source, count: range.count)
-  }
 }

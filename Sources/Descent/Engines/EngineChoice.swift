@@ -56,6 +56,33 @@ public struct EngineChoice: Sendable {
   #endif
 }
 
+extension EngineChoice {
+  /// The engine, and why it is this one.
+  func engine(for rule: any UpdateRule, count: Int) throws -> (any Engine, String) {
+    switch kind {
+    case .automatic:
+      let automatic = AutomaticChoice()
+      return (try automatic.choice.engine(for: rule, count: count).0, automatic.reason)
+    case .cpu(let options):
+      return (try CPUEngine(rule, count: count, options: options), "asked for")
+    case .reference:
+      return (try ReferenceEngine(rule, count: count), "asked for")
+    #if OpenCL
+    case .device(let device, let shape):
+      guard device.isAvailable else {
+        throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
+      }
+      let queue = try CommandQueue(Context(device))
+      let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
+      return (engine, "asked for")
+    case .queue(let queue, let shape):
+      let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
+      return (engine, "asked for")
+    #endif
+    }
+  }
+}
+
 /// What `.automatic` takes on this machine, and why.
 public struct AutomaticChoice: Sendable {
   public let choice: EngineChoice

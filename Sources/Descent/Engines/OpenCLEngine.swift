@@ -12,6 +12,8 @@ final class OpenCLEngine: Engine {
   private let shape: LaunchShape
   /// Parameters and gradients of host memory on their way; made by the first such step.
   private var staging: (parameters: Buffer<Float>, gradients: Buffer<Float>)?
+  /// The latest launch, until it is known to have ended well.
+  private var lastStep: Event?
 
   init(_ rule: any UpdateRule, count: Int, queue: CommandQueue, shape: LaunchShape?) throws {
     let device = queue.device
@@ -50,18 +52,36 @@ final class OpenCLEngine: Engine {
     return try Program(context, sources: parts, options: options)
   }
 
+  /// Host memory is lent to a device that shares it; otherwise it is carried to the device and back.
   func update(
     _ parameters: UnsafeMutableBufferPointer<Float>, _ gradients: UnsafeBufferPointer<Float>,
     _ step: StepInput
   ) throws {
-    let staging = try self.staging ?? makeStaging()
-    self.staging = staging
-    try staging.parameters.write(UnsafeBufferPointer(parameters), on: queue)
-    try staging.gradients.write(gradients, on: queue)
-    let event = try enqueue(staging.parameters.whole, staging.gradients.whole, step, after: [])
+    if queue.device.sharesHostMemory {
+      let x = try Buffer(queue.context, lending: parameters)
+      let g = try Buffer(
+        queue.context, lending: UnsafeMutableBufferPointer(mutating: gradients))
+      try enqueueAndFinish(x.whole, g.whole, step) { try x.synchronize(on: queue) }
+    } else {
+      let staging = try self.staging ?? makeStaging()
+      self.staging = staging
+      try staging.parameters.write(UnsafeBufferPointer(parameters), on: queue)
+      try staging.gradients.write(gradients, on: queue)
+      try enqueueAndFinish(staging.parameters.whole, staging.gradients.whole, step) {
+        try staging.parameters.read(into: parameters, on: queue)
+      }
+    }
+  }
+
+  /// Once the launch is enqueued, a failure leaves the states in doubt.
+  private func enqueueAndFinish(
+    _ parameters: BufferSlice<Float>, _ gradients: BufferSlice<Float>, _ step: StepInput,
+    _ fetch: () throws -> Void
+  ) throws {
+    let event = try enqueue(parameters, gradients, step, after: [])
     do {
       try event.wait()
-      try staging.parameters.read(into: parameters, on: queue)
+      try fetch()
     } catch {
       throw TornStep(underlying: error)
     }
@@ -71,7 +91,7 @@ final class OpenCLEngine: Engine {
     (try Buffer(queue.context, count: count), try Buffer(queue.context, count: count))
   }
 
-  /// One launch over memory of the device; does not wait.
+  /// One launch over memory of the device, handed to it at once; does not wait.
   func enqueue(
     _ parameters: BufferSlice<Float>, _ gradients: BufferSlice<Float>, _ step: StepInput,
     after: [Event]
@@ -89,13 +109,43 @@ final class OpenCLEngine: Engine {
     for (index, state) in states.enumerated() { try kernel.setArgument(7 + index, state) }
     let block = shape.lanes * shape.groupSize
     let groups = (count + block - 1) / block
-    return try kernel.enqueue(
-      on: queue, global: groups * shape.groupSize, local: shape.groupSize, after: after)
+    let event = try kernel.enqueue(
+      on: queue, global: groups * shape.groupSize, local: shape.groupSize,
+      // Each launch waits for the one before, so that the last tells of all.
+      after: lastStep.map { after + [$0] } ?? after)
+    lastStep = event
+    do {
+      try queue.flush()
+    } catch {
+      throw TornStep(underlying: error)
+    }
+    return event
+  }
+
+  func checkEnqueued() throws {
+    guard let lastStep else { return }
+    try forgettingFailure { if try lastStep.isComplete { self.lastStep = nil } }
+  }
+
+  func forgetEnqueued() {
+    // Whether it failed no longer matters: its states are replaced.
+    try? lastStep?.wait()
+    lastStep = nil
+  }
+
+  private func forgettingFailure(_ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch {
+      lastStep = nil
+      throw TornStep(underlying: error)
+    }
   }
 
   func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>)
     throws
   {
+    try forgettingFailure { try lastStep?.wait() }
     let target = UnsafeMutableBufferPointer(start: destination, count: range.count)
     try states[index].read(into: target, from: range.lowerBound, on: queue)
   }

@@ -3,8 +3,8 @@ final class ReferenceEngine: Engine {
   let name = "reference"
   private let states: HostStates
 
-  init(_ rule: any UpdateRule, count: Int) {
-    states = HostStates(rule, count: count)
+  init(_ rule: any UpdateRule, count: Int) throws {
+    states = try HostStates(rule, count: count)
   }
 
   func update(
@@ -46,6 +46,7 @@ extension UpdateRule {
   ) throws {
     try validate()
     try checkCounts(parameters.count, gradients.count, states.map(\.count), step: step)
+    try checkScale(gradientScale)
     var pointers: [UnsafeMutablePointer<T>] = []
     // Arrays of arrays cannot lend all their elements at once, so the states go through copies.
     for state in states {
@@ -54,8 +55,8 @@ extension UpdateRule {
       pointers.append(copy)
     }
     defer { for pointer in pointers { pointer.deallocate() } }
-    let preparation = Preparation<T>(self, gradientScale: gradientScale)
     withDefaultFloatingPoint {
+      let preparation = Preparation<T>(self, gradientScale: gradientScale)
       parameters.withUnsafeMutableBufferPointer { x in
         gradients.withUnsafeBufferPointer { g in
           guard let x = x.baseAddress, let g = g.baseAddress else { return }

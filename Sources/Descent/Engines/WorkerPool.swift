@@ -158,9 +158,9 @@ extension WorkerPool {
       pthread_mutex_unlock(mutex)
     }
 
-    /// Looks a few microseconds long before the caller goes to sleep: waking a thread takes longer.
+    /// Looks for some microseconds before the caller goes to sleep: waking a thread takes longer.
     private func spin(until isTrue: () -> Bool) -> Bool {
-      for _ in 0..<2_000 {
+      for _ in 0..<200 {
         if isTrue() { return true }
         descent_pause()
       }

@@ -8,6 +8,7 @@
 @dynamicMemberLookup
 public struct AMSGrad: UpdateRule {
   public static let name = "amsgrad"
+  public static let digitsLearningRate = 2e-3
 
   var adam = Adam()
   /// Takes the maximum of v/(1 − β₂ᵗ) instead of v.
@@ -16,7 +17,7 @@ public struct AMSGrad: UpdateRule {
   public init() {}
 
   public init(
-    learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+    learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     rootEpsilon: Double = 0, amsgradMaxOfCorrected: Bool = false,
     epsilonBeforeCorrection: Bool = false, biasCorrection1: Bool = true,
     biasCorrection2: Bool = true, weightDecay: Double = 0, decoupled: Bool = false,
@@ -40,9 +41,18 @@ public struct AMSGrad: UpdateRule {
     get { adam.learningRate }
     set { adam.learningRate = newValue }
   }
-  public var weightDecay: Double { adam.weightDecay }
-  public var decoupled: Bool { adam.decoupled }
-  public var maximize: Bool { adam.maximize }
+  public var weightDecay: Double {
+    get { adam.weightDecay }
+    set { adam.weightDecay = newValue }
+  }
+  public var decoupled: Bool {
+    get { adam.decoupled }
+    set { adam.decoupled = newValue }
+  }
+  public var maximize: Bool {
+    get { adam.maximize }
+    set { adam.maximize = newValue }
+  }
 
   public static let hyperparameters: [Hyperparameter<Self>] = [
     .number("learningRate", \.adam.learningRate, .atLeastZero),
@@ -68,6 +78,9 @@ public struct AMSGrad: UpdateRule {
 
   public var kernel: String { "amsgrad" }
   public var stateNames: [String] { ["m", "v", "vmax"] }
+  public var stateMeaning: String {
+    kernel + (amsgradMaxOfCorrected ? " of corrected squares" : "")
+  }
 
   public func scalars<T: BinaryFloatingPoint>(at step: Int) -> Adam.Scalars<T> {
     adam.scalars(at: step, maximumOfCorrected: amsgradMaxOfCorrected)

@@ -7,6 +7,7 @@
 /// The same rule for devices: Kernels/rules/adagrad.cl.
 public struct AdaGrad: UpdateRule {
   public static let name = "adagrad"
+  public static let digitsLearningRate = 0.05
 
   public var learningRate = 0.01
   /// Added to the root.
@@ -24,7 +25,7 @@ public struct AdaGrad: UpdateRule {
   public init() {}
 
   public init(
-    learningRate: Double, epsilon: Double = 1e-10, rootEpsilon: Double = 0,
+    learningRate: Double = 0.01, epsilon: Double = 1e-10, rootEpsilon: Double = 0,
     initialAccumulator: Double = 0, learningRateDecay: Double = 0, weightDecay: Double = 0,
     decoupled: Bool = false, maximize: Bool = false
   ) {

@@ -11,6 +11,7 @@
 /// The same rule for devices: Kernels/rules/adam.cl.
 public struct Adam: UpdateRule {
   public static let name = "adam"
+  public static let digitsLearningRate = 2e-3
 
   public var learningRate = 1e-3
   public var beta1 = 0.9
@@ -32,7 +33,7 @@ public struct Adam: UpdateRule {
   public init() {}
 
   public init(
-    learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+    learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     rootEpsilon: Double = 0, epsilonBeforeCorrection: Bool = false, biasCorrection1: Bool = true,
     biasCorrection2: Bool = true, weightDecay: Double = 0, decoupled: Bool = false,
     maximize: Bool = false

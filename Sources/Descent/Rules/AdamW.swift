@@ -6,13 +6,14 @@
 @dynamicMemberLookup
 public struct AdamW: UpdateRule {
   public static let name = "adamw"
+  public static let digitsLearningRate = 2e-3
 
   var adam = Adam(learningRate: 1e-3, weightDecay: 0.01, decoupled: true)
 
   public init() {}
 
   public init(
-    learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+    learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     rootEpsilon: Double = 0, epsilonBeforeCorrection: Bool = false, biasCorrection1: Bool = true,
     biasCorrection2: Bool = true, weightDecay: Double = 0.01, maximize: Bool = false
   ) {
@@ -38,7 +39,10 @@ public struct AdamW: UpdateRule {
     set { adam.weightDecay = newValue }
   }
   public var decoupled: Bool { true }
-  public var maximize: Bool { adam.maximize }
+  public var maximize: Bool {
+    get { adam.maximize }
+    set { adam.maximize = newValue }
+  }
 
   public static let hyperparameters: [Hyperparameter<Self>] = [
     .number("learningRate", \.adam.learningRate, .atLeastZero),

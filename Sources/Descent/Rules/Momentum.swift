@@ -16,6 +16,7 @@
 /// The same rule for devices: Kernels/rules/momentum.cl.
 public struct Momentum: UpdateRule {
   public static let name = "momentum"
+  public static let digitsLearningRate = 0.02
 
   public var learningRate = 0.01
   /// γ.
@@ -39,7 +40,8 @@ public struct Momentum: UpdateRule {
   public init() {}
 
   public init(
-    learningRate: Double, momentum: Double = 0.9, dampening: Double = 0, nesterov: Bool = false,
+    learningRate: Double = 0.01, momentum: Double = 0.9, dampening: Double = 0,
+    nesterov: Bool = false,
     learningRateInBuffer: Bool = false, exponentialAverage: Bool = false,
     biasCorrection: Bool = false, firstStepUndamped: Bool = false, weightDecay: Double = 0,
     decoupled: Bool = false, maximize: Bool = false
@@ -87,6 +89,10 @@ public struct Momentum: UpdateRule {
 
   public var kernel: String { nesterov ? "momentum_nesterov" : "momentum" }
   public var stateNames: [String] { ["b"] }
+  /// A buffer of steps is no buffer of gradients, and an average is no sum.
+  public var stateMeaning: String {
+    kernel + (learningRateInBuffer ? " of steps" : "") + (exponentialAverage ? ", averaged" : "")
+  }
 
   /// One structure for every form; momentum.cl says what each factor multiplies.
   public struct Scalars<T: BinaryFloatingPoint> {

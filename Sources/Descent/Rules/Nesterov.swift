@@ -15,6 +15,7 @@
 /// The same rule for devices: Kernels/rules/momentum.cl, with two values of γ.
 public struct Nesterov: UpdateRule {
   public static let name = "nesterov"
+  public static let digitsLearningRate = 0.02
 
   public var learningRate = 0.01
   /// γₜ, of this step.
@@ -30,7 +31,7 @@ public struct Nesterov: UpdateRule {
   public init() {}
 
   public init(
-    learningRate: Double, momentum: Double = 0.9, nextMomentum: Double? = nil,
+    learningRate: Double = 0.01, momentum: Double = 0.9, nextMomentum: Double? = nil,
     weightDecay: Double = 0, maximize: Bool = false
   ) {
     self.learningRate = learningRate

@@ -10,6 +10,7 @@
 /// The same rule for devices: Kernels/rules/rmsprop.cl.
 public struct RMSProp: UpdateRule {
   public static let name = "rmsprop"
+  public static let digitsLearningRate = 1e-3
 
   public var learningRate = 0.01
   /// ρ.
@@ -37,7 +38,8 @@ public struct RMSProp: UpdateRule {
   public init() {}
 
   public init(
-    learningRate: Double, decay: Double = 0.99, epsilon: Double = 1e-8, rootEpsilon: Double = 0,
+    learningRate: Double = 0.01, decay: Double = 0.99, epsilon: Double = 1e-8,
+    rootEpsilon: Double = 0,
     momentum: Double = 0, centered: Bool = false, learningRateInBuffer: Bool = false,
     nesterov: Bool = false, biasCorrection: Bool = false, initialAccumulator: Double = 0,
     weightDecay: Double = 0, decoupled: Bool = false, maximize: Bool = false
@@ -83,6 +85,9 @@ public struct RMSProp: UpdateRule {
   }
   public var stateNames: [String] {
     ["v"] + (centered ? ["gavg"] : []) + (momentum == 0 ? [] : ["b"])
+  }
+  public var stateMeaning: String {
+    kernel + (learningRateInBuffer && momentum != 0 ? " of steps" : "")
   }
   public func initialValue(ofState name: String) -> Double { name == "v" ? initialAccumulator : 0 }
 

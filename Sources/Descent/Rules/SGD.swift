@@ -3,6 +3,7 @@
 /// The same rule for devices: Kernels/rules/sgd.cl.
 public struct SGD: UpdateRule {
   public static let name = "sgd"
+  public static let digitsLearningRate = 0.1
 
   public var learningRate = 0.01
   public var weightDecay = 0.0
@@ -12,7 +13,8 @@ public struct SGD: UpdateRule {
   public init() {}
 
   public init(
-    learningRate: Double, weightDecay: Double = 0, decoupled: Bool = false, maximize: Bool = false
+    learningRate: Double = 0.01, weightDecay: Double = 0, decoupled: Bool = false,
+    maximize: Bool = false
   ) {
     self.learningRate = learningRate
     self.weightDecay = weightDecay

@@ -9,6 +9,10 @@ import OpenCLHost
 struct SelectedEngine {
   let name: String
   let choice: EngineChoice
+  #if OpenCL
+  /// nil for the engines of this processor.
+  var device: Device?
+  #endif
 
   /// The engines that a `--device` names: `all`, or names between commas.
   static func parse(_ text: String) throws -> [SelectedEngine] {
@@ -24,6 +28,15 @@ struct SelectedEngine {
     }
   }
 
+  /// Whether it promises the reference's bits.
+  var promisesSameBits: Bool {
+    #if OpenCL
+    device?.sameBits.isYes ?? true
+    #else
+    true
+    #endif
+  }
+
   /// Every engine of this machine.
   static var all: [SelectedEngine] {
     [
@@ -34,7 +47,9 @@ struct SelectedEngine {
 
   #if OpenCL
   private static var openCL: [SelectedEngine] {
-    Device.all.enumerated().map { SelectedEngine(name: "opencl:\($0)", choice: .openCL($1)) }
+    Device.all.enumerated().map {
+      SelectedEngine(name: "opencl:\($0)", choice: .openCL($1), device: $1)
+    }
   }
 
   private static var hint: String { Device.all.isEmpty ? " (no OpenCL driver was found)" : "" }

@@ -83,16 +83,10 @@ struct Trainer {
 }
 
 extension Trainer {
-  /// The rates that the digits are trained with, where a rule's default is not a good one there.
-  static let learningRates = [
-    "sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.05, "rmsprop": 1e-3,
-    "adam": 2e-3, "adamw": 2e-3, "amsgrad": 2e-3,
-  ]
-
-  /// The rule with the rate given, or else with its rate for training.
+  /// The rule with the rate given, or else with the one that suits the digits.
   static func rule(_ type: any UpdateRule.Type, learningRate: Double?) -> any UpdateRule {
     var rule: any UpdateRule = type.init()
-    if let rate = learningRate ?? learningRates[type.name] { rule.learningRate = rate }
+    rule.learningRate = learningRate ?? type.digitsLearningRate
     return rule
   }
 }

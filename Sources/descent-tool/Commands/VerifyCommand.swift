@@ -16,7 +16,8 @@ struct VerifyCommand: ParsableCommand {
       against their Float64 run stands beside their own Float32 error, both in ulp of the path.
 
       JSON: results of rule, engine, case, bitsApart, worstUlp, error, peerError, passed; null \
-      where a case has no such number. Exit status 1 if anything is out of bounds.
+      where a case has no such number, and the strings nan, inf and -inf where JSON cannot hold one. \
+      Exit status 1 if anything is out of bounds or cannot be run.
       """)
 
   @Option(
@@ -57,11 +58,11 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     let console = json.console
     let (engines, rules) = (try engines(), try selectedRules(rule))
+    let goldens = try trajectories.map { try Goldens(folder: $0) }
     let agreements = try compare(rules, engines)
     console.print(Self.table(of: agreements))
     var replays: [Result] = []
-    if let trajectories {
-      let goldens = try Goldens(folder: trajectories)
+    if let goldens {
       replays = try replay(goldens, rules, engines)
       console.print()
       console.print(Self.table(ofReplays: replays))
@@ -107,7 +108,8 @@ struct VerifyCommand: ParsableCommand {
     } catch {
       throw ValidationError("\(error)")
     }
-    return SelectedEngine(name: engine.name, choice: .openCL(device, shape: shape))
+    return SelectedEngine(
+      name: engine.name, choice: .openCL(device, shape: shape), device: device)
     #else
     return engine
     #endif
@@ -134,39 +136,46 @@ struct VerifyCommand: ParsableCommand {
       let expected = try agreements.map { try $0.outcome(on: .reference) }
       for (index, engine) in engines.enumerated() {
         bar.update(done * (engines.count + 1) + index + 1)
-        let bound = engine.pathUlpBound(steps: steps)
-        var difference = Difference()
-        var isWithinBound = true
-        for (agreement, expected) in zip(agreements, expected) {
-          let outcome = try agreement.outcome(on: engine.choice)
-          difference.merge(outcome.difference(from: expected))
-          if let bound {
-            isWithinBound = isWithinBound && agreement.pathUlps(outcome, expected) <= bound
+        var result = Result(
+          rule: rule, engine: engine.name, case: variant.name, passed: true)
+        do {
+          for (agreement, expected) in zip(agreements, expected) {
+            let outcome = try agreement.outcome(on: engine.choice)
+            result.merge(outcome.difference(from: expected))
+            if let bound = engine.pathUlpBound(steps: steps) {
+              result.passed = result.passed && agreement.pathUlps(outcome, expected) <= bound
+            } else {
+              result.passed = result.bitsApart == 0
+            }
           }
+        } catch {
+          result.fail(with: error)
         }
-        results.append(
-          Result(
-            rule: rule, engine: engine.name, case: variant.name, bitsApart: difference.bitsApart,
-            worstUlp: difference.worstUlp,
-            passed: bound == nil ? difference.bitsApart == 0 : isWithinBound))
+        results.append(result)
       }
     }
     bar.erase()
-    return results + (try pinned(variants, engines))
+    return results + pinned(variants, engines)
   }
 
   /// The digests that this version of the package was released with.
   private func pinned(
     _ variants: [(String, RuleVariant)], _ engines: [SelectedEngine]
-  ) throws -> [Result] {
+  ) -> [Result] {
     let vectors = Agreement.Vectors(count: Agreement.pinnedCount)
-    return try engines.filter { $0.pathUlpBound(steps: steps) == nil }.flatMap { engine in
-      try variants.map { rule, variant in
-        let digest = try Agreement(variant: variant, vectors: vectors)
-          .outcome(on: engine.choice).digest
-        return Result(
-          rule: rule, engine: engine.name, case: "\(variant.name), pinned digest",
-          passed: digest.value == variant.digest)
+    return engines.filter { $0.pathUlpBound(steps: steps) == nil }.flatMap { engine in
+      variants.map { rule, variant in
+        var result = Result(
+          rule: rule, engine: engine.name, case: "\(variant.name), pinned digest", passed: false)
+        do {
+          result.passed =
+            try Agreement(variant: variant, vectors: vectors).outcome(on: engine.choice).digest
+            .value
+            == variant.digest
+        } catch {
+          result.fail(with: error)
+        }
+        return result
       }
     }
   }
@@ -190,32 +199,33 @@ struct VerifyCommand: ParsableCommand {
       }
       let expected = try replay.inFloat(on: .reference)
       for engine in engines {
-        let path = try replay.inFloat(on: engine.choice)
-        results.append(Self.result(replay, engine.name, path, expected))
+        var result = Result(
+          rule: item.optimizer, engine: engine.name, case: item.id, passed: false)
+        do {
+          try Self.judge(&result, replay, replay.inFloat(on: engine.choice), expected, engine)
+        } catch {
+          result.fail(with: error)
+        }
+        results.append(result)
       }
     }
     bar.erase()
     return results
   }
 
-  private static func result(
-    _ replay: Replay, _ engine: String, _ path: Replay.Path<Float>, _ expected: Replay.Path<Float>
-  ) -> Result {
-    let item = replay.item
-    var difference = Difference()
-    for (a, b) in zip(path.checkpoints, expected.checkpoints) { difference.merge(Difference(a, b)) }
-    var result = Result(
-      rule: item.optimizer, engine: engine, case: item.id, bitsApart: difference.bitsApart,
-      worstUlp: difference.worstUlp, passed: false)
-    if item.float32Only {
-      result.passed = replay.patternMismatches(path) == 0
-    } else {
-      let errors = replay.pathErrors(path)
-      result.error = errors.map(\.ulps).max()
-      result.peerError = item.float32PeakULPs.max()
-      result.passed = errors.allSatisfy(\.isWithinBound)
+  private static func judge(
+    _ result: inout Result, _ replay: Replay, _ path: Replay.Path<Float>,
+    _ expected: Replay.Path<Float>, _ engine: SelectedEngine
+  ) throws {
+    for (a, b) in zip(path.checkpoints, expected.checkpoints) { result.merge(Difference(a, b)) }
+    if replay.item.float32Only {
+      result.passed = try replay.patternMismatches(path) == 0
+      return
     }
-    return result
+    let errors = try replay.pathErrors(path, denormals: engine.keepsDenormals)
+    result.error = errors.map(\.ulps).max()
+    result.peerError = replay.item.float32PeakULPs.max()
+    result.passed = errors.allSatisfy(\.isWithinBound)
   }
 
   // MARK: What to show
@@ -232,6 +242,21 @@ struct VerifyCommand: ParsableCommand {
     /// The other library's own, likewise.
     var peerError: Double?
     var passed: Bool
+    /// Why the case could not be run, if it could not.
+    private var failure: String?
+
+    init(rule: String, engine: String, case name: String, passed: Bool) {
+      (self.rule, self.engine, self.case, self.passed) = (rule, engine, name, passed)
+    }
+
+    mutating func merge(_ difference: Difference) {
+      bitsApart = (bitsApart ?? 0) + difference.bitsApart
+      worstUlp = max(worstUlp ?? 0, difference.worstUlp)
+    }
+
+    mutating func fail(with error: any Error) {
+      (passed, failure) = (false, "\(error)")
+    }
 
     private enum CodingKeys: String, CodingKey {
       case rule, engine, `case`, bitsApart, worstUlp, error, peerError, passed
@@ -254,6 +279,7 @@ struct VerifyCommand: ParsableCommand {
       var text = "\(`case`) on \(engine)"
       if let bitsApart { text += ", \(bitsApart) numbers differ from the reference" }
       if let worstUlp, worstUlp > 0 { text += ", by up to \(worstUlp) ulp" }
+      if let failure { text += ": \(failure)" }
       if let error { text += ", \(error) ulp of the path from the truth" }
       return text
     }
@@ -313,22 +339,18 @@ struct VerifyCommand: ParsableCommand {
 }
 
 extension SelectedEngine {
-  #if OpenCL
-  /// The OpenCL device, nil for the engines of this processor.
-  var device: Device? {
-    guard name.hasPrefix("opencl:"), let index = Int(name.dropFirst("opencl:".count)) else {
-      return nil
-    }
-    return Device.all.indices.contains(index) ? Device.all[index] : nil
-  }
-  #endif
-
   /// How far an engine that does not promise the reference's bits may be from them, in ulp of the path;
   /// nil for one that does.
   func pathUlpBound(steps: Int) -> Double? {
+    promisesSameBits ? nil : Double(2 * steps + 8)
+  }
+
+  /// Whether elements below the normal numbers are kept.
+  var keepsDenormals: Bool {
     #if OpenCL
-    if let device, !device.sameBits.isYes { return Double(2 * steps + 8) }
+    device?.keepsDenormals ?? true
+    #else
+    true
     #endif
-    return nil
   }
 }

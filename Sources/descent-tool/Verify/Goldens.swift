@@ -61,13 +61,17 @@ struct Goldens {
       guard let set = inputs[item.inputs], set.gradients.count >= item.steps else {
         throw GoldensError(file: item.id, reason: "no inputs \"\(item.inputs)\" of its length")
       }
-      let gradients = set.gradients.map(numbers)
-      return (numbers(set.initial), { step, _ in gradients[step - 1] })
+      let (start, gradients) = (try numbers(set.initial), try set.gradients.map(numbers))
+      guard gradients.allSatisfy({ $0.count == start.count }) else {
+        throw GoldensError(file: item.id, reason: "gradients of another length than the parameters")
+      }
+      return (start, { step, _ in gradients[step - 1] })
     }
-    guard let problem = problems[item.problem], let gradient = problem.gradient else {
-      throw GoldensError(file: item.id, reason: "no problem \"\(item.problem)\" that is known")
+    guard let problem = problems[item.problem] else {
+      throw GoldensError(file: item.id, reason: "there is no problem \"\(item.problem)\"")
     }
-    return (numbers(problem.initial), { _, x in gradient(x) })
+    let gradient = try problem.gradient()
+    return (try numbers(problem.initial), { _, x in gradient(x) })
   }
 }
 
@@ -166,15 +170,21 @@ struct GoldenProblem: Decodable {
     case matrix = "A"
   }
 
-  /// The gradient as a function; nil for a kind that is not known.
-  var gradient: (([Double]) -> [Double])? {
-    let (matrix, target, rows, l2) = (numbers(matrix), numbers(b), rows, l2)
+  /// The gradient as a function.
+  func gradient() throws -> ([Double]) -> [Double] {
+    let (matrix, target, size) = (try numbers(matrix), try numbers(b), try numbers(initial).count)
+    let (rows, l2, curvature) = (rows, l2, try numbers(curvature))
+    func require(_ isWhole: Bool) throws {
+      if !isWhole { throw GoldensError(file: name, reason: "its vectors' lengths do not agree") }
+    }
     switch kind {
     case "least_squares":
+      try require(matrix.count == rows * size && target.count == rows)
       return { p in
         Self.transposed(matrix, p.count) { row, dot in (dot - target[row]) / Double(rows) }(p)
       }
     case "logistic":
+      try require(matrix.count == rows * size && target.count == rows)
       return { p in
         let data = Self.transposed(matrix, p.count) { row, dot in
           -target[row] / (1 + exp(target[row] * dot)) / Double(rows)
@@ -192,12 +202,13 @@ struct GoldenProblem: Decodable {
         return g
       }
     case "saddle":
+      try require(size == 2)
       return { p in [2 * p[0], -2 * p[1]] }
     case "ravine":
-      let curvature = numbers(curvature)
+      try require(curvature.count == size)
       return { p in zip(curvature, p).map { $0 * $1 } }
     default:
-      return nil
+      throw GoldensError(file: name, reason: "a problem of an unknown kind, \"\(kind)\"")
     }
   }
 
@@ -218,6 +229,11 @@ struct GoldenProblem: Decodable {
 }
 
 /// A vector as the files write it: hexadecimal floats between spaces.
-func numbers(_ text: String) -> [Double] {
-  text.split(separator: " ").map { Double($0) ?? .nan }
+func numbers(_ text: String) throws -> [Double] {
+  try text.split(separator: " ").map { word in
+    guard let value = Double(word) else {
+      throw GoldensError(file: "a trajectory", reason: "\"\(word)\" is no number")
+    }
+    return value
+  }
 }

@@ -6,12 +6,18 @@ struct Replay {
   private let rule: any UpdateRule
   private let start: [Double]
   private let gradient: (Int, [Double]) -> [Double]
+  private let peaks: [Double]
 
   /// - Parameter rule: the case's own, unless another is to run its steps.
   init(_ item: GoldenCase, of goldens: Goldens, as rule: (any UpdateRule)? = nil) throws {
     self.item = item
     self.rule = try rule ?? item.rule()
     (start, gradient) = try goldens.problem(of: item)
+    peaks = try numbers(item.peakMagnitudes)
+    let rates = item.learningRates.count
+    guard item.steps >= 1, rates == 0 || rates >= item.steps else {
+      throw GoldensError(file: item.id, reason: "\(item.steps) steps and \(rates) rates")
+    }
   }
 
   /// Parameters at every checkpoint, and the states at the end.
@@ -53,15 +59,38 @@ struct Replay {
     return path
   }
 
-  private var peaks: [Double] { numbers(item.peakMagnitudes) }
-
-  /// The worst distance of the reference in `Double` from the library's, relative to the peak of each
-  /// element's path.
+  /// The worst distance of the reference in `Double` from the library's: of parameters relative to the
+  /// peak of each element's path, of the states at the end as `stateError` has it.
   func truthError() throws -> Double {
+    let path = try inDouble()
     var worst = 0.0
-    for (x, text) in zip(try inDouble().checkpoints, item.float64Parameters) {
-      for ((value, truth), peak) in zip(zip(x, numbers(text)), peaks) where value != truth {
-        worst = max(worst, abs(value - truth) / peak)
+    for (x, truth) in try pairs(path.checkpoints, item.float64Parameters) {
+      for ((value, truth), peak) in zip(zip(x, truth), peaks) {
+        worst = Self.worse(worst, value == truth ? 0 : abs(value - truth) / peak)
+      }
+    }
+    return Self.worse(worst, try stateError(path.finalStates))
+  }
+
+  /// The worst distance of final states from the library's Float64, relative to the largest that each
+  /// held at a checkpoint: what was large once has left its rounding behind.
+  func stateError<T: BinaryFloatingPoint>(_ states: [String: [T]]) throws -> Double {
+    var worst = 0.0
+    for (name, texts) in item.float64States {
+      // Keras stores minus the velocity.
+      let (ours, sign) = name == "negb" ? ("b", -1.0) : (name, 1.0)
+      guard let state = states[ours], let text = texts.last else {
+        // A buffer that the library has and the rule has not, as m where β₁ is 0.
+        continue
+      }
+      let truth = try numbers(text)
+      guard truth.count == state.count else {
+        throw GoldensError(file: item.id, reason: "state \(name) has another length")
+      }
+      let scale = try texts.flatMap(numbers).reduce(0) { max($0, abs($1)) }
+      for (value, truth) in zip(state, truth) {
+        let error = abs(Double(value) * sign - truth)
+        worst = Self.worse(worst, error == 0 ? 0 : error / scale)
       }
     }
     return worst
@@ -69,6 +98,9 @@ struct Replay {
 
   /// What `truthError` may be.
   var truthBound: Double { max(item.truthError, 1e-11) }
+
+  /// What `stateError` of an engine in Float may be.
+  static let stateBound = 1e-6
 
   /// An engine's distance from the `Double` truth at a checkpoint, in ulp of the path's peak, and what
   /// it may be: 2t + 8.
@@ -79,11 +111,14 @@ struct Replay {
     var isWithinBound: Bool { ulps <= bound }
   }
 
-  func pathErrors(_ path: Path<Float>) -> [PathError] {
-    zip(item.checkpoints, zip(path.checkpoints, item.float64Parameters)).map { step, pair in
+  /// - Parameter denormals: whether elements whose path stays below the normal numbers count: not on a
+  ///   device that flushes them.
+  func pathErrors(_ path: Path<Float>, denormals: Bool = true) throws -> [PathError] {
+    try zip(item.checkpoints, pairs(path.checkpoints, item.float64Parameters)).map { step, pair in
       var worst = 0.0
-      for ((value, truth), peak) in zip(zip(pair.0, numbers(pair.1)), peaks) {
-        worst = max(worst, abs(Double(value) - truth) / Double(Float(peak).ulp))
+      for ((value, truth), peak) in zip(zip(pair.0, pair.1), peaks)
+      where denormals || peak >= 0x1p-126 {
+        worst = Self.worse(worst, abs(Double(value) - truth) / Double(Float(peak).ulp))
       }
       return PathError(step: step, ulps: worst)
     }
@@ -91,10 +126,10 @@ struct Replay {
 
   /// For trajectories through ∞ and NaN: elements that are finite, infinite or NaN where the library's
   /// are not.
-  func patternMismatches(_ path: Path<Float>) -> Int {
+  func patternMismatches(_ path: Path<Float>) throws -> Int {
     var count = 0
-    for (x, text) in zip(path.checkpoints, item.float32Parameters) {
-      for (value, theirs) in zip(x, numbers(text)) {
+    for (x, theirs) in try pairs(path.checkpoints, item.float32Parameters) {
+      for (value, theirs) in zip(x, theirs) {
         let same =
           value.isNaN == theirs.isNaN && value.isFinite == theirs.isFinite
           && (!value.isInfinite || (value < 0) == (theirs < 0))
@@ -102,5 +137,22 @@ struct Replay {
       }
     }
     return count
+  }
+
+  /// Our checkpoints beside the library's, which must be as many and as long.
+  private func pairs<T>(_ ours: [[T]], _ texts: [String]) throws -> [([T], [Double])] {
+    let theirs = try texts.map(numbers)
+    let isWhole =
+      ours.count == theirs.count && ours.count == item.checkpoints.count
+      && zip(ours, theirs).allSatisfy { $0.count == $1.count && $0.count == peaks.count }
+    guard isWhole else {
+      throw GoldensError(file: item.id, reason: "its vectors' lengths do not agree")
+    }
+    return Array(zip(ours, theirs))
+  }
+
+  /// The larger; a NaN is the worst of all, where `max` would pass over it.
+  private static func worse(_ a: Double, _ b: Double) -> Double {
+    a.isNaN || b.isNaN ? .infinity : max(a, b)
   }
 }

@@ -1,0 +1,55 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// States in host memory, aligned to a page.
+final class HostStates {
+  let arrays: [UnsafeMutablePointer<Float>]
+
+  /// The same, as compiled rules take them.
+  let pointers: UnsafeMutablePointer<UnsafeMutablePointer<Float>?>
+
+  /// - Throws: ``DescentError/memory(bytes:)`` if the machine has not that much.
+  init(_ rule: any UpdateRule, count: Int) throws {
+    var arrays: [UnsafeMutablePointer<Float>] = []
+    do {
+      for name in rule.stateNames {
+        let array = try Self.allocate(count)
+        array.initialize(repeating: Float(rule.initialValue(ofState: name)), count: count)
+        arrays.append(array)
+      }
+    } catch {
+      for array in arrays { free(array) }
+      throw error
+    }
+    self.arrays = arrays
+    pointers = .allocate(capacity: arrays.count + 1)
+    pointers.initialize(repeating: nil, count: arrays.count + 1)
+    for (index, array) in arrays.enumerated() { pointers[index] = array }
+  }
+
+  // Not Swift's allocate, which ends the program where there is no memory.
+  private static func allocate(_ count: Int) throws -> UnsafeMutablePointer<Float> {
+    let bytes = max(1, count) * MemoryLayout<Float>.stride
+    var memory: UnsafeMutableRawPointer?
+    guard posix_memalign(&memory, 4096, bytes) == 0, let memory else {
+      throw DescentError.memory(bytes: bytes)
+    }
+    return memory.bindMemory(to: Float.self, capacity: max(1, count))
+  }
+
+  deinit {
+    for array in arrays { free(array) }
+    pointers.deallocate()
+  }
+
+  func read(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
+    destination.update(from: arrays[index] + range.lowerBound, count: range.count)
+  }
+
+  func write(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) {
+    (arrays[index] + range.lowerBound).update(from: source, count: range.count)
+  }
+}
