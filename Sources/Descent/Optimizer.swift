@@ -59,6 +59,13 @@ public final class Optimizer {
     }
   }
 
+  /// With an engine of the caller's, for tests.
+  init(_ rule: any UpdateRule, layout: ParameterLayout, engine: any Engine) throws {
+    try rule.validate()
+    (self.rule, firstRule, stateNames) = (rule, rule, rule.stateNames)
+    (self.layout, self.engine, engineReason) = (layout, engine, "asked for")
+  }
+
   /// η of the rule.
   public var learningRate: Double {
     get { rule.learningRate }
@@ -230,9 +237,11 @@ public final class Optimizer {
     try checkRule(after: nil)
     engine.forgetEnqueued()
     tornReason = "a state was only partly reset"
-    for (index, name) in stateNames.enumerated() {
-      let value = withDefaultFloatingPoint { Float(rule.initialValue(ofState: name)) }
-      try write(index, 0..<layout.count, Array(repeating: value, count: layout.count))
+    try withDefaultFloatingPoint {
+      for (index, name) in stateNames.enumerated() {
+        let value = Float(rule.initialValue(ofState: name))
+        try write(index, 0..<layout.count, Array(repeating: value, count: layout.count))
+      }
     }
     begin(at: 0)
   }

@@ -140,6 +140,19 @@ import OpenCLHost
     #expect(agreement.pathUlps(trespassing, expected) == .infinity)
   }
 
+  @Test("a difference counts what differs, and NaN only against numbers")
+  func difference() {
+    func apart(_ a: Float, _ b: Float) -> (Int, Double) {
+      let difference = Difference([0, a], [0, b])
+      return (difference.bitsApart, difference.worstUlp)
+    }
+    #expect(apart(1, 1) == (0, 0))
+    #expect(apart(.nan, -.nan) == (0, 0))
+    #expect(apart(.nan, 1) == (1, .infinity) && apart(1, .nan) == (1, .infinity))
+    #expect(apart(1, Float(1).nextUp) == (1, 1) && apart(0, -0.0) == (1, 1))
+    #expect(Difference([1], [1, 2]).bitsApart == 2)
+  }
+
   @Test("pinned digests", arguments: variants)
   func digest(_ variant: RuleVariant) throws {
     let vectors = Agreement.Vectors(count: Agreement.pinnedCount)

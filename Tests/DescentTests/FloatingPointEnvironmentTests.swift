@@ -133,4 +133,41 @@ import OpenCLHost
     #expect(Difference(expected, hostile) == Difference())
     #expect(restored)
   }
+
+  @Test("a failure within the default environment restores the caller's")
+  func failureRestores() throws {
+    let hostile = Self.hostile
+    let before = descent_environment_default()
+    descent_environment_restore(hostile)
+    let optimizer = try? Optimizer(SGD(), layout: ParameterLayout(count: 1), on: .cpu(threads: 0))
+    let after = descent_environment_default()
+    descent_environment_restore(before)
+    #expect(optimizer == nil && after & ~0x3f == hostile & ~0x3f)
+  }
+
+  @Test(
+    "the reference update is free of the caller's environment", arguments: AgreementTests.variants)
+  func referenceEnvironment(_ variant: RuleVariant) throws {
+    let vectors = Agreement.Vectors(count: 64)
+    func run() throws -> [Float] {
+      var x = vectors.parameters
+      var states = variant.rule.stateNames.map {
+        [Float](repeating: Float(variant.rule.initialValue(ofState: $0)), count: 64)
+      }
+      for (index, g) in vectors.gradients.enumerated() {
+        try variant.rule.referenceUpdate(
+          &x, gradients: g, states: &states, step: index + 1, gradientScale: 1 / 3.0)
+      }
+      return x
+    }
+    #expect(Difference(try run(), try underHostileSettings(run).result) == Difference())
+  }
+
+  @Test("an optimizer born under hostile settings has the states of any other")
+  func initialStates() throws {
+    let (optimizer, _) = try underHostileSettings {
+      try Optimizer(AdaGrad(initialAccumulator: 0.7), layout: ParameterLayout(count: 1), on: .cpu)
+    }
+    #expect(try optimizer.state("sum") == [0.7])
+  }
 }

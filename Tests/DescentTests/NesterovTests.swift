@@ -181,6 +181,44 @@ import Testing
     try optimizer.step(&x, gradients: [1])
   }
 
+  @Test("after a reset or a restore, a settled run goes on and any γ may come first")
+  func beginAgain() throws {
+    let optimizer = try Optimizer(
+      Nesterov(learningRate: 0.1, momentum: 0.5), layout: ParameterLayout(count: 1), on: .cpu)
+    var x: [Float] = [1]
+    for again in [
+      { try optimizer.reset() }, { try optimizer.restore(states: ["b": [0]], stepCount: 7) },
+    ] {
+      try optimizer.step(&x, gradients: [1])
+      try optimizer.settle(&x)
+      try again()
+      optimizer.rule = Nesterov(learningRate: 0.1, momentum: 0.9)
+      try optimizer.step(&x, gradients: [1])
+      try optimizer.reset()
+      optimizer.rule = Nesterov(learningRate: 0.1, momentum: 0.5)
+    }
+  }
+
+  @Test("the iterate is ahead by the γ that the last step prepared for, whatever the rule says now")
+  func iterate() throws {
+    let optimizer = try Optimizer(
+      Nesterov(learningRate: 1, momentum: 0.5, nextMomentum: 0.75),
+      layout: ParameterLayout(count: 1), on: .cpu)
+    var (x, iterate): ([Float], [Float]) = ([0], [0])
+    try optimizer.step(&x, gradients: [1])
+    optimizer.rule = Nesterov(learningRate: 1, momentum: 0.75, nextMomentum: 0.25)
+    try optimizer.writeIterate(from: x, into: &iterate)
+    #expect(iterate == [-1])
+    var short: [Float] = []
+    #expect(
+      message { try optimizer.writeIterate(from: x, into: &short) }
+        == "iterate: 0 given, 1 expected")
+    var long: [Float] = [1, 2]
+    #expect(
+      message { try optimizer.writeIterate(from: x, into: &long) }
+        == "iterate: 2 given, 1 expected")
+  }
+
   @Test("only Nesterov's parameters are a look-ahead point")
   func otherRules() throws {
     let optimizer = try Optimizer(Adam(), layout: ParameterLayout(count: 1), on: .cpu)

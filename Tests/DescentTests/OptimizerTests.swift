@@ -17,14 +17,6 @@ import OpenCLHost
     return layout
   }
 
-  private func choices() throws -> [EngineChoice] {
-    var choices = [EngineChoice.automatic, .cpu, .reference]
-    #if OpenCL
-    choices += try TestDevices.queues.get().map { .openCL($0) }
-    #endif
-    return choices
-  }
-
   private struct Model {
     var p: [Float] = [1, 2, 3, 4, 5, 6, 7, 8]
     var g: [Float] = [8, 7, 6, 5, 4, 3, 2, 1]
@@ -228,29 +220,157 @@ import OpenCLHost
     }
   }
 
-  @Test("after a fork the child's steps are steps, on one thread")
-  func fork() async {
-    await #expect(processExitsWith: .success) {
-      typealias Fork = @convention(c) () -> pid_t
-      let symbol = try #require(dlsym(nil, "fork"))
-      let fork = unsafeBitCast(symbol, to: Fork.self)
-      let count = 4096
-      let optimizer = try Optimizer(
-        Adam(), layout: ParameterLayout(count: count),
-        on: .cpu(threads: 2, instructions: nil, block: 64))
-      let gradients = [Float](repeating: 1, count: count)
-      var x = [Float](repeating: 0, count: count)
-      try optimizer.step(&x, gradients: gradients)
-      let child = fork()
-      if child == 0 {
-        try optimizer.step(&x, gradients: gradients)
-        _exit(x.allSatisfy { $0 == x[0] && $0 < -0.0015 } ? 0 : 1)
+  @Test("after a reset a run is a new run", arguments: AgreementTests.variants)
+  func reset(_ variant: RuleVariant) throws {
+    let vectors = Agreement.Vectors(count: 37, steps: 3)
+    for choice in try choices() {
+      let optimizer = try Optimizer(variant.rule, layout: ParameterLayout(count: 37), on: choice)
+      func run() throws -> [Float] {
+        var x = vectors.parameters
+        for gradients in vectors.gradients { try optimizer.step(&x, gradients: gradients) }
+        return x
       }
-      var status: Int32 = -1
-      waitpid(child, &status, 0)
-      try #require(status == 0)
-      try optimizer.step(&x, gradients: gradients)
+      let first = try run()
+      try optimizer.reset()
+      #expect(optimizer.stepCount == 0)
+      #expect(Difference(first, try run()) == Difference())
     }
+  }
+
+  @Test("a tensor's state is read from where it lies")
+  func stateOfTensor() throws {
+    var layout = ParameterLayout()
+    try layout.append("weight", shape: [2, 3])
+    try layout.append("bias", shape: [2])
+    for choice in try choices() {
+      let optimizer = try Optimizer(Adam(), layout: layout, on: choice)
+      try optimizer.setState("v", of: "weight", to: [1, 2, 3, 4, 5, 6])
+      try optimizer.setState("v", of: "bias", to: [7, 8])
+      #expect(try optimizer.state("v", of: "weight") == [1, 2, 3, 4, 5, 6])
+      #expect(try optimizer.state("v", of: "bias") == [7, 8])
+      #expect(try optimizer.state("m", of: "bias") == [0, 0])
+    }
+  }
+
+  @Test("neighbours in memory do not overlap; a scale beyond Float is refused")
+  func neighbours() throws {
+    let optimizer = try Optimizer(
+      SGD(learningRate: 1), layout: ParameterLayout(count: 4), on: .cpu)
+    var memory = [Float](repeating: 1, count: 8)
+    try memory.withUnsafeMutableBufferPointer { memory in
+      let (low, high) = (
+        UnsafeMutableBufferPointer(rebasing: memory[0..<4]),
+        UnsafeMutableBufferPointer(rebasing: memory[4..<8])
+      )
+      try optimizer.step(low, gradients: UnsafeBufferPointer(high))
+      try optimizer.step(high, gradients: UnsafeBufferPointer(low))
+      #expect(
+        message {
+          try optimizer.step(low, gradients: UnsafeBufferPointer(high), gradientScale: 1e300)
+        } == "gradientScale is 1e+300; allowed is what a Float can hold")
+      #expect(
+        message {
+          try SGD().update(
+            parameters: low, gradients: UnsafeBufferPointer(high), states: [], step: 1,
+            gradientScale: .nan)
+        } == "gradientScale is nan; allowed is what a Float can hold")
+      #expect(
+        message {
+          try SGD().update(
+            parameters: low, gradients: UnsafeBufferPointer(rebasing: memory[3..<7]), states: [],
+            step: 1)
+        } == "two of the parameters, gradients and states share memory")
+    }
+    #expect(memory == [0, 0, 0, 0, 1, 1, 1, 1])
+  }
+
+  @Test("the reference refuses what the optimizer would")
+  func referenceErrors() {
+    func update(_ rule: some UpdateRule, _ gradients: [Double], _ states: [[Double]], _ step: Int)
+      -> String
+    {
+      var (x, states) = ([1.0, 1], states)
+      return message {
+        try rule.referenceUpdate(&x, gradients: gradients, states: &states, step: step)
+      }
+    }
+    #expect(update(SGD(learningRate: -1), [1, 1], [], 1).hasPrefix("sgd: learningRate is -1.0"))
+    #expect(update(SGD(), [1], [], 1) == "gradients: 1 given, 2 expected")
+    #expect(update(Momentum(), [1, 1], [], 1) == "states of momentum: 0 given, 1 expected")
+    #expect(update(Momentum(), [1, 1], [[1]], 1) == "state \"b\": 1 given, 2 expected")
+    #expect(update(SGD(), [1, 1], [], 0) == "a step is counted from 1, not 0")
+  }
+
+  @Test("climbing keeps the gradient's scale, and weight decay does not climb")
+  func scaledAscent() throws {
+    for choice in try choices() {
+      let optimizer = try Optimizer(
+        SGD(learningRate: 1, weightDecay: 0.5, maximize: true), layout: ParameterLayout(count: 1),
+        on: choice)
+      var x: [Float] = [1]
+      try optimizer.step(&x, gradients: [1024], gradientScale: 1 / 1024)
+      #expect(x == [1.5])
+    }
+  }
+
+  @Test("the decay's factor is rounded once")
+  func shrink() throws {
+    for choice in try choices() {
+      let optimizer = try Optimizer(
+        SGD(learningRate: 0.3, weightDecay: 0.3, decoupled: true),
+        layout: ParameterLayout(count: 1), on: choice)
+      var x: [Float] = [1]
+      try optimizer.step(&x, gradients: [0])
+      #expect(x == [0.91])
+    }
+  }
+
+  /// Fails as told.
+  final class FailingEngine: Engine {
+    let name = "failing"
+    var failure: (any Error)?
+    func update(
+      _ parameters: UnsafeMutableBufferPointer<Float>, _ gradients: UnsafeBufferPointer<Float>,
+      _ step: StepInput
+    ) throws {
+      if let failure { throw failure }
+    }
+    func readState(_: Int, _: Range<Int>, into: UnsafeMutablePointer<Float>) {}
+    func writeState(_: Int, _: Range<Int>, from: UnsafePointer<Float>) throws {
+      if let failure { throw failure }
+    }
+  }
+  struct Failure: Error, CustomStringConvertible { let description = "it broke" }
+
+  @Test("a step that failed before writing may be repeated; one torn in the middle stops the run")
+  func torn() throws {
+    let engine = FailingEngine()
+    let optimizer = try Optimizer(Momentum(), layout: ParameterLayout(count: 1), engine: engine)
+    var x: [Float] = [1]
+    try optimizer.step(&x, gradients: [1])
+    engine.failure = Failure()
+    #expect(message { try optimizer.step(&x, gradients: [1]) } == "it broke")
+    engine.failure = nil
+    try optimizer.step(&x, gradients: [1])
+    #expect(optimizer.stepCount == 2)
+    let refusal = "\(DescentError.tornStep("it broke"))"
+    for again in [
+      { try optimizer.reset() }, { try optimizer.restore(states: ["b": [0]], stepCount: 5) },
+    ] {
+      engine.failure = TornStep(underlying: Failure())
+      let steps = optimizer.stepCount
+      #expect(message { try optimizer.step(&x, gradients: [1]) } == "it broke")
+      engine.failure = nil
+      #expect(message { try optimizer.step(&x, gradients: [1]) } == refusal)
+      #expect(optimizer.stepCount == steps)
+      engine.failure = Failure()
+      #expect(message { try again() } == "it broke")
+      engine.failure = nil
+      #expect(message { try optimizer.step(&x, gradients: [1]) }.contains("only partly re"))
+      try again()
+      try optimizer.step(&x, gradients: [1])
+    }
+    #expect(optimizer.stepCount == 6)
   }
 
   @Test("a rule that cannot be makes no optimizer")
@@ -328,6 +448,39 @@ import OpenCLHost
   }
 
   #if OpenCL
+  @Test("the automatic choice takes no processor, and none that is not there")
+  func automaticTakesNoProcessor() {
+    let processors = Device.all.filter { !$0.type.contains(.gpu) }
+    #expect(AutomaticChoice(from: processors).device == nil)
+    #expect(
+      AutomaticChoice(from: []).reason == "there is no OpenCL device"
+        && AutomaticChoice(from: []).device == nil)
+  }
+
+  @Test(
+    "an enqueued step waits for what it is told to, and refuses short parameters", .needsDevice)
+  func enqueueAfter() throws {
+    for shared in try TestDevices.queues.get() where shared.device.platform.name != "Oclgrind" {
+      let queue = try CommandQueue(shared.context)
+      let optimizer = try Optimizer(
+        SGD(learningRate: 1), layout: ParameterLayout(count: 4), on: .openCL(queue))
+      let parameters = try Buffer<Float>(queue.context, copying: [1, 1, 1, 1])
+      let gradients = try Buffer<Float>(queue.context, copying: [1, 1, 1, 1])
+      let gate = try UserEvent(queue.context)
+      let event = try optimizer.enqueueStep(parameters, gradients: gradients, after: [gate.event])
+      try queue.flush()
+      Thread.sleep(forTimeInterval: 0.05)
+      #expect(try !event.isComplete)
+      try gate.complete()
+      try event.wait()
+      #expect(try parameters.read(on: queue) == [0, 0, 0, 0])
+      let short = try Buffer<Float>(queue.context, count: 3)
+      #expect(
+        message { try optimizer.enqueueStep(short, gradients: gradients) }
+          == "parameters: 3 given, 4 expected")
+    }
+  }
+
   @Test(
     "device memory: enqueued steps are host steps, and buffers of another length are refused",
     .needsDevice)
@@ -397,6 +550,13 @@ import OpenCLHost
     #expect(layout.count == 12 && layout["b"]?.shape == [5] && layout["c"] == nil)
     let data = try JSONEncoder().encode(layout)
     #expect(try JSONDecoder().decode(ParameterLayout.self, from: data) == layout)
+  }
+
+  @Test("a size of 0 makes a tensor empty, however large the others")
+  func emptyTensor() throws {
+    var layout = ParameterLayout()
+    try layout.append("none", shape: [Int.max, 2, 0])
+    #expect(layout.count == 0)
   }
 
   @Test("what cannot be is refused, and the layout stays")

@@ -143,6 +143,16 @@ import Testing
       message {
         try Adam(learningRate: 1, rootEpsilon: 1, epsilonBeforeCorrection: true).validate()
       } == "adam: epsilonBeforeCorrection and rootEpsilon together are no known method")
+    #expect(
+      message {
+        try Momentum(learningRate: 1, dampening: 0.1, exponentialAverage: true).validate()
+      } == "momentum: exponentialAverage sets the dampening itself; leave it at 0")
+    #expect(
+      message {
+        try AMSGrad(learningRate: 1, amsgradMaxOfCorrected: true, epsilonBeforeCorrection: true)
+          .validate()
+      } == "amsgrad: amsgradMaxOfCorrected and epsilonBeforeCorrection together are no known method"
+    )
     #expect(message { try AMSGrad.keras().validate() } == "no error")
   }
 
@@ -231,16 +241,42 @@ import Testing
     #expect(power(0.999, 1 << 40) == 0)
   }
 
-  @Test("a centred mean square that a rounding makes negative does no harm")
+  @Test("1 is refused by what must stay below it, and by nothing else")
+  func one() {
+    let below: Set = ["momentum", "nextMomentum", "dampening", "decay", "beta1", "beta2"]
+    func check<Rule: UpdateRule>(_ type: Rule.Type) {
+      for parameter in Rule.hyperparameters where parameter.kind != .flag {
+        var rule = Rule()
+        parameter.set(1, in: &rule)
+        #expect(
+          (parameter.violation(in: rule) != nil) == below.contains(parameter.name),
+          "\(Rule.name): \(parameter.name)")
+      }
+    }
+    for type in Rules.all { check(type) }
+  }
+
+  @Test("the next γ survives coding")
+  func nextMomentum() throws {
+    let rule = Nesterov(learningRate: 0.1, momentum: 0.5, nextMomentum: 0.75)
+    let data = try JSONEncoder().encode(rule)
+    #expect(try JSONDecoder().decode(Nesterov.self, from: data) == rule)
+  }
+
+  @Test("a centred mean square that a rounding makes negative does no harm, on any engine")
   func centredCancellation() throws {
     for (decay, gradient) in [(0.5, Float(0.3)), (0.9, Float(0.7))] {
-      let optimizer = try Optimizer(
-        RMSProp(learningRate: 1e-4, decay: decay, centered: true),
-        layout: ParameterLayout(count: 1),
-        on: .cpu)
-      var x: [Float] = [1]
-      for _ in 0..<300 { try optimizer.step(&x, gradients: [gradient]) }
-      #expect(x[0].isFinite)
+      var results: [[Float]] = []
+      for choice in try choices() {
+        let optimizer = try Optimizer(
+          RMSProp(learningRate: 1e-4, decay: decay, centered: true),
+          layout: ParameterLayout(count: 1), on: choice)
+        var x: [Float] = [1]
+        for _ in 0..<300 { try optimizer.step(&x, gradients: [gradient]) }
+        #expect(x[0].isFinite)
+        results.append(x)
+      }
+      #expect(Set(results).count == 1)
     }
   }
 }

@@ -49,3 +49,12 @@ enum TestDevices {
   }
 }
 #endif
+
+/// Every engine to test on.
+func choices() throws -> [EngineChoice] {
+  var choices = [EngineChoice.automatic, .cpu, .reference]
+  #if OpenCL
+  choices += try TestDevices.queues.get().map { .openCL($0) }
+  #endif
+  return choices
+}

@@ -1,5 +1,5 @@
-// The ceiling's pass, cut into work-groups as Kernels/update.cl cuts an update: a group owns a block
-// of GROUP × LANES consecutive elements.
+// The ceiling's pass, cut into work-groups as Kernels/update.cl cuts an update: a group owns a
+// block of GROUP × LANES consecutive elements.
 #pragma OPENCL FP_CONTRACT OFF
 #define BLOCK (GROUP * LANES)
 #define TINY 0x1p-20f

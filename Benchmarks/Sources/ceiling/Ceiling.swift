@@ -94,8 +94,8 @@ struct Ceiling: ParsableCommand {
     return runners
   }
 
-  /// The rows of a rule. Where in memory vectors lie can make a tenth of the speed, so they are made
-  /// anew for every placement.
+  /// The rows of a rule. Where in memory vectors lie can make a tenth of the speed, so they are
+  /// made anew for every placement.
   private func measure(_ rule: any UpdateRule) throws -> [Row] {
     var rows: [Row] = []
     for _ in 0..<placements {
@@ -127,8 +127,8 @@ struct Ceiling: ParsableCommand {
       + Double(duration.components.seconds) * 1e3
   }
 
-  /// Throws unless every element is what the steps and passes must have made of it: the first ones by
-  /// the reference, all of them by a digest that exact devices share.
+  /// Throws unless every element is what the steps and passes must have made of it: the first ones
+  /// by the reference, all of them by a digest that exact devices share.
   private func check(_ rule: any UpdateRule, _ runners: [any Runner]) throws {
     let expected = try Expected(rule, count: min(count, 5000), steps: rounds + 1)
     var digests: [(digest: Digest, name: String)] = []

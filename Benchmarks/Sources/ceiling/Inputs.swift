@@ -30,8 +30,8 @@ final class HostVectors {
   }
 }
 
-/// What the vectors hold before the first step: magnitudes from 2⁻¹⁰ to 1 of either sign, so that no
-/// processor takes a slow path for denormals.
+/// What the vectors hold before the first step: magnitudes from 2⁻¹⁰ to 1 of either sign, so that
+/// no processor takes a slow path for denormals.
 enum Inputs {
   static func parameter(_ index: Int) -> Float { value(UInt64(index)) }
   static func gradient(_ index: Int) -> Float { value(UInt64(index) | 1 << 40) }

@@ -48,9 +48,10 @@ final class WorkerPool {
       for index in 0..<blocks { block(context, index) }
       return
     }
-    shared.begin(Shared.Job(block: block, context: context, blocks: blocks), workers: threads.count)
-    shared.work()
-    shared.waitForWorkers()
+    let job = Shared.Job(block: block, context: context, blocks: blocks)
+    shared.begin(job)
+    shared.work(job)
+    shared.finish()
   }
 }
 
@@ -64,9 +65,9 @@ private func workerMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
 extension WorkerPool {
   /// What the owner and its workers share.
   ///
-  /// Unchecked, because `job` is a plain variable. Invariant: `begin` alone writes it, under the lock
-  /// and while no worker is between `generation` changing and its own decrement of `working`; a
-  /// worker reads it after it has seen the new generation under the same lock.
+  /// Unchecked, because `job` and `isStopping` are plain variables. Invariant: they are read and
+  /// written under the lock. A worker joins a job, which it counts in `working`, under the same lock;
+  /// so once `finish` has taken the job away, only the workers counted are in it.
   final class Shared: @unchecked Sendable {
     struct Job {
       let block: Block
@@ -101,19 +102,17 @@ extension WorkerPool {
       mutex.deallocate()
     }
 
-    func begin(_ job: Job, workers: Int) {
+    func begin(_ job: Job) {
       pthread_mutex_lock(mutex)
       self.job = job
       next.store(0, ordering: .relaxed)
-      working.store(workers, ordering: .relaxed)
       generation.add(1, ordering: .releasing)
       pthread_cond_broadcast(started)
       pthread_mutex_unlock(mutex)
     }
 
     /// Takes blocks until none is left.
-    func work() {
-      guard let job else { return }
+    func work(_ job: Job) {
       while true {
         let index = next.add(1, ordering: .relaxed).oldValue
         if index >= job.blocks { return }
@@ -121,7 +120,12 @@ extension WorkerPool {
       }
     }
 
-    func waitForWorkers() {
+    /// Waits for the workers that are in the job. One that has not woken up until now finds nothing
+    /// left to do: on a busy machine, waiting for it would cost more than the step.
+    func finish() {
+      pthread_mutex_lock(mutex)
+      job = nil
+      pthread_mutex_unlock(mutex)
       if spin(until: { working.load(ordering: .acquiring) == 0 }) { return }
       pthread_mutex_lock(mutex)
       while working.load(ordering: .acquiring) != 0 { pthread_cond_wait(finished, mutex) }
@@ -139,9 +143,12 @@ extension WorkerPool {
         }
         let stopping = isStopping
         seen = generation.load(ordering: .relaxed)
+        let job = job
+        if job != nil { working.add(1, ordering: .relaxed) }
         pthread_mutex_unlock(mutex)
         if stopping { return }
-        work()
+        guard let job else { continue }
+        work(job)
         if working.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
           pthread_mutex_lock(mutex)
           pthread_cond_signal(finished)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Descent
+import Foundation
 
 #if OpenCL
 import OpenCLHost
@@ -46,6 +47,12 @@ struct VerifyCommand: ParsableCommand {
   @Option(help: "Items of an OpenCL work-group. Otherwise by device.")
   var group: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Only write the pinned steps' scalars to this file, for Tests/Arm.", valueName: "file",
+      visibility: .hidden))
+  var emitCases: String?
+
   @OptionGroup var json: JSONOption
 
   func validate() throws {
@@ -56,6 +63,10 @@ struct VerifyCommand: ParsableCommand {
   }
 
   func run() throws {
+    if let emitCases {
+      let cases = pinnedCases(count: Agreement.pinnedCount, steps: Agreement.steps)
+      return try cases.write(toFile: emitCases, atomically: true, encoding: .utf8)
+    }
     let console = json.console
     let (engines, rules) = (try engines(), try selectedRules(rule))
     let goldens = try trajectories.map { try Goldens(folder: $0) }
@@ -85,7 +96,7 @@ struct VerifyCommand: ParsableCommand {
   // MARK: What to compare
 
   /// The engines that `--device` names; the CPU engine once for each instruction set.
-  private func engines() throws -> [SelectedEngine] {
+  func engines() throws -> [SelectedEngine] {
     try SelectedEngine.parse(device).flatMap { engine -> [SelectedEngine] in
       if engine.name == "cpu" {
         return InstructionSet.available.map {
@@ -124,7 +135,7 @@ struct VerifyCommand: ParsableCommand {
     }
   }
 
-  private func compare(
+  func compare(
     _ rules: [any UpdateRule.Type], _ engines: [SelectedEngine]
   ) throws -> [Result] {
     let vectors = try sizes().map { Agreement.Vectors(count: $0, steps: steps) }

@@ -12,7 +12,7 @@ typedef struct ceiling_pool ceiling_pool;
 ceiling_pool *ceiling_pool_create(int threads);
 void ceiling_pool_destroy(ceiling_pool *pool);
 
-// One pass over `count` elements of parameters, gradients and at most `ceiling_states_limit` states.
+// One pass over `count` elements of parameters, gradients, at most `ceiling_states_limit` states.
 void ceiling_pass(ceiling_pool *pool, float *parameters, const float *gradients,
                   float *const *states, int stateCount, long count);
 

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Checks the kernels without a driver: every rule and variant, at every number of lanes, through
+# clang as OpenCL C 1.2; then `descent verify` under oclgrind, which sees accesses out of bounds,
+# races and barriers that not all items reach. With the argument `syntax` only the first.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+DESCENT=${DESCENT:-.build/release/descent}
+
+find_clang() { # the newest there is: Swift brings one
+  local swift
+  swift=$(command -v swift || true)
+  for clang in ${CLANG:-} clang ${swift:+"$(dirname "$(readlink -f "$swift")")/clang"}; do
+    command -v "$clang" && return
+  done
+  echo "missing: clang" >&2
+  return 1
+}
+clang=$(find_clang)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The blocks of list.inc as the preprocessor sees them, so that none is listed twice: an EACH that
+# leaves one line per block.
+cat >"$work/row.inc" <<'EOF'
+@row NAME FILE_ STATES (VARIANT)
+#undef NAME
+#undef FILE_
+#undef STATES
+#undef VARIANT
+EOF
+rows=$("$clang" -E -P -x c -DEACH="\"$work/row.inc\"" Kernels/rules/list.inc | grep '^@row')
+
+checked=0
+failed=0
+while read -r _ name file states variant; do
+  # The program that OpenCLEngine.swift puts together.
+  for part in rules/list.inc lanes.cl prepare.cl "rules/$file" update.cl; do
+    printf '#line 1 "Kernels/%s"\n' "$part"
+    cat "Kernels/$part"
+  done >"$work/program.cl"
+  for lanes in 1 2 4 8 16; do
+    "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror "-DLANES=$lanes" -DGROUP=64 \
+      "-DSTATES=$states" "-DVARIANT=$variant" "$work/program.cl" || {
+      echo "$name at $lanes lanes is not valid OpenCL C 1.2" >&2
+      failed=1
+    }
+    checked=$((checked + 1))
+  done
+done <<<"$rows"
+[[ $failed -eq 0 ]] || exit 1
+echo "syntax: $checked kernels"
+[[ ${1:-} != syntax ]] || exit 0
+
+command -v oclgrind >/dev/null || {
+  echo "missing: oclgrind" >&2
+  exit 1
+}
+[[ -x $DESCENT ]] || {
+  echo "missing: $DESCENT; build it with \`swift build -c release\`, or set DESCENT" >&2
+  exit 1
+}
+
+# No driver but oclgrind's own; and it must be the one that answers.
+export OCL_ICD_VENDORS=/nonexistent
+oclgrind "$DESCENT" devices >"$work/out"
+grep -q Oclgrind "$work/out" || {
+  cat "$work/out" >&2
+  echo "under oclgrind, $DESCENT does not find oclgrind's device" >&2
+  exit 1
+}
+
+# Its exit status says nothing of its findings; its log stays empty without any. Few elements and
+# small groups, so that full and broken blocks are both met in little time.
+for lanes in 1 4 16; do
+  passed=yes
+  oclgrind --data-races --log "$work/log" "$DESCENT" verify --device opencl:0 \
+    --counts 0,1,17,65 --steps 2 --lanes "$lanes" --group 4 >"$work/out" || passed=no
+  if [[ $passed == no || -s $work/log ]]; then
+    cat "$work/out" >&2
+    echo "oclgrind at $lanes lanes:" >&2
+    head -60 "$work/log" >&2
+    exit 1
+  fi
+  echo "oclgrind at $lanes lanes: $(tail -1 "$work/out"), no report"
+done

@@ -1,0 +1,27 @@
+/// The pinned steps of every setting as text, for programs in other languages: Tests/Arm/check.c.
+///
+/// `pinned COUNT STEPS`, then for each setting `case KERNEL DIGEST STATES SCALARS NAME`, the states'
+/// initial values, and a line for each step with the preparation's floats and the rule's scalars.
+/// Every float is the hexadecimal digits of its bits.
+package func pinnedCases(count: Int, steps: Int) -> String {
+  let cases = Rules.all.flatMap { $0.variants }.map { lines(of: $0, steps: steps) }
+  return "pinned \(count) \(steps)\n" + cases.joined()
+}
+
+private func lines(of variant: RuleVariant, steps: Int) -> String {
+  let rule = variant.rule
+  var (text, scalarCount) = ("", 0)
+  for step in 1...steps {
+    StepInput(rule: rule, step: step, gradientScale: 1).withScalars { preparation, scalars in
+      scalarCount = scalars.count / MemoryLayout<Float>.stride
+      text += "\(hexadecimal(preparation)) \(hexadecimal(scalars))\n"
+    }
+  }
+  let initial = rule.stateNames.map { Float(rule.initialValue(ofState: $0)) }
+  return "case \(rule.kernel) \(String(variant.digest, radix: 16)) \(initial.count) \(scalarCount) "
+    + "\(variant)\n\(initial.withUnsafeBytes { hexadecimal($0) })\n\(text)"
+}
+
+private func hexadecimal(_ floats: UnsafeRawBufferPointer) -> String {
+  floats.bindMemory(to: UInt32.self).map { String($0, radix: 16) }.joined(separator: " ")
+}
