@@ -28,8 +28,9 @@ test:
 	$(SWIFT) test --disable-default-traits --scratch-path .build-notraits
 
 lint:
-	$(SWIFT) format lint --strict -r Package.swift Sources Tests Benchmarks Examples
+	$(SWIFT) format lint --strict -r Package.swift Sources Tests Snippets Benchmarks/Package.swift Benchmarks/Sources
 	Scripts/check-imports.sh
+	Scripts/check-kernels.sh syntax
 
 check-kernels:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers oclgrind

@@ -1,4 +1,4 @@
-// swift-tools-version: 6.2
+// swift-tools-version: 6.3
 import PackageDescription
 
 let openCL: TargetDependencyCondition? = .when(traits: ["OpenCL"])
@@ -53,7 +53,7 @@ let package = Package(
       dependencies: [
         "descent-tool", "Descent",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ], resources: [.copy("Goldens")]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu2x

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 command -v swift >/dev/null || {
-  echo "Swift 6.2 or newer is needed: https://www.swift.org/install/linux" >&2
+  echo "Swift 6.3 or newer is needed: https://www.swift.org/install/linux" >&2
   exit 1
 }
 if ! command -v dpkg-query >/dev/null; then

@@ -51,12 +51,32 @@ static int quota(const char *quotaFile, const char *periodFile) {
 }
 #endif
 
+#if defined(__linux__)
+// The limit of this process's own group where version 2 is mounted, else of the root that a container
+// sees.
+static int ownQuota(void) {
+  char line[4096], path[4200];
+  FILE *file = fopen("/proc/self/cgroup", "re");
+  if (!file) return 0;
+  int limit = 0;
+  while (!limit && fgets(line, sizeof line, file)) {
+    if (strncmp(line, "0::/", 4) != 0) continue;
+    line[strcspn(line, "\n")] = 0;
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", line + 3);
+    limit = quota(path, NULL);
+  }
+  fclose(file);
+  return limit;
+}
+#endif
+
 int descent_processors(void) {
   int count = (int)sysconf(_SC_NPROCESSORS_ONLN);
 #if defined(__linux__)
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) count = CPU_COUNT(&allowed);
-  int limit = quota("/sys/fs/cgroup/cpu.max", NULL);
+  int limit = ownQuota();
+  if (!limit) limit = quota("/sys/fs/cgroup/cpu.max", NULL);
   if (!limit)
     limit = quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us");
   if (limit && limit < count) count = limit;

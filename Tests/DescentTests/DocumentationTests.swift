@@ -12,9 +12,11 @@ import Testing
     try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
   }
 
-  @Test("the README's example is the snippet that is compiled")
-  func example() throws {
-    let snippet = try text("Snippets/Quickstart.swift")
+  @Test(
+    "the README's examples are the snippets that are compiled",
+    arguments: ["Quickstart", "DeviceMemory"])
+  func example(_ name: String) throws {
+    let snippet = try text("Snippets/\(name).swift")
     #expect(try text("README.md").contains("```swift\n\(snippet)```"))
   }
 
