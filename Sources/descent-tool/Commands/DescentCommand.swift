@@ -10,7 +10,9 @@ struct DescentCommand: ParsableCommand {
     commandName: "descent",
     abstract: "Optimizers on this processor and on OpenCL devices, with the same bits on both.",
     version: version,
-    subcommands: [DevicesCommand.self, TrainCommand.self, VerifyCommand.self])
+    subcommands: [
+      DevicesCommand.self, TrainCommand.self, VerifyCommand.self, RaceCommand.self,
+    ])
 
   static func main() {
     do {

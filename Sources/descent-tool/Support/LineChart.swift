@@ -148,7 +148,7 @@ private struct Layout {
   var labelRange: ClosedRange<Double> { top...max(top, bottom) }
 
   init(_ chart: LineChart) {
-    titleLines = Self.wrapped(chart.title, width: chart.width - 2 * Self.padding)
+    titleLines = Drawing.wrapped(chart.title, width: chart.width - 2 * Self.padding)
     top = Self.padding + Self.lineHeight * Double(titleLines.count + 1) + 16
     let labelsHeight = Double(max(chart.series.count, 1) - 1) * Self.lineHeight
     bottom = top + max(chart.height - top - 56, labelsHeight, 60)
@@ -224,19 +224,6 @@ private struct Layout {
       return .init(x: start.x + share * (end.x - start.x), y: y)
     }
     return (moved(start), moved(end))
-  }
-
-  private static func wrapped(_ text: String, width: Double) -> [String] {
-    var lines: [String] = []
-    for word in text.split(separator: " ") {
-      let longer = lines.last.map { $0 + " " + word }
-      if let longer, Drawing.widthOfText(longer) <= width {
-        lines[lines.count - 1] = longer
-      } else {
-        lines.append(String(word))
-      }
-    }
-    return lines
   }
 
   private static func shortened(_ text: String, to width: Double) -> String {

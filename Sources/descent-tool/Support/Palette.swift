@@ -1,4 +1,4 @@
-/// Colours and dashes by which lines can be told apart.
+/// Colours, dashes and marks by which lines can be told apart.
 ///
 /// The hues are those of Okabe & Ito ("Color universal design", 2008) and a wine red, lightened or
 /// darkened until each has a contrast of at least 3 to the ground and every two differ for normal,
@@ -18,5 +18,35 @@ enum Palette {
 
   private static let dashPatterns = [
     "", "8 3", "2 2", "8 3 2 3", "14 3", "4 2", "14 3 2 3", "8 3 2 3 2 3", "5 5",
+  ]
+
+  /// The outline of a mark for the series, around (0, 0) with a radius of about 1; nine of them.
+  static func marker(_ index: Int) -> [Drawing.Point] {
+    markers[index % markers.count].map { Drawing.Point(x: $0.0, y: $0.1) }
+  }
+
+  /// Circle, square, triangle, diamond, triangle on its tip, plus, star, cross, bow tie.
+  private static let markers: [[(Double, Double)]] = [
+    [
+      (0, -0.95), (0.48, -0.82), (0.82, -0.48), (0.95, 0), (0.82, 0.48), (0.48, 0.82), (0, 0.95),
+      (-0.48, 0.82), (-0.82, 0.48), (-0.95, 0), (-0.82, -0.48), (-0.48, -0.82),
+    ],
+    [(-0.8, -0.8), (0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)],
+    [(0, -1.1), (1, 0.75), (-1, 0.75)],
+    [(0, -1.2), (0.9, 0), (0, 1.2), (-0.9, 0)],
+    [(0, 1.1), (1, -0.75), (-1, -0.75)],
+    [
+      (-0.35, -1.05), (0.35, -1.05), (0.35, -0.35), (1.05, -0.35), (1.05, 0.35), (0.35, 0.35),
+      (0.35, 1.05), (-0.35, 1.05), (-0.35, 0.35), (-1.05, 0.35), (-1.05, -0.35), (-0.35, -0.35),
+    ],
+    [
+      (0, -1.25), (0.29, -0.4), (1.19, -0.39), (0.48, 0.15), (0.73, 1.01), (0, 0.5),
+      (-0.73, 1.01), (-0.48, 0.15), (-1.19, -0.39), (-0.29, -0.4),
+    ],
+    [
+      (-0.95, -0.5), (-0.5, -0.95), (0, -0.45), (0.5, -0.95), (0.95, -0.5), (0.45, 0),
+      (0.95, 0.5), (0.5, 0.95), (0, 0.45), (-0.5, 0.95), (-0.95, 0.5), (-0.45, 0),
+    ],
+    [(-1, -0.85), (0, -0.2), (1, -0.85), (1, 0.85), (0, 0.2), (-1, 0.85)],
   ]
 }

@@ -1,0 +1,285 @@
+import ArgumentParser
+import Descent
+import Foundation
+
+struct RaceCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "race",
+    abstract: "Run rules over a surface of two parameters, and draw their paths.",
+    discussion: """
+      Every point is an update by an engine. The digest is of the path's bits: for a rule it must \
+      be the same on every device.
+
+      Surfaces:
+      \(Surfaces.all.map { "  \($0.name): \($0.title)" }.joined(separator: "\n"))
+
+      JSON: results of surface, rule, device, learningRate, steps, end, value, distance, left, \
+      diverged, digest, path; distance to the nearest minimum, left and diverged the step at which \
+      the path left the domain and at which it was no longer finite, null where that means nothing.
+      """)
+
+  @Option(help: "The surface to run over.", completion: .list(Surfaces.all.map(\.name)))
+  var surface = "saddle"
+
+  @Option(
+    help: "Rules between commas, or all.", completion: .list(Rules.all.map { $0.name } + ["all"]))
+  var rule = "all"
+
+  @Option(
+    help: "automatic, cpu, reference, opencl or opencl:N, several between commas, or all.",
+    completion: .list(["automatic", "cpu", "reference", "opencl", "all"]))
+  var device = "automatic"
+
+  @Option(parsing: .unconditional, help: "Steps to take.")
+  var steps = 300
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Where to start. Otherwise the surface's own place.", valueName: "x,y"))
+  var start: String?
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "A rule's rate; may be repeated. Otherwise each has its own for the surface.",
+      valueName: "rule=value"))
+  var learningRate: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Draw the paths.", valueName: "file.svg"),
+    completion: .file(extensions: ["svg"]))
+  var output: String?
+
+  @Flag(help: "Let marks move along the paths in the drawing.")
+  var animate = false
+
+  @OptionGroup var json: JSONOption
+
+  func validate() throws {
+    _ = try race()
+    _ = try SelectedEngine.parse(device)
+    if steps < 1 { throw ValidationError("--steps is \(steps); allowed is 1 or more") }
+    if animate && output == nil { throw ValidationError("--animate needs an --output to draw") }
+  }
+
+  func run() throws {
+    let console = json.console
+    let race = try race()
+    var results: [Result] = []
+    var walks: [Walk] = []
+    for rule in race.rules {
+      for (index, engine) in try SelectedEngine.parse(device).enumerated() {
+        let walk = try Walk(
+          rule, on: race.surface, from: race.start, steps: steps, engine: engine.choice)
+        results.append(Result(walk, on: engine.name))
+        if index == 0 { walks.append(walk) }
+      }
+    }
+    console.print(
+      "\(race.surface.title), from \(Self.text(race.start)), \(steps) steps at most")
+    console.print(Self.table(of: results, on: race.surface))
+    let apart = Self.rulesWithSeveralDigests(results)
+    if !apart.isEmpty {
+      console.print("Not the same on every device: \(apart.joined(separator: ", "))")
+    }
+    if let output {
+      try write(Self.plot(of: walks, on: race.surface, isAnimated: animate).svg(), to: output)
+      console.print("Paths: \(output)")
+    }
+    try json.write(results, of: "race")
+  }
+
+  /// The options, understood.
+  private struct Race {
+    var surface: Surface
+    var start: Surface.Point
+    var rules: [any UpdateRule]
+  }
+
+  private func race() throws -> Race {
+    let surface = try named()
+    let types = try selectedRules(rule)
+    let rates = try rates(of: types)
+    let rules = types.map { surface.rule($0, learningRate: rates[$0.name]) }
+    for rule in rules {
+      do { try rule.validate() } catch { throw ValidationError("\(error)") }
+    }
+    return Race(surface: surface, start: try place(on: surface), rules: rules)
+  }
+
+  private func named() throws -> Surface {
+    do {
+      return try Surfaces.named(surface)
+    } catch {
+      throw ValidationError("\(error)")
+    }
+  }
+
+  private func rates(of types: [any UpdateRule.Type]) throws -> [String: Double] {
+    var rates: [String: Double] = [:]
+    for text in learningRate {
+      let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2, let rate = Double(parts[1]) else {
+        throw ValidationError(
+          "--learning-rate: \"\(text)\" is not a rule and a number, as in sgd=0.1")
+      }
+      _ = try selectedRules(parts[0])
+      guard types.contains(where: { $0.name == parts[0] }) else {
+        throw ValidationError("--learning-rate: \(parts[0]) is not among the rules that run")
+      }
+      rates[parts[0]] = rate
+    }
+    return rates
+  }
+
+  private func place(on surface: Surface) throws -> Surface.Point {
+    guard let start else { return surface.start }
+    let parts = start.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
+    guard parts.count == 2, let x = parts[0], let y = parts[1] else {
+      throw ValidationError("--start: \"\(start)\" is not two numbers, as in 0.5,-1")
+    }
+    let place = Surface.Point(x: x, y: y)
+    guard surface.domain.contains(place) else {
+      throw ValidationError(
+        "--start: \(start) is outside the domain of \(surface.name); "
+          + "allowed is x in \(Self.text(surface.domain.x)), y in \(Self.text(surface.domain.y))")
+    }
+    return place
+  }
+
+  private static func text(_ range: ClosedRange<Double>) -> String {
+    "\(short(range.lowerBound))…\(short(range.upperBound))"
+  }
+
+  private static func text(_ point: Surface.Point) -> String {
+    "\(short(point.x)),\(short(point.y))"
+  }
+
+  /// Six digits, without zeros at the end.
+  static func short(_ number: Double) -> String {
+    // The C library writes a sign before some NaN.
+    number.isNaN ? "nan" : String(format: "%.6g", number)
+  }
+
+  private static func rulesWithSeveralDigests(_ results: [Result]) -> [String] {
+    Dictionary(grouping: results) { $0.rule }
+      .filter { Set($0.value.map(\.digest)).count > 1 }.keys.sorted()
+  }
+
+  private static func table(of results: [Result], on surface: Surface) -> Table {
+    let fate = surface.minima.isEmpty ? Table.Column.left("fate") : .right("distance")
+    var table = Table(
+      .left("rule"), .left("device"), .right("rate"), .right("steps"), .right("end"),
+      .right("value"), fate, .left("digest"))
+    for result in results {
+      table.append(
+        result.rule, result.device, short(result.learningRate), "\(result.steps)",
+        text(result.end), short(result.value), result.fate, result.digest)
+    }
+    return table
+  }
+
+  /// The plot that `--output` writes.
+  static func plot(of walks: [Walk], on surface: Surface, isAnimated: Bool) -> ContourPlot {
+    let ends = walks.map { walk in
+      "\(type(of: walk.rule).name) \(Result(walk, on: "").summary)"
+    }
+    var plot = ContourPlot(
+      surface,
+      description: "Contours of \(surface.title) with the path of each rule: "
+        + ends.joined(separator: "; ") + ".",
+      paths: walks.map { walk in
+        .init(
+          name: "\(type(of: walk.rule).name) \(short(walk.rule.learningRate))",
+          points: walk.points)
+      })
+    plot.isAnimated = isAnimated
+    return plot
+  }
+
+  private func write(_ svg: String, to file: String) throws {
+    do {
+      try Data(svg.utf8).write(to: URL(filePath: file), options: .atomic)
+    } catch {
+      throw OutputError(file: file, reason: error.systemReason)
+    }
+  }
+
+  private struct OutputError: Error, CustomStringConvertible {
+    let file: String
+    let reason: String
+    var description: String { "cannot write the drawing to \(file): \(reason)" }
+  }
+}
+
+extension RaceCommand {
+  /// One rule on one device.
+  struct Result: Encodable {
+    let surface: String
+    let rule: String
+    let device: String
+    let learningRate: Double
+    let steps: Int
+    let end: Surface.Point
+    let value: Double
+    /// To the nearest minimum; nil on a surface that has none.
+    let distance: Double?
+    /// The first step that ended outside the domain.
+    let left: Int?
+    /// The step that ended at a place that is not finite.
+    let diverged: Int?
+    let digest: String
+    let path: [[Double]]
+
+    init(_ walk: Walk, on device: String) {
+      surface = walk.surface.name
+      rule = type(of: walk.rule).name
+      self.device = device
+      learningRate = walk.rule.learningRate
+      steps = walk.steps
+      end = walk.end
+      value = walk.surface.value(at: walk.end)
+      distance = walk.surface.distanceToMinimum(from: walk.end)
+      left = walk.firstStep()
+      diverged = walk.divergedStep
+      digest = walk.digest.description
+      path = walk.points.map { [$0.x, $0.y] }
+    }
+
+    /// What became of it, for the table.
+    var fate: String {
+      if let diverged { return "diverged at step \(diverged)" }
+      if let distance { return RaceCommand.short(distance) }
+      return left.map { "left the saddle at step \($0)" } ?? "still there"
+    }
+
+    /// The same for readers of the drawing.
+    var summary: String {
+      if let diverged { return "diverges at step \(diverged)" }
+      if let distance { return "ends \(RaceCommand.short(distance)) from a minimum" }
+      return left.map { "leaves at step \($0)" } ?? "is still there after \(steps) steps"
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case surface, rule, device, learningRate, steps, end, value, distance, left, diverged, digest
+      case path
+    }
+
+    /// Every key, absent values as null.
+    func encode(to encoder: any Encoder) throws {
+      var values = encoder.container(keyedBy: CodingKeys.self)
+      try values.encode(surface, forKey: .surface)
+      try values.encode(rule, forKey: .rule)
+      try values.encode(device, forKey: .device)
+      try values.encode(learningRate, forKey: .learningRate)
+      try values.encode(steps, forKey: .steps)
+      try values.encode([end.x, end.y], forKey: .end)
+      try values.encode(value, forKey: .value)
+      try values.encode(distance, forKey: .distance)
+      try values.encode(left, forKey: .left)
+      try values.encode(diverged, forKey: .diverged)
+      try values.encode(digest, forKey: .digest)
+      try values.encode(path, forKey: .path)
+    }
+  }
+}
