@@ -11,7 +11,8 @@ struct DescentCommand: ParsableCommand {
     abstract: "Optimizers on this processor and on OpenCL devices, with the same bits on both.",
     version: version,
     subcommands: [
-      DevicesCommand.self, TrainCommand.self, VerifyCommand.self, RaceCommand.self,
+      DevicesCommand.self, TrainCommand.self, VerifyCommand.self, FigureCommand.self,
+      RaceCommand.self,
     ])
 
   static func main() {

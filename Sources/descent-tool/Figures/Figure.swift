@@ -1,0 +1,31 @@
+import Descent
+
+/// One claim of the classical story, run on the real kernels, measured and drawn.
+struct Figure: Sendable {
+  /// The file's name without its ending, and the name on the command line.
+  let name: String
+  /// Runs the experiment on an engine.
+  let make: @Sendable (EngineChoice) throws -> FigureResult
+
+  /// Every figure, in the order in which the guide tells the story.
+  static let all: [Figure] = [
+    .convexOrNot, .saddle, .ravine, .twoForms, .vectorsOfAStep, .overshoot,
+  ]
+}
+
+/// What an experiment found.
+struct FigureResult: Sendable {
+  /// The picture. Its title is the figure's one message, its description the caption.
+  var svg: String
+  /// A sentence or two that state the measured numbers.
+  var caption: String
+  /// The numbers by name, in the order of the caption. A test holds each to its claim.
+  var measured: [(name: String, value: Double)]
+  /// Of everything that the engine computed: the same on every engine.
+  var digest: Digest
+
+  /// The number of that name; NaN if there is none.
+  subscript(name: String) -> Double {
+    measured.first { $0.name == name }?.value ?? .nan
+  }
+}

@@ -1,0 +1,132 @@
+import Descent
+
+extension Figure {
+  /// One problem in three scalings, by SGD at one rate and by AdaDelta, which has none.
+  static let noRate = Figure(name: "no-rate") { try NoRateToChoose(on: $0).result }
+}
+
+/// The bowl ½ Σ Lᵢ xᵢ², started from 1 everywhere, with its loss in another unit or its weights in
+/// another.
+struct NoRateToChoose {
+  struct Scaling: Sendable {
+    /// What the loss is multiplied by.
+    var loss = 1.0
+    /// What the weights are multiplied by.
+    var unit = 1.0
+  }
+
+  static let curvatures = [1.0, 2, 5, 10]
+  static let sgd = SGD(learningRate: 0.1)
+  static let adaDelta = AdaDelta()
+  static let losses = [Scaling(loss: 0.01), Scaling(), Scaling(loss: 100)]
+  static let units = [Scaling(unit: 0.1), Scaling(), Scaling(unit: 10)]
+
+  /// A rule on the problem in one scaling.
+  struct Run {
+    /// The loss as a share of that at the start, before the first step and after each. A run that
+    /// leaves all bounds ends there.
+    private(set) var losses: [Double] = [1]
+    let digest: Digest
+
+    init(_ rule: any UpdateRule, _ scaling: Scaling, steps: Int, on engine: EngineChoice) throws {
+      let start = curvatures.map { _ in Float(scaling.unit) }
+      var trial = try Trial(rule, from: start, on: engine)
+      while losses.count <= steps, losses[losses.count - 1] < 1e12 {
+        // With x = unit · y the derivative by x is that by y over the unit.
+        try trial.step(
+          zip(curvatures, trial.weights).map {
+            Float(scaling.loss * $0 * Double($1) / (scaling.unit * scaling.unit))
+          })
+        let squares = trial.weights.map { Double($0) * Double($0) }
+        let loss = zip(curvatures, squares).reduce(0) { $0 + $1.0 * $1.1 }
+        losses.append(loss / (curvatures.reduce(0, +) * scaling.unit * scaling.unit))
+      }
+      digest = trial.digest
+    }
+
+    /// The first step after which the loss is a hundredth of that at the start; nil if none is.
+    var stepsToHundredth: Int? { losses.firstIndex { $0 < 0.01 } }
+  }
+
+  let sgdByLoss: [Run]
+  let byLoss: [Run]
+  let byUnit: [Run]
+  /// With an ε that grows with the square of the unit.
+  let byUnitWithEpsilon: [Run]
+
+  init(on engine: EngineChoice) throws {
+    sgdByLoss = try Self.losses.map { try Run(Self.sgd, $0, steps: 1000, on: engine) }
+    byLoss = try Self.losses.map { try Run(Self.adaDelta, $0, steps: 400, on: engine) }
+    byUnit = try Self.units.map { try Run(Self.adaDelta, $0, steps: 2000, on: engine) }
+    byUnitWithEpsilon = try Self.units.map { scaling in
+      var rule = Self.adaDelta
+      rule.epsilon *= scaling.unit * scaling.unit
+      return try Run(rule, scaling, steps: 400, on: engine)
+    }
+  }
+}
+
+extension NoRateToChoose {
+  private static func steps(_ runs: [Run]) -> [Double] {
+    runs.map { $0.stepsToHundredth.map(Double.init) ?? .infinity }
+  }
+
+  var result: FigureResult {
+    let (sgd, loss) = (Self.steps(sgdByLoss), Self.steps(byLoss))
+    let (unit, epsilon) = (Self.steps(byUnit), Self.steps(byUnitWithEpsilon))
+    let caption = """
+      Steps to a hundredth of the loss, with the loss multiplied by 1/100, 1 and 100: AdaDelta \
+      \(Self.list(loss)); SGD at a rate of 0.1 \(Self.list(sgd)). AdaDelta is not free of every \
+      unit: with the weights multiplied by 1/10, 1 and 10 it takes \(Self.list(unit)), since its \
+      first steps are as long as ε lets them be. With an ε of 10⁻⁶ times the square of the unit \
+      it takes \(Self.list(epsilon)).
+      """
+    return FigureResult(
+      svg: sheet(caption).svg(), caption: caption,
+      measured: Self.measured("adadelta, loss", loss) + Self.measured("sgd, loss", sgd)
+        + Self.measured("adadelta, weights", unit)
+        + Self.measured("adadelta, weights and epsilon", epsilon),
+      digest: Digest((sgdByLoss + byLoss + byUnit + byUnitWithEpsilon).map(\.digest)))
+  }
+
+  /// The steps of those that arrive.
+  private static func measured(
+    _ what: String, _ steps: [Double]
+  ) -> [(name: String, value: Double)] {
+    zip(["small", "1", "large"], steps).filter { $1.isFinite }.map { ("\(what) \($0)", $1) }
+  }
+
+  private static func list(_ steps: [Double]) -> String {
+    let texts = steps.map { $0.isFinite ? "\(Int($0))" : "none, as it diverges" }
+    return texts.dropLast().joined(separator: ", ") + " and " + (texts.last ?? "")
+  }
+
+  private func sheet(_ caption: String) -> PanelSheet {
+    let (losses, units) = (["loss / 100", "loss", "100 × loss"], ["x / 10", "x", "10 × x"])
+    return PanelSheet(
+      title: "However the loss is scaled, AdaDelta takes the same steps; SGD needs another rate",
+      description: caption,
+      rows: [
+        [
+          Self.panel("AdaDelta, the loss scaled: three lines in one", byLoss, losses, 300, broad: 1)
+        ],
+        [Self.panel("SGD at a rate of 0.1, the loss scaled", sgdByLoss, losses, 300)],
+        [Self.panel("AdaDelta, the weights scaled, ε as before", byUnit, units, 2000)],
+      ])
+  }
+
+  private static func panel(
+    _ heading: String, _ runs: [Run], _ names: [String], _ steps: Int, broad: Int? = nil
+  ) -> Panel {
+    .curves(
+      heading: heading, x: .init(label: "step", range: 0...Double(steps)),
+      y: .init(label: "loss as a share of the first", range: 1e-3...20, kind: .logarithmic),
+      runs.enumerated().map { index, run in
+        .init(
+          name: names[index],
+          points: run.losses.prefix(steps + 1).enumerated().map {
+            .init(x: Double($0.offset), y: $0.element)
+          }, series: index, isBroad: index == broad)
+      })
+  }
+}

@@ -1,0 +1,52 @@
+import Descent
+
+/// A rule at work on any number of weights: one update by an engine for each step, and a digest of
+/// every point that it came to.
+struct Trial {
+  /// What the steps update. For Nesterov that is the look-ahead point, where gradients are taken.
+  private(set) var weights: [Float]
+  private(set) var digest: Digest
+  private let optimizer: Optimizer
+
+  init(_ rule: any UpdateRule, from start: [Float], on engine: EngineChoice) throws {
+    optimizer = try Optimizer(rule, layout: ParameterLayout(count: start.count), on: engine)
+    weights = start
+    digest = Digest(start)
+  }
+
+  mutating func step(_ gradients: [Float]) throws {
+    try optimizer.step(&weights, gradients: gradients)
+    digest.combine(weights)
+  }
+
+  /// Takes a step down a function whose derivative by a weight depends on that weight alone.
+  mutating func step(derivative: (Float) -> Float) throws {
+    try step(weights.map(derivative))
+  }
+
+  func state(_ name: String) throws -> [Float] { try optimizer.state(name) }
+}
+
+extension Digest {
+  /// One digest of several, in their order.
+  init(_ digests: [Digest]) {
+    self.init()
+    // A float holds any sixteen bits as a whole number; any thirty-two might be a NaN, and those
+    // count as one.
+    for digest in digests {
+      combine([48, 32, 16, 0].map { Float(digest.value >> UInt64($0) & 0xffff) })
+    }
+  }
+}
+
+extension UpdateRule {
+  /// Its colour, dashes and mark, the same in every figure.
+  static var series: Int { Rules.all.firstIndex { $0.name == name } ?? 0 }
+
+  /// Its name for readers: "AdaGrad".
+  static var title: String { "\(Self.self)" }
+}
+
+extension Collection<Double> {
+  var mean: Double { reduce(0, +) / Double(count) }
+}
