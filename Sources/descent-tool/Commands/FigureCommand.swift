@@ -19,6 +19,11 @@ struct FigureCommand: ParsableCommand {
   @Option(help: "Where the pictures go.", completion: .directory)
   var outputFolder: String
 
+  @Option(
+    help: "The handwritten digits, for the figures that train on them.",
+    completion: .file(extensions: ["csv"]))
+  var data = Digits.path
+
   @Option(help: "automatic, cpu, reference, opencl or opencl:N.")
   var device = "cpu"
 
@@ -54,7 +59,7 @@ struct FigureCommand: ParsableCommand {
     var results: [Result] = []
     for (done, figure) in figures.enumerated() {
       bar.update(done)
-      let result = try figure.make(engine.choice)
+      let result = try figure.make(engine.choice, digits: data)
       let file = folder.appending(path: figure.name + ".svg")
       do {
         try Data(result.svg.utf8).write(to: file, options: .atomic)

@@ -15,13 +15,3 @@ enum Digits {
     return try digits.standardised(by: Dataset(bytes: rows.joined().utf8, file: "16"))
   }
 }
-
-extension Figure {
-  /// A figure over the data file at a path.
-  init(
-    name: String,
-    makeFromData make: @escaping @Sendable (EngineChoice, String) throws -> FigureResult
-  ) {
-    self.init(name: name) { try make($0, Digits.path) }
-  }
-}

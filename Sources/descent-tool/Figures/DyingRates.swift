@@ -5,10 +5,10 @@ extension Figure {
   static let dyingRates = Figure(name: "dying-rates") { try DyingRates(on: $0).result }
 }
 
-/// The methods with a rate for each weight on a parabola ½(x − c)² for each of 32 weights, whose
+/// The methods with a rate for each weight on a parabola ½(x − c)² for each of 16 weights, whose
 /// gradients have noise of variance 1. The minimum c stands still, or moves.
 struct DyingRates {
-  static let weightCount = 32
+  static let weightCount = 16
   static let drift = 0.002
   /// At these rates AdaGrad and RMSProp begin alike, and are alike again around step 100.
   static let rules: [any UpdateRule] = [

@@ -4,12 +4,29 @@ import Descent
 struct Figure: Sendable {
   /// The file's name without its ending, and the name on the command line.
   let name: String
+  private let experiment: @Sendable (EngineChoice, _ digits: String) throws -> FigureResult
+
+  init(name: String, make: @escaping @Sendable (EngineChoice) throws -> FigureResult) {
+    self.init(name: name, makeFromData: { engine, _ in try make(engine) })
+  }
+
+  /// A figure over the digits, whose file's path it is given.
+  init(
+    name: String,
+    makeFromData make: @escaping @Sendable (EngineChoice, String) throws -> FigureResult
+  ) {
+    (self.name, experiment) = (name, make)
+  }
+
   /// Runs the experiment on an engine.
-  let make: @Sendable (EngineChoice) throws -> FigureResult
+  func make(_ engine: EngineChoice, digits: String = Digits.path) throws -> FigureResult {
+    try experiment(engine, digits)
+  }
 
   /// Every figure, in the order in which the guide tells the story.
   static let all: [Figure] = [
     .convexOrNot, .saddle, .ravine, .twoForms, .vectorsOfAStep, .overshoot,
+    .ratesPerWeight, .dyingRates, .noRate, .biasCorrection, .rateTooLarge, .realData,
   ]
 }
 

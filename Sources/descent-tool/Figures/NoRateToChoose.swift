@@ -16,10 +16,17 @@ struct NoRateToChoose {
   }
 
   static let curvatures = [1.0, 2, 5, 10]
-  static let sgd = SGD(learningRate: 0.1)
-  static let adaDelta = AdaDelta()
   static let losses = [Scaling(loss: 0.01), Scaling(), Scaling(loss: 100)]
   static let units = [Scaling(unit: 0.1), Scaling(), Scaling(unit: 10)]
+
+  static let sgd = SGD(learningRate: 0.1)
+  static let rmsProp = RMSProp(learningRate: 0.001)
+  static let adaDelta = AdaDelta()
+
+  /// AdaDelta with an ε that grows with the square of the unit.
+  static func adaDelta(_ scaling: Scaling) -> AdaDelta {
+    AdaDelta(epsilon: adaDelta.epsilon * scaling.unit * scaling.unit)
+  }
 
   /// A rule on the problem in one scaling.
   struct Run {
@@ -49,20 +56,24 @@ struct NoRateToChoose {
   }
 
   let sgdByLoss: [Run]
+  let rmsPropByLoss: [Run]
+  let rmsPropByUnit: [Run]
   let byLoss: [Run]
   let byUnit: [Run]
-  /// With an ε that grows with the square of the unit.
   let byUnitWithEpsilon: [Run]
 
   init(on engine: EngineChoice) throws {
-    sgdByLoss = try Self.losses.map { try Run(Self.sgd, $0, steps: 1000, on: engine) }
-    byLoss = try Self.losses.map { try Run(Self.adaDelta, $0, steps: 400, on: engine) }
-    byUnit = try Self.units.map { try Run(Self.adaDelta, $0, steps: 2000, on: engine) }
-    byUnitWithEpsilon = try Self.units.map { scaling in
-      var rule = Self.adaDelta
-      rule.epsilon *= scaling.unit * scaling.unit
-      return try Run(rule, scaling, steps: 400, on: engine)
+    func runs(
+      _ scalings: [Scaling], steps: Int, _ rule: (Scaling) -> any UpdateRule
+    ) throws -> [Run] {
+      try scalings.map { try Run(rule($0), $0, steps: steps, on: engine) }
     }
+    sgdByLoss = try runs(Self.losses, steps: 1000) { _ in Self.sgd }
+    rmsPropByLoss = try runs(Self.losses, steps: 1000) { _ in Self.rmsProp }
+    rmsPropByUnit = try runs(Self.units, steps: 10_000) { _ in Self.rmsProp }
+    byLoss = try runs(Self.losses, steps: 400) { _ in Self.adaDelta }
+    byUnit = try runs(Self.units, steps: 2000) { _ in Self.adaDelta }
+    byUnitWithEpsilon = try runs(Self.units, steps: 400, Self.adaDelta)
   }
 }
 
@@ -72,21 +83,26 @@ extension NoRateToChoose {
   }
 
   var result: FigureResult {
-    let (sgd, loss) = (Self.steps(sgdByLoss), Self.steps(byLoss))
-    let (unit, epsilon) = (Self.steps(byUnit), Self.steps(byUnitWithEpsilon))
+    let found: [(name: String, steps: [Double])] = [
+      ("adadelta, loss", byLoss), ("adadelta, weights and epsilon", byUnitWithEpsilon),
+      ("adadelta, weights", byUnit), ("sgd, loss", sgdByLoss), ("rmsprop, loss", rmsPropByLoss),
+      ("rmsprop, weights", rmsPropByUnit),
+    ].map { ($0, Self.steps($1)) }
+    let lists = found.map { Self.list($0.steps) }
     let caption = """
-      Steps to a hundredth of the loss, with the loss multiplied by 1/100, 1 and 100: AdaDelta \
-      \(Self.list(loss)); SGD at a rate of 0.1 \(Self.list(sgd)). AdaDelta is not free of every \
-      unit: with the weights multiplied by 1/10, 1 and 10 it takes \(Self.list(unit)), since its \
-      first steps are as long as ε lets them be. With an ε of 10⁻⁶ times the square of the unit \
-      it takes \(Self.list(epsilon)).
+      Steps to a hundredth of the first loss, with the loss multiplied by 1/100, 1 and 100: \
+      AdaDelta \(lists[0]), SGD at a rate of 0.1 \(lists[3]). With the weights multiplied by \
+      1/10, 1 and 10, and ε = 10⁻⁶ by the square of that, AdaDelta takes \(lists[1]). But ε is in \
+      units too: left as it is, the first steps are as short as before, and it takes \(lists[2]). \
+      RMSProp shares only the first: \(lists[4]) however the loss is scaled, \(lists[5]) as the \
+      weights are, at a rate of 0.001.
       """
     return FigureResult(
       svg: sheet(caption).svg(), caption: caption,
-      measured: Self.measured("adadelta, loss", loss) + Self.measured("sgd, loss", sgd)
-        + Self.measured("adadelta, weights", unit)
-        + Self.measured("adadelta, weights and epsilon", epsilon),
-      digest: Digest((sgdByLoss + byLoss + byUnit + byUnitWithEpsilon).map(\.digest)))
+      measured: found.flatMap { Self.measured($0.name, $0.steps) },
+      digest: Digest(
+        (byLoss + byUnitWithEpsilon + byUnit + sgdByLoss + rmsPropByLoss + rmsPropByUnit)
+          .map(\.digest)))
   }
 
   /// The steps of those that arrive.
@@ -104,14 +120,17 @@ extension NoRateToChoose {
   private func sheet(_ caption: String) -> PanelSheet {
     let (losses, units) = (["loss / 100", "loss", "100 × loss"], ["x / 10", "x", "10 × x"])
     return PanelSheet(
-      title: "However the loss is scaled, AdaDelta takes the same steps; SGD needs another rate",
+      title: "However loss and weights are scaled, AdaDelta takes the same steps, if ε goes along",
       description: caption,
       rows: [
         [
-          Self.panel("AdaDelta, the loss scaled: three lines in one", byLoss, losses, 300, broad: 1)
+          Self.panel(
+            "AdaDelta, loss or weights scaled: five lines in one",
+            byLoss + [byUnitWithEpsilon[0], byUnitWithEpsilon[2]],
+            losses + ["x / 10, ε / 100", "10 × x, 100 × ε"], 300, broad: 1)
         ],
         [Self.panel("SGD at a rate of 0.1, the loss scaled", sgdByLoss, losses, 300)],
-        [Self.panel("AdaDelta, the weights scaled, ε as before", byUnit, units, 2000)],
+        [Self.panel("AdaDelta, the weights scaled and ε not", byUnit, units, 2000)],
       ])
   }
 

@@ -24,8 +24,8 @@ struct RateTooLarge {
   /// A rule at many products of rate and curvature at once: since only the product counts, the rate
   /// is 1 and each weight has a curvature of its own.
   struct Sweep {
-    /// From 0.2 to 10, each a five-hundredth above the one before.
-    static let curvatures = Array(sequence(first: 0.2) { $0 < 9.98 ? $0 * 1.002 : nil })
+    /// From 0.2 to 10, each three thousandths above the one before.
+    static let curvatures = Array(sequence(first: 0.2) { $0 < 9.97 ? $0 * 1.003 : nil })
 
     /// For each curvature the greatest distance in steps 91 to 100.
     let distances: [Double]

@@ -23,21 +23,6 @@ struct RatesPerWeight {
   let rates: [Double?]
   let digest: Digest
 
-  init(
-    of digits: Dataset, on engine: EngineChoice, seeds: Int = 5, hidden: Int = 32, epochs: Int = 20
-  ) throws {
-    func runs(_ rule: any UpdateRule) throws -> [Run] {
-      try (1...UInt64(seeds)).map {
-        try Run(rule, on: digits, seed: $0, hidden: hidden, epochs: epochs, engine: engine)
-      }
-    }
-    let (adaGrad, sgd) = (try runs(Self.adaGrad), try runs(Self.sgd))
-    adaGradLosses = Self.mean(adaGrad)
-    sgdLosses = Self.mean(sgd)
-    rates = (0..<digits.featureCount).map { Self.medianRate(ofPixel: $0, adaGrad) }
-    digest = Digest((adaGrad + sgd).map(\.digest))
-  }
-
   private static func mean(_ runs: [Run]) -> [Double] {
     runs[0].losses.indices.map { epoch in runs.map { $0.losses[epoch] }.mean }
   }
@@ -61,6 +46,21 @@ struct RatesPerWeight {
 }
 
 extension RatesPerWeight {
+  init(
+    of digits: Dataset, on engine: EngineChoice, seeds: Int = 5, hidden: Int = 32, epochs: Int = 20
+  ) throws {
+    func runs(_ rule: any UpdateRule) throws -> [Run] {
+      try (1...UInt64(seeds)).map {
+        try Run(rule, on: digits, seed: $0, hidden: hidden, epochs: epochs, engine: engine)
+      }
+    }
+    let (adaGrad, sgd) = (try runs(Self.adaGrad), try runs(Self.sgd))
+    adaGradLosses = Self.mean(adaGrad)
+    sgdLosses = Self.mean(sgd)
+    rates = (0..<digits.featureCount).map { Self.medianRate(ofPixel: $0, adaGrad) }
+    digest = Digest((adaGrad + sgd).map(\.digest))
+  }
+
   /// One training.
   struct Run {
     /// The mean loss before the first epoch and after each.
@@ -130,8 +130,7 @@ extension RatesPerWeight {
       description: caption,
       rows: [
         [
-          Self.picture("AdaGrad (× = no ink, no step)", rates, AdaGrad.series),
-          Self.picture("SGD", sgd, SGD.series),
+          Self.picture("AdaGrad (× = no ink, no step)", rates), Self.picture("SGD", sgd),
         ], [Self.sizes], [lossPanel],
       ])
   }
@@ -147,7 +146,7 @@ extension RatesPerWeight {
   }
 
   /// A square for each pixel of the 8 × 8 images, the larger the higher the rate of its weights.
-  private static func picture(_ heading: String, _ rates: [Double?], _ series: Int) -> Panel {
+  private static func picture(_ heading: String, _ rates: [Double?]) -> Panel {
     func place(_ pixel: Int) -> Panel.Place {
       .init(x: Double(pixel % side), y: -Double(pixel / side))
     }
@@ -165,13 +164,16 @@ extension RatesPerWeight {
       marks: marks)
   }
 
+  private static let powersOfTen = [0.1, 1, 10, 100, 1000]
+
+  /// What the squares' sizes mean.
   private static let sizes = Panel(
     heading: "",
     x: .init(
       label: "rate of the weights from a pixel", range: 0.05...2000, kind: .logarithmic,
-      ticks: [0.1, 1, 10, 100, 1000].map { .init(value: $0, label: short($0)) }),
+      ticks: powersOfTen.map { .init(value: $0, label: short($0, digits: 1)) }),
     y: .init(label: "", range: -1...1, ticks: []), height: 30,
-    marks: [0.1, 1, 10, 100, 1000].map {
+    marks: powersOfTen.map {
       .marks([.init(x: $0, y: 0)], series: 1, radius: radius(of: $0))
     })
 

@@ -12,11 +12,7 @@ struct RealData {
   /// A rule's measures, one for each seed.
   struct Row {
     let type: any UpdateRule.Type
-    private(set) var outcomes: [Trainer.Outcome] = []
-
-    init(_ type: any UpdateRule.Type) { self.type = type }
-
-    mutating func append(_ outcome: Trainer.Outcome) { outcomes.append(outcome) }
+    var outcomes: [Trainer.Outcome] = []
 
     var losses: [Double] { outcomes.map(\.finalLoss) }
     var accuracies: [Double] { outcomes.map { 100 * $0.testAccuracy } }
@@ -33,12 +29,14 @@ struct RealData {
 
   let rows: [Row]
   let epochs: Int
+}
 
+extension RealData {
   init(
     of digits: Dataset, on engine: EngineChoice, seeds: Int = 10, epochs: Int = 20,
     hidden: Int = 64
   ) throws {
-    var rows = Rules.all.map { Row($0) }
+    var rows = Rules.all.map { Row(type: $0) }
     for seed in 1...UInt64(seeds) {
       let (training, test) = digits.split(seed: seed)
       let trainer = Trainer(
@@ -46,14 +44,12 @@ struct RealData {
         hidden: hidden, epochs: epochs, seed: seed)
       for index in rows.indices {
         let rule = Trainer.rule(rows[index].type, learningRate: nil)
-        rows[index].append(try trainer.run(rule, on: engine))
+        rows[index].outcomes.append(try trainer.run(rule, on: engine))
       }
     }
-    (self.rows, self.epochs) = (rows, epochs)
+    self.init(rows: rows, epochs: epochs)
   }
-}
 
-extension RealData {
   var result: FigureResult {
     let accuracies = rows.map(\.accuracies.mean)
     let losses = rows.map(\.losses.mean)

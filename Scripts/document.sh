@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Draws the guide's pictures anew, and makes the DocC article from the guide.
+# The guide itself, Documentation/Optimizers.md, is written by hand; a test holds its captions to the
+# experiments, and the article to the guide.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+DESCENT=${DESCENT:-.build/release/descent}
+
+"$DESCENT" figure all --output-folder Documentation/figures
+"$DESCENT" race --surface saddle --rule all --output Documentation/race.svg --animate
+
+catalog=Sources/Descent/Descent.docc
+mkdir -p $catalog/Resources
+cp Documentation/figures/*.svg $catalog/Resources/
+# DocC finds pictures by their names alone.
+sed 's|](figures/|](|' Documentation/Optimizers.md >$catalog/Optimizers.md
