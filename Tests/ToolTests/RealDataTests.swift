@@ -70,6 +70,7 @@ func golden(_ name: String) throws -> String {
         })
     }
     #expect(
-      RealData(rows: rows, epochs: 2).sheet("A caption.").svg() == (try golden("real-data-made-up")))
+      RealData(rows: rows, epochs: 2).sheet("A caption.").svg() == (try golden("real-data-made-up"))
+    )
   }
 }
