@@ -1,5 +1,6 @@
 /// What a caller asked for that cannot be done. Everything here is found before anything is touched,
-/// but for ``tornStep(_:)``, which says that something was.
+/// but for ``tornStep(_:)``, which says that something was. Print the error itself: its description is
+/// the message, which Foundation's `localizedDescription` does not know.
 public enum DescentError: Error, Equatable, Sendable {
   /// A hyper-parameter is not finite or out of its range.
   case hyperparameter(rule: String, name: String, value: Double, allowed: String)
@@ -7,6 +8,8 @@ public enum DescentError: Error, Equatable, Sendable {
   case combination(rule: String, reason: String)
   /// A name that is not known, and those that are.
   case unknown(kind: String, name: String, known: [String])
+  /// A state that is needed was not given.
+  case missingState(name: String, given: [String])
   /// Something has another length than the layout asks for.
   case count(of: String, given: Int, expected: Int)
   /// Two of the vectors share memory.
@@ -39,6 +42,9 @@ extension DescentError: CustomStringConvertible {
         + (known.isEmpty ? "none" : known.joined(separator: ", "))
     case .count(let what, let given, let expected):
       "\(what): \(given) given, \(expected) expected"
+    case .missingState(let name, let given):
+      "the state \"\(name)\" is needed; given are: "
+        + (given.isEmpty ? "none" : given.joined(separator: ", "))
     case .overlap:
       "two of the parameters, gradients and states share memory"
     case .memory(let bytes):
@@ -46,7 +52,7 @@ extension DescentError: CustomStringConvertible {
     case .layout(let name, let reason):
       "tensor \"\(name)\": \(reason)"
     case .ruleChanged(let old, let new):
-      "the optimizer keeps the states of \(old), which \(new) cannot use; make a new optimizer"
+      "the optimizer was made for \(old) and keeps its states; \(new) needs a new optimizer"
     case .momentumNotAnnounced(let announced, let given):
       "nesterov: momentum is \(given), but the last step prepared for \(announced); "
         + "set nextMomentum on the step before the change"

@@ -160,10 +160,11 @@ public final class Optimizer {
     ruleIsChecked = true
   }
 
-  /// A rule's name, and what its states mean where the name does not say it.
+  /// A rule's name, and what its states mean where that is what is special.
   private static func meaning(_ rule: any UpdateRule) -> String {
     let name = type(of: rule).name
-    return rule.stateMeaning == name ? name : "\(name) (\(rule.stateMeaning))"
+    let isPlain = type(of: rule).init().stateMeaning == rule.stateMeaning
+    return isPlain ? name : "\(name) (\(rule.stateMeaning))"
   }
 
   private static func validate<Rule: UpdateRule>(_ rule: Rule, after last: any UpdateRule) throws {
@@ -199,8 +200,10 @@ public final class Optimizer {
   }
 
   /// Every state of the whole model by name: with ``stepCount`` and the parameters, all that it takes
-  /// to go on elsewhere.
+  /// to go on elsewhere. Throws ``DescentError/settled`` after ``settle(_:)``: whoever went on from a
+  /// settled point with these states would take the look-ahead twice.
   public func states() throws -> [String: [Float]] {
+    if isSettled { throw DescentError.settled }
     var result: [String: [Float]] = [:]
     for name in stateNames { result[name] = try state(name) }
     return result
@@ -217,7 +220,7 @@ public final class Optimizer {
     for name in states.keys { _ = try stateIndex(name) }
     for name in stateNames {
       guard let values = states[name] else {
-        throw DescentError.unknown(kind: "given state", name: name, known: states.keys.sorted())
+        throw DescentError.missingState(name: name, given: states.keys.sorted())
       }
       try checkCount("state \"\(name)\"", values.count)
     }
@@ -281,7 +284,8 @@ public final class Optimizer {
 
 extension Optimizer {
   /// Writes Nesterov's iterate W = φ + γV into `iterate`, from the parameters φ that steps update.
-  /// The parameters stay as they are, and training may go on: this is what to evaluate and to save.
+  /// The parameters stay as they are, and training may go on. W is what to evaluate and to publish; to go
+  /// on later, φ is what to save.
   /// Parameters on a device are read back first.
   ///
   /// - Throws: ``DescentError/unsupported(_:)`` if the rule is not ``Nesterov``, and what reading a

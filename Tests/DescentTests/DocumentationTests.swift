@@ -16,8 +16,19 @@ import Testing
     "the README's examples are the snippets that are compiled",
     arguments: ["Quickstart", "DeviceMemory"])
   func example(_ name: String) throws {
+    // The condition is this package's own; a reader's package has none of that name.
     let snippet = try text("Snippets/\(name).swift")
+      .replacingOccurrences(of: "\n#if OpenCL\n", with: "")
+      .replacingOccurrences(of: "#endif\n", with: "")
     #expect(try text("README.md").contains("```swift\n\(snippet)```"))
+  }
+
+  @Test("so is OpenCLHost's")
+  func hostExample() throws {
+    let snippet = try text("Snippets/Scale.swift")
+      .replacingOccurrences(of: "#if OpenCL\n", with: "")
+      .replacingOccurrences(of: "#endif\n", with: "")
+    #expect(try text("Sources/OpenCLHost/README.md").contains("```swift\n\(snippet)```"))
   }
 
   @Test("every rule has its row in the README, with its states, and its kernel file")
@@ -26,6 +37,10 @@ import Testing
     for type in Rules.all {
       let row = try #require(
         readme.split(separator: "\n").first { $0.hasPrefix("| `\(type)` |") }, "\(type)")
+      let counts = Set(type.variants.map { $0.rule.stateNames.count })
+      if counts.count == 1, let count = counts.first {
+        #expect(row.contains("| \(12 + 8 * count) |"), "\(type)'s bytes")
+      }
       for state in Set(type.variants.flatMap { $0.rule.stateNames }) {
         #expect(row.contains("`\(state)`"), "\(type)")
       }

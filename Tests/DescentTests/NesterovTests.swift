@@ -85,6 +85,7 @@ import Testing
     try optimizer.settle(&phi)
     #expect(phi == iterate)
     #expect(throws: DescentError.settled) { try optimizer.step(&phi, gradients: [0, 0, 0]) }
+    #expect(throws: DescentError.settled) { _ = try optimizer.states() }
     try optimizer.settle(&phi)
     #expect(phi == iterate, "settling twice is settling once")
   }

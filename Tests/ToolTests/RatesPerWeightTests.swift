@@ -30,8 +30,8 @@ import Testing
     #expect(digits.labels == original.labels)
   }
 
-  /// Fails with RMSProp's v in place of AdaGrad's sum: see that the bound is above what is found on
-  /// standardised pixels, which all send gradients of about one size.
+  /// Fails on standardised pixels, all of which give gradients of about one size; so does the ratio
+  /// there, which is part of the test.
   @Test("AdaGrad's rates are thirty times as high where there is hardly ever ink")
   func rates() throws {
     let found = try Self.found.get()

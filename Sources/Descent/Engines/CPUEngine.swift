@@ -136,4 +136,32 @@ extension UpdateRule {
       }
     }
   }
+
+  /// The same over arrays.
+  public func update(
+    _ parameters: inout [Float], gradients: [Float], states: inout [[Float]], step: Int,
+    gradientScale: Double = 1
+  ) throws {
+    try parameters.withUnsafeMutableBufferPointer { parameters in
+      try gradients.withUnsafeBufferPointer { gradients in
+        try lending(&states) { states in
+          try update(
+            parameters: parameters, gradients: gradients, states: states, step: step,
+            gradientScale: gradientScale)
+        }
+      }
+    }
+  }
+}
+
+/// Lends the memory of all arrays at once, without a copy: each is taken out while it is lent.
+private func lending<Result>(
+  _ arrays: inout [[Float]], _ lent: [UnsafeMutableBufferPointer<Float>] = [],
+  _ body: ([UnsafeMutableBufferPointer<Float>]) throws -> Result
+) rethrows -> Result {
+  guard var last = arrays.popLast() else { return try body(lent) }
+  defer { arrays.append(last) }
+  return try last.withUnsafeMutableBufferPointer { memory in
+    try lending(&arrays, [memory] + lent, body)
+  }
 }

@@ -23,7 +23,7 @@ struct DevicesCommand: ParsableCommand {
     #if OpenCL
     results += Device.all.enumerated().map { Self.result($0, $1) }
     #endif
-    let taken = Self.name(of: automatic)
+    let taken = SelectedEngine.automatic
     for index in results.indices where results[index].name == taken {
       results[index].automatic = true
       results[index].reason = automatic.reason
@@ -66,15 +66,6 @@ struct DevicesCommand: ParsableCommand {
 
   private static func word(_ value: Bool?) -> String {
     value.map { $0 ? "yes" : "no" } ?? ""
-  }
-
-  private static func name(of automatic: AutomaticChoice) -> String {
-    #if OpenCL
-    if let device = automatic.device, let index = Device.all.firstIndex(of: device) {
-      return "opencl:\(index)"
-    }
-    #endif
-    return "cpu"
   }
 
   private static var cpu: Result {

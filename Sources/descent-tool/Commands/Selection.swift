@@ -1,5 +1,6 @@
 import ArgumentParser
 import Descent
+import Foundation
 
 #if OpenCL
 import OpenCLHost
@@ -16,16 +17,25 @@ struct SelectedEngine {
 
   /// The engines that a `--device` names: `all`, or names between commas.
   static func parse(_ text: String) throws -> [SelectedEngine] {
-    guard text != "all" else { return all }
-    return try unique(text) { name in
-      if name == "automatic" { return SelectedEngine(name: name, choice: .automatic) }
-      // `opencl` alone is the first device.
-      let sought = name == "opencl" ? "opencl:0" : name
-      if let engine = all.first(where: { $0.name == sought }) { return engine }
+    try unique(text) { name in
+      if name == "all" { return all }
+      // What runs is named, so that results can be compared; `opencl` alone is the first device.
+      let sought = name == "automatic" ? automatic : name == "opencl" ? "opencl:0" : name
+      if let engine = all.first(where: { $0.name == sought }) { return [engine] }
       throw ValidationError(
         "there is no device \"\(name)\"; there is automatic, "
           + all.map { $0.name }.joined(separator: ", ") + ", all\(hint)")
     }
+  }
+
+  /// The name of the engine that `.automatic` takes.
+  static var automatic: String {
+    #if OpenCL
+    let device = AutomaticChoice().device
+    return all.first { $0.device != nil && $0.device == device }?.name ?? "cpu"
+    #else
+    return "cpu"
+    #endif
   }
 
   /// Whether it promises the reference's bits.
@@ -61,19 +71,21 @@ struct SelectedEngine {
 
 /// The rules that a `--rule` names: `all`, or names between commas.
 func selectedRules(_ text: String) throws -> [any UpdateRule.Type] {
-  guard text != "all" else { return Rules.all }
-  return try unique(text) { name in
+  try unique(text) { name in
+    if name == "all" { return Rules.all }
     do {
-      return try Rules.named(name)
+      return [try Rules.named(name)]
     } catch {
       throw ValidationError("\(error), all")
     }
   }
 }
 
-/// What the names between commas stand for; a name given twice counts once.
-private func unique<Value>(_ text: String, _ value: (String) throws -> Value) throws -> [Value] {
+/// What the names between commas stand for, blanks around them aside; a name given twice counts once.
+private func unique<Value>(_ text: String, _ values: (String) throws -> [Value]) throws -> [Value] {
   var seen: Set<String> = []
-  let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-  return try names.filter { seen.insert($0).inserted }.map(value)
+  let names = text.split(separator: ",", omittingEmptySubsequences: false)
+    .map { $0.trimmingCharacters(in: .whitespaces) }
+  if names.count > 1 && names.contains("all") { return try values("all") }
+  return try names.filter { seen.insert($0).inserted }.flatMap(values)
 }

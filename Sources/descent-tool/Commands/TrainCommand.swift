@@ -133,7 +133,8 @@ struct TrainCommand: ParsableCommand {
   }
 
   private static func decimals(_ value: Double, _ count: Int) -> String {
-    String(format: "%.\(count)f", value)
+    guard value.isFinite else { return value.isNaN ? "nan" : "\(value)" }
+    return String(format: abs(value) < 1e5 ? "%.\(count)f" : "%.3g", value)
   }
 
   /// One curve for each rule: on every device it is the same.
