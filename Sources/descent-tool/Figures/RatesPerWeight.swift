@@ -13,7 +13,7 @@ extension Figure {
 struct RatesPerWeight {
   static let side = 8
   /// For either rule the best of 1, 2 and 5 times powers of ten, by the loss after 20 epochs.
-  static let adaGrad = AdaGrad(learningRate: 0.1)
+  static let adaGrad = AdaGrad(learningRate: 0.2)
   static let sgd = SGD(learningRate: 0.5)
 
   let adaGradLosses: [Double]
