@@ -32,10 +32,10 @@ import Testing
 
   /// Fails on standardised pixels, all of which give gradients of about one size; so does the ratio
   /// there, which is part of the test.
-  @Test("AdaGrad's rates are thirty times as high where there is hardly ever ink")
+  @Test("AdaGrad's rates are twenty times as high where there is hardly ever ink")
   func rates() throws {
     let found = try Self.found.get()
-    #expect(ratio(found) > 30)
+    #expect(ratio(found) > 20)
     #expect(found["pixels without ink"] == 3)
     let digits = try Self.digits.get()
     #expect(ratio(try Self.found(on: digits.standardised(by: digits))) < 10)
@@ -46,7 +46,7 @@ import Testing
   @Test("AdaGrad is far ahead after one epoch, and a little behind after the last")
   func losses() throws {
     let found = try Self.found.get()
-    #expect(found["adagrad loss, first epoch"] < 0.6 * found["sgd loss, first epoch"])
+    #expect(found["adagrad loss, first epoch"] < 0.75 * found["sgd loss, first epoch"])
     #expect(found["adagrad loss, last epoch"] > found["sgd loss, last epoch"])
     #expect(found["adagrad loss, last epoch"] < 0.05)
   }
