@@ -32,10 +32,10 @@ import Testing
 
   /// Fails on standardised pixels, all of which give gradients of about one size; so does the ratio
   /// there, which is part of the test.
-  @Test("AdaGrad's rates are twenty times as high where there is hardly ever ink")
+  @Test("AdaGrad's rates are thirty times as high where there is hardly ever ink")
   func rates() throws {
     let found = try Self.found.get()
-    #expect(ratio(found) > 20)
+    #expect(ratio(found) > 30)
     #expect(found["pixels without ink"] == 3)
     let digits = try Self.digits.get()
     #expect(ratio(try Self.found(on: digits.standardised(by: digits))) < 10)
@@ -43,32 +43,29 @@ import Testing
 
   #if !DEBUG
   /// Fails with the rules' rates exchanged.
-  @Test("AdaGrad is far ahead after one epoch, and a little behind after the last")
+  @Test("AdaGrad is ahead after one epoch, and both arrive")
   func losses() throws {
     let found = try Self.found.get()
-    #expect(found["adagrad loss, first epoch"] < 0.75 * found["sgd loss, first epoch"])
-    #expect(found["adagrad loss, last epoch"] > found["sgd loss, last epoch"])
-    #expect(found["adagrad loss, last epoch"] < 0.05)
+    #expect(found["adagrad loss, first epoch"] < 0.8 * found["sgd loss, first epoch"])
+    #expect(found["adagrad loss, last epoch"] < 0.06)
+    #expect(found["sgd loss, last epoch"] < 0.1)
   }
 
-  @Test("no other of 1, 2 and 5 times powers of ten is a better rate")
+  /// Fails at half or twice SGD's rate, and at half of AdaGrad's.
+  @Test("no other of 1, 2 and 5 times powers of ten is better by more than a tenth")
   func bestRates() throws {
     let digits = try Self.digits.get()
     func loss(_ rule: any UpdateRule) throws -> Double {
-      try (1...5).map { seed in
+      try (1...10).map { seed in
         try RatesPerWeight.Run(rule, on: digits, seed: seed, hidden: 32, epochs: 20, engine: .cpu)
           .losses[20]
       }.mean
     }
     let (adaGrad, sgd) = (try loss(RatesPerWeight.adaGrad), try loss(RatesPerWeight.sgd))
-    for rate in [0.02, 0.05, 0.1, 0.5] {
-      let other = try loss(AdaGrad(learningRate: rate))
-      #expect(other > adaGrad, "\(rate): \(other), against \(adaGrad)")
+    for rate in [0.05, 0.2, 0.5] {
+      #expect(try loss(AdaGrad(learningRate: rate)) > 0.9 * adaGrad, "\(rate)")
     }
-    for rate in [0.1, 0.2, 1] {
-      let other = try loss(SGD(learningRate: rate))
-      #expect(other > sgd, "\(rate): \(other), against \(sgd)")
-    }
+    for rate in [0.2, 1] { #expect(try loss(SGD(learningRate: rate)) > 0.9 * sgd, "\(rate)") }
   }
   #endif
 
@@ -85,7 +82,7 @@ import Testing
   @Test("the picture has the golden file's bytes")
   func picture() throws {
     let made = RatesPerWeight(
-      adaGradLosses: [2, 0.4, 0.1, 0.05], sgdLosses: [2, 1, 0.2, 0.02],
+      seeds: 3, adaGradLosses: [2, 0.4, 0.1, 0.05], sgdLosses: [2, 1, 0.2, 0.02],
       rates: (0..<64).map { $0 == 7 ? nil : 0.1 * Double(1 << ($0 / 5)) }, digest: Digest())
     #expect(made.sheet("A caption.").svg() == (try golden("rates-per-weight-made-up")))
   }
