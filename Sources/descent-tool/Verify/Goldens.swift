@@ -97,7 +97,6 @@ struct GoldenCase: Decodable, Sendable {
   var float64Parameters: [String]
   var float64States: [String: [String]]
   var float32Parameters: [String]
-  var float32FinalStates: [String: String]
   var peakMagnitudes: String
   var float32PeakULPs: [Double]
 
