@@ -78,12 +78,18 @@ final class OpenCLEngine: Engine {
     _ parameters: BufferSlice<Float>, _ gradients: BufferSlice<Float>, _ step: StepInput,
     _ fetch: () throws -> Void
   ) throws {
-    let event = try enqueue(parameters, gradients, step, after: [])
     do {
-      try event.wait()
-      try fetch()
+      let event = try enqueue(parameters, gradients, step, after: [])
+      do {
+        try event.wait()
+        try fetch()
+      } catch {
+        throw TornStep(underlying: error)
+      }
     } catch {
-      throw TornStep(underlying: error)
+      // The memory is the caller's again on return, so nothing may run on it any more.
+      try? queue.finish()
+      throw error
     }
   }
 
