@@ -83,7 +83,8 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
 
   static var stride: Int { MemoryLayout<Element>.stride }
 
-  private static func bytes(_ count: Int) throws -> Int {
+  /// How many bytes `count` elements are.
+  static func bytes(_ count: Int) throws -> Int {
     try requireNotNegative(count, "a buffer's count")
     let (bytes, overflow) = count.multipliedReportingOverflow(by: stride)
     if overflow { throw OpenCLUsageError.sizeOverflow(count: count, stride: stride) }

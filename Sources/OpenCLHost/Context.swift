@@ -6,12 +6,24 @@ public final class Context: Sendable {
   /// The device that everything in the context is for.
   public let device: Device
 
+  /// The most bytes that one buffer should have: the device's largest allocation, or less if asked
+  /// for. Longer vectors are split into several buffers.
+  public let largestAllocation: Int
+  /// Set only where the caller lowered it: drivers may allow more than they promise.
+  let allocationLimit: Int?
+
   let handle: Handle
 
   /// Opens a context of its own on a device.
   ///
-  /// - Throws: `OpenCLError`, as when the device is not available.
-  public convenience init(_ device: Device) throws {
+  /// - Parameter largestAllocation: lowers the limit of one buffer, in bytes; a buffer beyond it is
+  ///   refused.
+  /// - Throws: `OpenCLUsageError` for a limit below one byte; `OpenCLError`, as when the device is not
+  ///   available.
+  public convenience init(_ device: Device, largestAllocation: Int? = nil) throws {
+    if let largestAllocation, largestAllocation < 1 {
+      throw OpenCLUsageError.allocationLimit(largestAllocation)
+    }
     var id: OpaquePointer? = device.handle.raw
     let properties: [cl_context_properties] = [
       cl_context_properties(CL_CONTEXT_PLATFORM), Int(bitPattern: device.platform.handle.raw), 0,
@@ -19,13 +31,16 @@ public final class Context: Sendable {
     var status: cl_int = 0
     let created = clCreateContext(properties, 1, &id, nil, nil, &status)
     self.init(
-      device, try Handle(created, status, clReleaseContext, "clCreateContext(\(device.name))"))
+      device, try Handle(created, status, clReleaseContext, "clCreateContext(\(device.name))"),
+      largestAllocation: largestAllocation)
   }
 
   /// Takes over a reference to a context that has `device` among its devices.
-  init(_ device: Device, _ handle: consuming Handle) {
+  init(_ device: Device, _ handle: consuming Handle, largestAllocation: Int? = nil) {
     self.device = device
     self.handle = handle
+    allocationLimit = largestAllocation
+    self.largestAllocation = min(largestAllocation ?? .max, device.largestAllocation)
   }
 
   /// The context's `cl_context`, valid as long as this object lives.

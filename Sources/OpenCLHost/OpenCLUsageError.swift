@@ -7,6 +7,12 @@ public enum OpenCLUsageError: Error, Sendable, Equatable {
   /// `count` elements of `stride` bytes are more bytes than an `Int` can say.
   case sizeOverflow(count: Int, stride: Int)
 
+  /// A buffer of `bytes` in a context whose limit was lowered to `limit`.
+  case allocationTooLarge(bytes: Int, limit: Int)
+
+  /// A limit for buffers that no buffer can meet.
+  case allocationLimit(Int)
+
   /// Elements `offset ..< offset + count` of a buffer that has `available` elements.
   case rangeOutsideBuffer(offset: Int, count: Int, available: Int)
 
@@ -25,6 +31,10 @@ extension OpenCLUsageError: CustomStringConvertible {
       "\(what) is \(value), but cannot be negative"
     case .sizeOverflow(let count, let stride):
       "\(count) elements of \(stride) bytes are more than \(Int.max) bytes"
+    case .allocationTooLarge(let bytes, let limit):
+      "a buffer of \(bytes) bytes is more than the context's limit of \(limit)"
+    case .allocationLimit(let bytes):
+      "a context's largest allocation is \(bytes) bytes; allowed is 1 or more"
     case .rangeOutsideBuffer(let offset, let count, let available):
       "\(count) elements from \(offset) are not within a buffer of \(available)"
     case .otherContext(let what, let than):
