@@ -1,6 +1,11 @@
-// One update of `count` elements by the rule above. A work-group owns one block of GROUP × LANES
-// consecutive elements; whether the block is full is the same for all of a group's items. 64-bit
-// indices up to the block, 32-bit inside it.
+// One update by the rule above. A work-group owns one block: up to GROUP × LANES consecutive
+// elements. Whether the block is full is the same for all of a group's items. 64-bit indices up to
+// the block, 32-bit inside it.
+//
+// Without TABLE the blocks cover `count` elements of one group of parameters. With it, each block
+// says where it lies and which group it follows, so that one launch updates a whole model.
+//
+// The offsets move the three kinds of vectors against the blocks; they may wrap around.
 #define BLOCK (GROUP * LANES)
 
 #if STATES == 0
@@ -16,37 +21,83 @@
 #endif
 
 #define ARGUMENT(i) , global float *restrict state##i
-#define LOAD_STATE(i) state[i] = LOAD(state##i + start + at);
-#define STORE_STATE(i) STORE(state[i], state##i + start + at);
-#define LOAD_STATE_PART(i) state[i] = load_part(state##i + start + at, left);
-#define STORE_STATE_PART(i) store_part(state[i], state##i + start + at, left);
+#define PLACE(i) , state##i + statesOffset + at
+#define LOAD_STATE(i) state[i] = LOAD(state##i);
+#define STORE_STATE(i) STORE(state[i], state##i);
+#define LOAD_STATE_PART(i) state[i] = load_part(state##i, left);
+#define STORE_STATE_PART(i) store_part(state[i], state##i, left);
+
+static void update_lanes(preparation p, scalars s, global float *restrict to,
+                         const global float *restrict from EACH_STATE(ARGUMENT)) {
+  lanes state[STATES + 1];
+  lanes x = LOAD(to);
+  lanes g = LOAD(from);
+  EACH_STATE(LOAD_STATE)
+  prepare(&x, &g, p);
+  rule(&x, g, state, s);
+  STORE(x, to);
+  EACH_STATE(STORE_STATE)
+}
+
+// The last lanes of a block, of which `left` are elements.
+static void update_part(uint left, preparation p, scalars s, global float *restrict to,
+                        const global float *restrict from EACH_STATE(ARGUMENT)) {
+  lanes state[STATES + 1];
+  lanes x = load_part(to, left);
+  lanes g = load_part(from, left);
+  EACH_STATE(LOAD_STATE_PART)
+  prepare(&x, &g, p);
+  rule(&x, g, state, s);
+  store_part(x, to, left);
+  EACH_STATE(STORE_STATE_PART)
+}
+
+#ifdef TABLE
+// The same in Swift: Sources/Descent/Engines/DevicePlan.swift
+typedef struct {
+  ulong start;
+  uint count, group;
+} placed_block;
+
+// The same in Swift: Sources/Descent/Engines/GroupRules.swift
+typedef struct {
+  preparation p;
+  scalars s;
+  uint isFrozen;
+} group_values;
+#endif
 
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
-    const ulong count, const preparation p, const scalars s, global float *restrict parameters,
-    const ulong parametersOffset, const global float *restrict gradients,
-    const ulong gradientsOffset EACH_STATE(ARGUMENT)) {
+#ifdef TABLE
+    const global placed_block *restrict blocks, const global group_values *restrict groups,
+    const uint firstGroup,
+#else
+    const ulong count, const preparation p, const scalars s,
+#endif
+    global float *restrict parameters, const ulong parametersOffset,
+    const global float *restrict gradients, const ulong gradientsOffset,
+    const ulong statesOffset EACH_STATE(ARGUMENT)) {
+  const uint inside = (uint)get_local_id(0) * LANES;
+#ifdef TABLE
+  const placed_block own = blocks[get_group_id(0)];
+  const group_values values = groups[firstGroup + own.group];
+  if (values.isFrozen) return;
+  const preparation p = values.p;
+  const scalars s = values.s;
+  const ulong start = own.start;
+  const uint size = own.count;
+#else
   const ulong start = (ulong)get_group_id(0) * BLOCK;
-  const uint at = (uint)get_local_id(0) * LANES;
-  global float *to = parameters + parametersOffset + start + at;
-  const global float *from = gradients + gradientsOffset + start + at;
-  lanes state[STATES + 1];
-
-  if (count - start >= BLOCK) {
-    lanes x = LOAD(to);
-    lanes g = LOAD(from);
-    EACH_STATE(LOAD_STATE)
-    prepare(&x, &g, p);
-    rule(&x, g, state, s);
-    STORE(x, to);
-    EACH_STATE(STORE_STATE)
-  } else if (at < (uint)(count - start)) {
-    const uint left = (uint)(count - start) - at;
-    lanes x = load_part(to, left);
-    lanes g = load_part(from, left);
-    EACH_STATE(LOAD_STATE_PART)
-    prepare(&x, &g, p);
-    rule(&x, g, state, s);
-    store_part(x, to, left);
-    EACH_STATE(STORE_STATE_PART)
-  }
+  const uint size = count - start < BLOCK ? (uint)(count - start) : BLOCK;
+#endif
+  const ulong at = start + inside;
+  global float *to = parameters + parametersOffset + at;
+  const global float *from = gradients + gradientsOffset + at;
+  // The same for the whole group, so that full blocks ask no item.
+  if (size == BLOCK)
+    update_lanes(p, s, to, from EACH_STATE(PLACE));
+  else if (inside + LANES <= size)
+    update_lanes(p, s, to, from EACH_STATE(PLACE));
+  else if (inside < size)
+    update_part(size - inside, p, s, to, from EACH_STATE(PLACE));
 }

@@ -33,18 +33,20 @@ rows=$("$clang" -E -P -x c -DEACH="\"$work/row.inc\"" Kernels/rules/list.inc | g
 checked=0
 failed=0
 while read -r _ name file states variant; do
-  # The program that OpenCLEngine.swift puts together.
+  # The programs that UpdatePrograms.swift puts together.
   for part in rules/list.inc lanes.cl prepare.cl "rules/$file" update.cl; do
     printf '#line 1 "Kernels/%s"\n' "$part"
     cat "Kernels/$part"
   done >"$work/program.cl"
   for lanes in 1 2 4 8 16; do
-    "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror "-DLANES=$lanes" -DGROUP=64 \
-      "-DSTATES=$states" "-DVARIANT=$variant" "$work/program.cl" || {
-      echo "$name at $lanes lanes is not valid OpenCL C 1.2" >&2
-      failed=1
-    }
-    checked=$((checked + 1))
+    for blocks in "" -DTABLE; do
+      "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror "-DLANES=$lanes" -DGROUP=64 \
+        "-DSTATES=$states" "-DVARIANT=$variant" $blocks "$work/program.cl" || {
+        echo "$name at $lanes lanes is not valid OpenCL C 1.2 $blocks" >&2
+        failed=1
+      }
+      checked=$((checked + 1))
+    done
   done
 done <<<"$rows"
 [[ $failed -eq 0 ]] || exit 1

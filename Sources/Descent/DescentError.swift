@@ -18,6 +18,8 @@ public enum DescentError: Error, Equatable, Sendable {
   case memory(bytes: Int)
   /// A tensor's shape or name that a layout cannot take.
   case layout(name: String, reason: String)
+  /// A group's setting that cannot be.
+  case group(name: String, reason: String)
   /// The rule was replaced by one that keeps other states.
   case ruleChanged(from: String, to: String)
   /// Nesterov's momentum is not the one that the last step was told would come.
@@ -51,6 +53,8 @@ extension DescentError: CustomStringConvertible {
       "there is no memory for a state of \(bytes) bytes"
     case .layout(let name, let reason):
       "tensor \"\(name)\": \(reason)"
+    case .group(let name, let reason):
+      "group \"\(name)\": \(reason)"
     case .ruleChanged(let old, let new):
       "the optimizer was made for \(old) and keeps its states; \(new) needs a new optimizer"
     case .momentumNotAnnounced(let announced, let given):

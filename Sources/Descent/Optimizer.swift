@@ -36,6 +36,9 @@ public final class Optimizer {
   public let stateNames: [String]
 
   let engine: any Engine
+  private let groups: GroupRules
+  /// The vectors whose pieces were last found not to overlap.
+  private var apart = PieceCheck()
   /// The rule that the states belong to.
   private let firstRule: any UpdateRule
   private var ruleIsChecked = true
@@ -54,8 +57,9 @@ public final class Optimizer {
     self.layout = layout
     firstRule = rule
     stateNames = rule.stateNames
+    groups = try GroupRules(rule, layout)
     (engine, engineReason) = try withDefaultFloatingPoint {
-      try choice.engine(for: rule, count: layout.count)
+      try choice.engine(for: rule, layout: layout)
     }
   }
 
@@ -64,6 +68,7 @@ public final class Optimizer {
     try rule.validate()
     (self.rule, firstRule, stateNames) = (rule, rule, rule.stateNames)
     (self.layout, self.engine, engineReason) = (layout, engine, "asked for")
+    groups = try GroupRules(rule, layout)
   }
 
   /// η of the rule.
@@ -110,11 +115,34 @@ public final class Optimizer {
     _ parameters: UnsafeMutableBufferPointer<Float>, gradients: UnsafeBufferPointer<Float>,
     gradientScale: Double = 1
   ) throws {
-    try checkCount("parameters", parameters.count)
-    try checkCount("gradients", gradients.count)
-    if overlap(UnsafeRawBufferPointer(gradients), UnsafeRawBufferPointer(parameters)) {
-      throw DescentError.overlap
+    try withUnsafePointer(to: parameters) { parameters in
+      try withUnsafePointer(to: UnsafeMutableBufferPointer(mutating: gradients)) { gradients in
+        try step(
+          HostPieces(start: parameters, count: 1), HostPieces(start: gradients, count: 1),
+          gradientScale)
+      }
     }
+  }
+
+  /// Updates a vector that lies in several pieces of memory, tensor after tensor or cut anywhere: the
+  /// pieces one after another are the vector. Gradients may be cut otherwise. No two may overlap.
+  /// Otherwise as ``step(_:gradients:gradientScale:)-([Float],_,_)``.
+  public func step(
+    _ parameters: [UnsafeMutableBufferPointer<Float>], gradients: [UnsafeBufferPointer<Float>],
+    gradientScale: Double = 1
+  ) throws {
+    try parameters.withUnsafeBufferPointer { parameters in
+      try gradients.map { UnsafeMutableBufferPointer(mutating: $0) }
+        .withUnsafeBufferPointer { gradients in try step(parameters, gradients, gradientScale) }
+    }
+  }
+
+  private func step(
+    _ parameters: HostPieces, _ gradients: HostPieces, _ gradientScale: Double
+  ) throws {
+    try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
+    try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
+    try apart.check(parameters, gradients)
     try take(gradientScale) { input in try engine.update(parameters, gradients, input) }
   }
 
@@ -126,9 +154,10 @@ public final class Optimizer {
     if isSettled { throw DescentError.settled }
     if !ruleIsChecked { try checkRule(after: lastRule) }
     try checkScale(gradientScale)
-    let input = StepInput(rule: rule, step: stepCount + 1, gradientScale: gradientScale)
+    let input = StepInput(groups: groups, gradientScale: gradientScale)
     let result = try markingTornSteps { try withDefaultFloatingPoint { try update(input) } }
     stepCount += 1
+    groups.countStep()
     lastRule = rule
     // Where a rule cannot follow itself, as with a γ announced to change, it is looked at again.
     ruleIsChecked = (try? Self.validate(rule, after: rule)) != nil
@@ -157,6 +186,7 @@ public final class Optimizer {
       throw DescentError.ruleChanged(from: Self.meaning(firstRule), to: Self.meaning(rule))
     }
     if let last { try Self.validate(rule, after: last) }
+    try groups.follow(rule)
     ruleIsChecked = true
   }
 
@@ -215,8 +245,12 @@ public final class Optimizer {
   /// - Parameters:
   ///   - states: what ``states()`` gave: every state, whole.
   ///   - stepCount: how many steps that optimizer had taken.
-  public func restore(states: [String: [Float]], stepCount: Int) throws {
+  ///   - groupStepCounts: how many of them each group had taken, where a group was frozen for some.
+  public func restore(
+    states: [String: [Float]], stepCount: Int, groupStepCounts: [String: Int] = [:]
+  ) throws {
     try checkRule(after: nil)
+    for name in groupStepCounts.keys { _ = try groups.index(of: name) }
     for name in states.keys { _ = try stateIndex(name) }
     for name in stateNames {
       guard let values = states[name] else {
@@ -224,8 +258,9 @@ public final class Optimizer {
       }
       try checkCount("state \"\(name)\"", values.count)
     }
-    guard stepCount >= 0 else {
-      throw DescentError.unsupported("stepCount is \(stepCount); allowed is 0 or more")
+    for (what, count) in [("stepCount", stepCount)] + groupStepCounts.map({ ($0, $1) })
+    where count < 0 {
+      throw DescentError.unsupported("\(what) is \(count); allowed is 0 or more")
     }
     engine.forgetEnqueued()
     tornReason = "a state was only partly restored"
@@ -233,6 +268,7 @@ public final class Optimizer {
       if let values = states[name] { try write(index, 0..<layout.count, values) }
     }
     begin(at: stepCount)
+    for (name, count) in groupStepCounts { groups.counts[try groups.index(of: name)] = count }
   }
 
   /// Forgets all steps: states and step count as at the beginning.
@@ -251,6 +287,7 @@ public final class Optimizer {
 
   private func begin(at count: Int) {
     stepCount = count
+    for index in groups.counts.indices { groups.counts[index] = count }
     tornReason = nil
     isSettled = false
     lastRule = nil
@@ -280,6 +317,27 @@ public final class Optimizer {
   }
 }
 
+// MARK: Groups
+
+extension Optimizer {
+  /// The settings of a group of the layout. Throws ``DescentError`` if there is none of that name.
+  public func group(_ name: String) throws -> ParameterGroup {
+    groups.groups[try groups.index(of: name)]
+  }
+
+  /// Replaces a group's settings from the next step on: its learning rate's factor, its weight decay,
+  /// or whether it is frozen. Throws ``DescentError``, and changes nothing, if there is no group of
+  /// that name or a number cannot be.
+  public func setGroup(_ name: String, to group: ParameterGroup) throws {
+    try groups.set(groups.index(of: name), to: group, rule)
+  }
+
+  /// How many steps a group has taken: fewer than ``stepCount`` if it was frozen for some.
+  public func stepCount(ofGroup name: String) throws -> Int {
+    groups.counts[try groups.index(of: name)]
+  }
+}
+
 // MARK: Look-ahead
 
 extension Optimizer {
@@ -295,7 +353,9 @@ extension Optimizer {
     try checkCount("iterate", iterate.count)
     let ahead = try lookAhead()
     withDefaultFloatingPoint {
-      for i in iterate.indices { iterate[i] = parameters[i] + ahead[i] }
+      for tensor in layout.tensors {
+        for i in tensor.range { iterate[i] = parameters[i] + ahead[i] }
+      }
     }
   }
 
@@ -333,6 +393,10 @@ extension Optimizer {
   /// its context.
   public var queue: CommandQueue? { (engine as? OpenCLEngine)?.queue }
 
+  /// How many kernels the last step launched on the device: one for each piece of memory, whatever the
+  /// number of tensors. 0 before the first step and on other engines.
+  public var launchesPerStep: Int { engine.launchesPerStep }
+
   /// Enqueues a step over device memory and returns its event, without waiting.
   ///
   /// - Parameters:
@@ -349,13 +413,30 @@ extension Optimizer {
     _ parameters: BufferSlice<Float>, gradients: BufferSlice<Float>, gradientScale: Double = 1,
     after events: [Event] = []
   ) throws -> Event {
+    try enqueueStep(
+      [parameters], gradients: [gradients], gradientScale: gradientScale, after: events)
+  }
+
+  /// Enqueues a step over vectors that lie in several buffers, tensor after tensor or cut anywhere: the
+  /// pieces one after another are the vector. Gradients may be cut otherwise. The launches follow one
+  /// another without a wait, and the event is the last one's.
+  @discardableResult
+  public func enqueueStep(
+    _ parameters: [BufferSlice<Float>], gradients: [BufferSlice<Float>],
+    gradientScale: Double = 1, after events: [Event] = []
+  ) throws -> Event {
     guard let engine = engine as? OpenCLEngine else {
       throw DescentError.unsupported(
         "enqueueStep needs an optimizer on an OpenCL device; this one runs on \(engineName)")
     }
-    try checkCount("parameters", parameters.count)
-    try checkCount("gradients", gradients.count)
-    guard !parameters.overlaps(gradients) else { throw DescentError.overlap }
+    try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
+    try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
+    try apart.check(parameters, gradients)
+    for (what, slices) in [("parameters", parameters), ("gradients", gradients)] {
+      for slice in slices where slice.buffer.context.rawHandle != engine.queue.context.rawHandle {
+        throw OpenCLUsageError.otherContext(what: what, than: "optimizer")
+      }
+    }
     return try take(gradientScale) { input in
       try engine.enqueue(parameters, gradients, input, after: events)
     }

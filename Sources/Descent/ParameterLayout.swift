@@ -1,48 +1,107 @@
-/// Where a model's tensors lie in one flat vector of parameters: one after the other, in the order in
-/// which they were appended, without gaps. Gradients and states lie the same way.
+/// Where a model's tensors lie in one flat vector of parameters, and which of them belong together.
+/// Gradients and states lie the same way.
+///
+/// ```swift
+/// var layout = ParameterLayout()
+/// try layout.append("weight", shape: [10, 64])
+/// try layout.append("bias", shape: [10], group: "no decay")
+/// ```
+///
+/// Tensors follow one another without gaps, unless the layout has an ``alignment`` or a tensor an
+/// offset of its own. What lies between tensors is neither read nor written by a step.
 public struct ParameterLayout: Hashable, Sendable {
   /// One tensor: its name, its shape, and its elements' range in the flat vector, row-major.
   public struct Tensor: Hashable, Sendable {
     public let name: String
     public let shape: [Int]
     public let range: Range<Int>
+    /// The ``ParameterGroup`` that it follows.
+    public internal(set) var group: String
     public var count: Int { range.count }
   }
+
+  /// Every tensor begins at a multiple of so many bytes, unless it has an offset of its own: 4, for
+  /// a packed vector, or more, for an arena.
+  public let alignment: Int
 
   public private(set) var tensors: [Tensor] = []
   private var places: [String: Int] = [:]
 
-  /// How many elements the flat vector has.
+  /// The groups that tensors name, in the order in which they were first named.
+  public private(set) var groupNames: [String] = []
+  private var groups: [String: ParameterGroup] = [:]
+
+  /// How many elements the flat vector has, from its start to the end of the last tensor.
   public private(set) var count = 0
 
-  public init() {}
+  /// How many elements the tensors have together: ``count`` without what lies between them.
+  public private(set) var elementCount = 0
+
+  /// Tensors without gaps.
+  public init() { alignment = MemoryLayout<Float>.stride }
+
+  /// Tensors at multiples of `alignment` bytes. 512 suits vectors and sub-buffers of every device.
+  /// Throws ``DescentError`` unless that is a power of two from 4 up.
+  public init(alignment: Int) throws {
+    guard alignment >= 4, alignment & (alignment - 1) == 0 else {
+      throw DescentError.unsupported(
+        "an alignment of \(alignment) bytes; allowed is a power of two from 4 up")
+    }
+    self.alignment = alignment
+  }
 
   /// One tensor of `count` elements, named `parameters`. Throws if `count` is negative.
   public init(count: Int) throws {
+    self.init()
     try append("parameters", shape: [count])
   }
 
-  /// Appends a tensor. An empty shape is a single number, a size of 0 an empty tensor. Throws
-  /// ``DescentError/layout(name:reason:)`` if the name is taken or empty, a size is negative, or the
-  /// sum is more than an `Int` can count.
-  public mutating func append(_ name: String, shape: [Int]) throws {
+  /// Appends a tensor. An empty shape is a single number, a size of 0 an empty tensor.
+  ///
+  /// - Parameters:
+  ///   - shape: row-major.
+  ///   - group: what ``setGroup(_:to:)`` gives settings to.
+  ///   - offset: where in the flat vector its first element lies, for memory that is already laid out;
+  ///     not before the end of the tensor appended last.
+  /// - Throws: ``DescentError/layout(name:reason:)`` if the name is taken or empty, a size is negative,
+  ///   the tensor would overlap the last, or the sum is more than memory can have.
+  public mutating func append(
+    _ name: String, shape: [Int], group: String = ParameterGroup.defaultName, at offset: Int? = nil
+  ) throws {
     if name.isEmpty { throw DescentError.layout(name: name, reason: "a name must not be empty") }
     if self[name] != nil { throw DescentError.layout(name: name, reason: "the name is taken") }
     if let size = shape.first(where: { $0 < 0 }) {
       throw DescentError.layout(name: name, reason: "a size of \(size) in its shape \(shape)")
     }
-    var (end, overflow) = (1, false)
-    for size in shape where !overflow {
-      (end, overflow) = end.multipliedReportingOverflow(by: size)
-    }
-    if shape.contains(0) { (end, overflow) = (0, false) }
-    if !overflow { (end, overflow) = end.addingReportingOverflow(count) }
-    if overflow || end > Int.max / MemoryLayout<Float>.stride {
-      throw DescentError.layout(name: name, reason: "more elements than memory can have: \(shape)")
+    let range = try range(name, shape, at: offset)
+    if groups[group] == nil {
+      groupNames.append(group)
+      groups[group] = ParameterGroup()
     }
     places[name] = tensors.count
-    tensors.append(Tensor(name: name, shape: shape, range: count..<end))
-    count = end
+    tensors.append(Tensor(name: name, shape: shape, range: range, group: group))
+    count = range.upperBound
+    elementCount += range.count
+  }
+
+  private func range(_ name: String, _ shape: [Int], at offset: Int?) throws -> Range<Int> {
+    var (size, overflow) = (1, false)
+    for side in shape where !overflow {
+      (size, overflow) = size.multipliedReportingOverflow(by: side)
+    }
+    if shape.contains(0) { (size, overflow) = (0, false) }
+    let step = alignment / MemoryLayout<Float>.stride
+    let start = offset ?? (count + step - 1) / step * step
+    guard start >= count else {
+      throw DescentError.layout(
+        name: name, reason: "an offset of \(start), before the last tensor's end at \(count)")
+    }
+    var end = 0
+    if !overflow { (end, overflow) = start.addingReportingOverflow(size) }
+    if overflow || end > Int.max / MemoryLayout<Float>.stride - step {
+      throw DescentError.layout(name: name, reason: "more elements than memory can have: \(shape)")
+    }
+    return start..<end
   }
 
   /// The tensor of that name, if there is one.
@@ -58,18 +117,85 @@ public struct ParameterLayout: Hashable, Sendable {
   }
 }
 
+// MARK: Groups
+
+extension ParameterLayout {
+  /// The settings of a group; nil if no tensor names it.
+  public func group(_ name: String) -> ParameterGroup? { groups[name] }
+
+  /// Sets what a group's tensors do otherwise. Throws ``DescentError`` if no tensor names the group, or
+  /// for a number that cannot be.
+  public mutating func setGroup(_ name: String, to group: ParameterGroup) throws {
+    guard groups[name] != nil else {
+      throw DescentError.unknown(kind: "group", name: name, known: groupNames)
+    }
+    try group.validate(name)
+    groups[name] = group
+  }
+
+  /// Puts every tensor for which `isMember` holds into a group, as in
+  /// `layout.assign(to: "no decay") { $0.shape.count == 1 }`.
+  public mutating func assign(to group: String, where isMember: (Tensor) throws -> Bool) rethrows {
+    let members = try tensors.indices.filter { try isMember(tensors[$0]) }
+    for index in members { tensors[index].group = group }
+    let before = groups
+    groupNames = []
+    groups = [:]
+    for tensor in tensors where groups[tensor.group] == nil {
+      groupNames.append(tensor.group)
+      groups[tensor.group] = before[tensor.group] ?? ParameterGroup()
+    }
+  }
+
+  /// Stretches of elements of one group, each as long as can be, by the group's place in
+  /// ``groupNames``.
+  var stretches: [(range: Range<Int>, group: Int)] {
+    let indices = Dictionary(uniqueKeysWithValues: zip(groupNames, groupNames.indices))
+    var result: [(range: Range<Int>, group: Int)] = []
+    for tensor in tensors where tensor.count > 0 {
+      guard let group = indices[tensor.group] else { continue }
+      if let last = result.last, last.group == group,
+        last.range.upperBound == tensor.range.lowerBound
+      {
+        result[result.count - 1].range = last.range.lowerBound..<tensor.range.upperBound
+      } else {
+        result.append((tensor.range, group))
+      }
+    }
+    return result
+  }
+}
+
 extension ParameterLayout: Codable {
+  private enum Key: CodingKey { case alignment, tensors, groups }
+
   private struct Entry: Codable {
     let name: String
     let shape: [Int]
+    let offset: Int
+    let group: String
   }
 
-  /// A list of names and shapes; refuses what ``append(_:shape:)`` refuses.
+  /// Refuses what ``append(_:shape:group:at:)`` and ``setGroup(_:to:)`` refuse.
   public init(from decoder: any Decoder) throws {
-    for entry in try [Entry](from: decoder) { try append(entry.name, shape: entry.shape) }
+    let values = try decoder.container(keyedBy: Key.self)
+    try self.init(alignment: values.decode(Int.self, forKey: .alignment))
+    for entry in try values.decode([Entry].self, forKey: .tensors) {
+      try append(entry.name, shape: entry.shape, group: entry.group, at: entry.offset)
+    }
+    for (name, group) in try values.decode([String: ParameterGroup].self, forKey: .groups) {
+      try setGroup(name, to: group)
+    }
   }
 
+  /// The alignment, every tensor's name, shape, offset and group, and the groups' settings.
   public func encode(to encoder: any Encoder) throws {
-    try tensors.map { Entry(name: $0.name, shape: $0.shape) }.encode(to: encoder)
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encode(alignment, forKey: .alignment)
+    try values.encode(
+      tensors.map {
+        Entry(name: $0.name, shape: $0.shape, offset: $0.range.lowerBound, group: $0.group)
+      }, forKey: .tensors)
+    try values.encode(groups, forKey: .groups)
   }
 }

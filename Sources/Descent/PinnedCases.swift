@@ -12,7 +12,7 @@ private func lines(of variant: RuleVariant, steps: Int) -> String {
   let rule = variant.rule
   var (text, scalarCount) = ("", 0)
   for step in 1...steps {
-    StepInput(rule: rule, step: step, gradientScale: 1).withScalars { preparation, scalars in
+    rule.withScalars(at: step, gradientScale: 1) { preparation, scalars in
       scalarCount = scalars.count / MemoryLayout<Float>.stride
       text += "\(hexadecimal(preparation)) \(hexadecimal(scalars))\n"
     }

@@ -31,7 +31,7 @@ public protocol UpdateRule: Hashable, Codable, Sendable {
   var learningRate: Double { get set }
 
   /// λ, the strength of the weight decay.
-  var weightDecay: Double { get }
+  var weightDecay: Double { get set }
 
   /// How weight decay enters: not decoupled, g ← g + λx before the rule sees the gradient; decoupled,
   /// x ← (1 − ηλ)x before the rule sees the parameter.

@@ -37,6 +37,10 @@ import OpenCLHost
             "\(variant), \(instructions), \(vectors.count) elements at \(offset)")
         }
       }
+      let cut = try Agreement(variant: variant, vectors: vectors, isCut: true).outcome(on: .cpu)
+      #expect(
+        cut.difference(from: expected) == Difference(),
+        "\(variant), many tensors, \(vectors.count) elements")
       for threads in [2, 5] {
         let outcome = try Agreement(variant: variant, vectors: vectors, offset: 1)
           .outcome(on: .cpu(threads: threads, instructions: nil, block: 16))
@@ -91,12 +95,16 @@ import OpenCLHost
       let expected = try Agreement(variant: variant, vectors: vectors).outcome(on: .reference)
       for queue in try TestDevices.queues.get() {
         for lanes in lanes {
-          for offset in [0, 3] {
-            let outcome = try Agreement(variant: variant, vectors: vectors, offset: offset)
-              .outcome(on: .openCL(queue, shape: LaunchShape(lanes: lanes, groupSize: 16)))
+          for (offset, isCut) in [(0, false), (3, false), (3, true)] {
+            let outcome = try Agreement(
+              variant: variant, vectors: vectors, offset: offset, isCut: isCut
+            ).outcome(on: .openCL(queue, shape: LaunchShape(lanes: lanes, groupSize: 16)))
             #expect(
               outcome.difference(from: expected) == Difference(),
-              "\(variant), \(queue.device), \(lanes) lanes, \(vectors.count) elements at \(offset)")
+              """
+              \(variant), \(queue.device), \(lanes) lanes, \(vectors.count) elements at \(offset), \
+              many tensors: \(isCut)
+              """)
           }
         }
       }

@@ -328,10 +328,7 @@ import OpenCLHost
   final class FailingEngine: Engine {
     let name = "failing"
     var failure: (any Error)?
-    func update(
-      _ parameters: UnsafeMutableBufferPointer<Float>, _ gradients: UnsafeBufferPointer<Float>,
-      _ step: StepInput
-    ) throws {
+    func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
       if let failure { throw failure }
     }
     func readState(_: Int, _: Range<Int>, into: UnsafeMutablePointer<Float>) {}
@@ -555,50 +552,4 @@ import OpenCLHost
     }
   }
   #endif
-}
-
-@Suite struct ParameterLayoutTests {
-  @Test("tensors lie one after another")
-  func ranges() throws {
-    var layout = ParameterLayout()
-    try layout.append("a", shape: [2, 3])
-    try layout.append("scalar", shape: [])
-    try layout.append("none", shape: [4, 0])
-    try layout.append("b", shape: [5])
-    #expect(layout.tensors.map(\.range) == [0..<6, 6..<7, 7..<7, 7..<12])
-    #expect(layout.count == 12 && layout["b"]?.shape == [5] && layout["c"] == nil)
-    let data = try JSONEncoder().encode(layout)
-    #expect(try JSONDecoder().decode(ParameterLayout.self, from: data) == layout)
-  }
-
-  @Test("a size of 0 makes a tensor empty, however large the others")
-  func emptyTensor() throws {
-    var layout = ParameterLayout()
-    try layout.append("none", shape: [Int.max, 2, 0])
-    #expect(layout.count == 0)
-  }
-
-  @Test("what cannot be is refused, and the layout stays")
-  func errors() throws {
-    var layout = try ParameterLayout(count: 3)
-    let before = layout
-    #expect(
-      message { try layout.append("parameters", shape: [1]) }
-        == "tensor \"parameters\": the name is taken")
-    #expect(message { try layout.append("", shape: [1]) }.contains("must not be empty"))
-    #expect(
-      message { try layout.append("x", shape: [2, -1]) }
-        == "tensor \"x\": a size of -1 in its shape [2, -1]")
-    #expect(
-      message { try layout.append("x", shape: [Int.max, 2]) }.contains("more elements than memory"))
-    #expect(
-      message { try layout.append("x", shape: [Int.max - 2]) }.contains("more elements than memory")
-    )
-    #expect(layout == before)
-    #expect(message { _ = try ParameterLayout(count: -1) }.contains("a size of -1"))
-    let bad = Data(#"[{"name": "a", "shape": [1]}, {"name": "a", "shape": [1]}]"#.utf8)
-    #expect(
-      message { _ = try JSONDecoder().decode(ParameterLayout.self, from: bad) }
-        == "tensor \"a\": the name is taken")
-  }
 }

@@ -10,7 +10,7 @@ import Testing
   struct Liar: UpdateRule {
     static let name = "liar"
     var learningRate = 0.01
-    var weightDecay: Double { 0 }
+    var weightDecay = 0.0
     var decoupled: Bool { false }
     var maximize: Bool { false }
     static let hyperparameters: [Hyperparameter<Self>] = []

@@ -80,6 +80,3 @@ func withDefaultFloatingPoint<Result>(_ body: () throws -> Result) rethrows -> R
   defer { descent_environment_restore(before) }
   return try body()
 }
-
-/// How many processors this process may use: its affinity, or a container's quota if that is less.
-func usableProcessors() -> Int { Int(descent_processors()) }

@@ -3,11 +3,12 @@ protocol Engine: AnyObject {
   /// What runs, for people: `cpu (avx512, 2 threads)`.
   var name: String { get }
 
-  /// One step over host memory. The lengths are those of the states. An engine that fails after it
-  /// has begun to write throws ``TornStep``.
-  func update(
-    _ parameters: UnsafeMutableBufferPointer<Float>, _ gradients: UnsafeBufferPointer<Float>,
-    _ step: StepInput) throws
+  /// Launches on a device that the last step took; 0 where there is no device.
+  var launchesPerStep: Int { get }
+
+  /// One step over host memory, in pieces that together have the states' length. An engine that
+  /// fails after it has begun to write throws ``TornStep``.
+  func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws
 
   /// Throws ``TornStep`` if a step that was only enqueued has failed since.
   func checkEnqueued() throws
@@ -23,35 +24,13 @@ protocol Engine: AnyObject {
   func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws
 }
 
+/// A vector in host memory, piece after piece.
+typealias HostPieces = UnsafeBufferPointer<UnsafeMutableBufferPointer<Float>>
+
 extension Engine {
+  var launchesPerStep: Int { 0 }
   func checkEnqueued() throws {}
   func forgetEnqueued() {}
-}
-
-/// What a step has besides the vectors.
-struct StepInput {
-  let rule: any UpdateRule
-  /// From 1.
-  let step: Int
-  let gradientScale: Double
-
-  /// Calls `body` with the preparation and the rule's scalars as kernels take them.
-  func withScalars<Result>(
-    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
-  ) rethrows -> Result {
-    try Self.withScalars(of: rule, step, gradientScale, body)
-  }
-
-  private static func withScalars<Rule: UpdateRule, Result>(
-    of rule: Rule, _ step: Int, _ gradientScale: Double,
-    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
-  ) rethrows -> Result {
-    let preparation = Preparation<Float>(rule, gradientScale: gradientScale)
-    let scalars = rule.scalars(at: step)
-    return try withUnsafeBytes(of: preparation) { preparation in
-      try withUnsafeBytes(of: scalars) { scalars in try body(preparation, scalars) }
-    }
-  }
 }
 
 /// An engine's step that failed after the first write.

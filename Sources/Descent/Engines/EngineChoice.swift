@@ -58,25 +58,25 @@ public struct EngineChoice: Sendable {
 
 extension EngineChoice {
   /// The engine, and why it is this one.
-  func engine(for rule: any UpdateRule, count: Int) throws -> (any Engine, String) {
+  func engine(for rule: any UpdateRule, layout: ParameterLayout) throws -> (any Engine, String) {
     switch kind {
     case .automatic:
       let automatic = AutomaticChoice()
-      return (try automatic.choice.engine(for: rule, count: count).0, automatic.reason)
+      return (try automatic.choice.engine(for: rule, layout: layout).0, automatic.reason)
     case .cpu(let options):
-      return (try CPUEngine(rule, count: count, options: options), "asked for")
+      return (try CPUEngine(rule, layout: layout, options: options), "asked for")
     case .reference:
-      return (try ReferenceEngine(rule, count: count), "asked for")
+      return (try ReferenceEngine(rule, layout: layout), "asked for")
     #if OpenCL
     case .device(let device, let shape):
       guard device.isAvailable else {
         throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
       }
       let queue = try CommandQueue(Context(device))
-      let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
+      let engine = try OpenCLEngine(rule, layout: layout, queue: queue, shape: shape)
       return (engine, "asked for")
     case .queue(let queue, let shape):
-      let engine = try OpenCLEngine(rule, count: count, queue: queue, shape: shape)
+      let engine = try OpenCLEngine(rule, layout: layout, queue: queue, shape: shape)
       return (engine, "asked for")
     #endif
     }
@@ -148,6 +148,9 @@ public struct LaunchShape: Hashable, Sendable {
       ? Self(lanes: 16, groupSize: 256) : Self(lanes: 4, groupSize: 256)
     groupSize = min(groupSize, device.maximumWorkGroupSize)
   }
+
+  /// Elements that a group updates.
+  var block: Int { lanes * groupSize }
 
   package func validate(on device: Device) throws {
     guard [1, 2, 4, 8, 16].contains(lanes) else {

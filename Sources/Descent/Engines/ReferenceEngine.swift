@@ -3,27 +3,38 @@ final class ReferenceEngine: Engine {
   let name = "reference"
   private let states: HostStates
 
-  init(_ rule: any UpdateRule, count: Int) throws {
-    states = try HostStates(rule, count: count)
+  private let stretches: [(range: Range<Int>, group: Int)]
+  private let count: Int
+
+  init(_ rule: any UpdateRule, layout: ParameterLayout) throws {
+    states = try HostStates(rule, count: layout.count)
+    (stretches, count) = (layout.stretches, layout.count)
   }
 
-  func update(
-    _ parameters: UnsafeMutableBufferPointer<Float>, _ gradients: UnsafeBufferPointer<Float>,
-    _ step: StepInput
-  ) {
-    guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
-    Self.run(step.rule, x, g, states.arrays, parameters.count, step)
+  func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) {
+    let plan = StepPlan(
+      stretches, parameters: starts(ofPieces: parameters.map(\.count)),
+      gradients: starts(ofPieces: gradients.map(\.count)), states: [0, count])
+    for run in plan.runs where !step.groups.groups[run.group].isFrozen {
+      guard let x = parameters[run.parameters.piece].baseAddress,
+        let g = gradients[run.gradients.piece].baseAddress
+      else { continue }
+      Self.run(
+        step.groups.rules[run.group], step.groups.counts[run.group] + 1, step.gradientScale,
+        x + (run.start - run.parameters.origin), g + (run.start - run.gradients.origin),
+        states.arrays.map { $0 + run.start }, run.count)
+    }
   }
 
   private static func run<T: BinaryFloatingPoint>(
-    _ rule: some UpdateRule, _ x: UnsafeMutablePointer<T>, _ g: UnsafePointer<T>,
-    _ states: [UnsafeMutablePointer<T>], _ count: Int, _ step: StepInput
+    _ rule: some UpdateRule, _ step: Int, _ gradientScale: Double, _ x: UnsafeMutablePointer<T>,
+    _ g: UnsafePointer<T>, _ states: [UnsafeMutablePointer<T>], _ count: Int
   ) {
-    let preparation = Preparation<T>(rule, gradientScale: step.gradientScale)
+    let preparation = Preparation<T>(rule, gradientScale: gradientScale)
     rule.reference(
       ReferenceElements(
         parameters: x, gradients: g, states: states, count: count, preparation: preparation),
-      at: step.step)
+      at: step)
   }
 
   func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {

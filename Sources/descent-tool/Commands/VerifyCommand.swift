@@ -150,7 +150,8 @@ struct VerifyCommand: ParsableCommand {
         var result = Result(
           rule: rule, engine: engine.name, case: variant.name, passed: true)
         do {
-          for (agreement, expected) in zip(agreements, expected) {
+          for (agreement, expected) in zip(agreements + agreements.map(\.cut), expected + expected)
+          {
             let outcome = try agreement.outcome(on: engine.choice)
             result.merge(outcome.difference(from: expected))
             if let bound = engine.pathUlpBound(steps: steps) {

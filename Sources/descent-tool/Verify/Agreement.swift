@@ -10,6 +10,9 @@ struct Agreement {
   let vectors: Vectors
   /// Elements between an aligned address and the vectors' first.
   var offset = 0
+  /// Whether the vector is many tensors of two groups that take turns, and not one.
+  var isCut = false
+  var cut: Agreement { Agreement(variant: variant, vectors: vectors, offset: offset, isCut: true) }
 
   /// The pinned steps' values, made once for many runs.
   struct Vectors {
@@ -67,10 +70,22 @@ struct Agreement {
     memory.indices.count { !range.contains($0) && memory[$0] != Self.guardValue }
   }
 
+  private func layout() throws -> ParameterLayout {
+    guard isCut else { return try ParameterLayout(count: count) }
+    var layout = ParameterLayout()
+    let sizes = [1, 5, 2, 33, 64, 15, 1025, 129]
+    while layout.count < count {
+      let index = layout.tensors.count
+      try layout.append(
+        "\(index)", shape: [min(sizes[index % sizes.count], count - layout.count)],
+        group: index.isMultiple(of: 2) ? "even" : "odd")
+    }
+    return layout
+  }
+
   /// Runs the steps on an engine: over device memory where it has some, else over host memory.
   func outcome(on choice: EngineChoice) throws -> Outcome {
-    let optimizer = try Optimizer(
-      variant.rule, layout: ParameterLayout(count: count), on: choice)
+    let optimizer = try Optimizer(variant.rule, layout: layout(), on: choice)
     #if OpenCL
     if let queue = optimizer.queue { return try onDevice(optimizer, queue) }
     #endif

@@ -1,0 +1,102 @@
+#if OpenCL
+import OpenCLHost
+
+/// A step's launches on a device, each over one piece of every vector.
+struct DevicePlan {
+  enum Work {
+    /// Elements of one group.
+    case flat(count: Int, group: Int)
+    /// Blocks of several, with their number.
+    case table(Buffer<PlacedBlock>, count: Int)
+  }
+
+  struct Launch {
+    let work: Work
+    let parameters: Place
+    let gradients: Place
+    let states: Place
+  }
+
+  /// A piece, and what to add to a block's start to be at its place in the piece. Less than 0 where
+  /// the piece begins later in the layout than the launch counts from.
+  struct Place {
+    let piece: Int
+    let offset: Int
+  }
+
+  let parameters: [Int]
+  let gradients: [Int]
+  let launches: [Launch]
+  let hasFlat: Bool
+  let hasTables: Bool
+
+  /// - Parameters:
+  ///   - parameters: the lengths of the pieces of parameters; so for gradients and states.
+  ///   - block: elements of a work-group.
+  init(
+    _ stretches: [(range: Range<Int>, group: Int)], parameters: [Int], gradients: [Int],
+    states: [Int], block: Int, context: Context
+  ) throws {
+    let plan = StepPlan(
+      stretches, parameters: starts(ofPieces: parameters), gradients: starts(ofPieces: gradients),
+      states: starts(ofPieces: states))
+    (self.parameters, self.gradients) = (parameters, gradients)
+    var launches: [Launch] = []
+    var rest = plan.runs[...]
+    while let first = rest.first {
+      let runs = rest.prefix { $0.isBeside(first) }
+      rest = rest.dropFirst(runs.count)
+      if runs.count == 1 {
+        launches.append(
+          Launch(.flat(count: first.count, group: first.group), first, from: first.start))
+      } else {
+        let blocks = PlacedBlock.covering(runs, block: block)
+        let table = try Buffer(context, copying: blocks)
+        launches.append(Launch(.table(table, count: blocks.count), first, from: 0))
+      }
+    }
+    self.launches = launches
+    hasFlat = launches.contains { if case .flat = $0.work { true } else { false } }
+    hasTables = launches.contains { if case .table = $0.work { true } else { false } }
+  }
+}
+
+extension DevicePlan.Launch {
+  /// A launch that counts elements from `origin` in the layout.
+  init(_ work: DevicePlan.Work, _ run: StepPlan.Run, from origin: Int) {
+    func place(_ place: StepPlan.Place) -> DevicePlan.Place {
+      DevicePlan.Place(piece: place.piece, offset: origin - place.origin)
+    }
+    self.work = work
+    (parameters, gradients) = (place(run.parameters), place(run.gradients))
+    states = place(run.states)
+  }
+}
+
+extension StepPlan.Run {
+  /// Whether both lie in the same pieces.
+  func isBeside(_ other: Self) -> Bool {
+    parameters == other.parameters && gradients == other.gradients && states == other.states
+  }
+}
+
+/// What one work-group of a table's launch updates. update.cl declares the same.
+struct PlacedBlock: BitwiseCopyable, Sendable, Equatable {
+  /// The first element's place in the layout.
+  var start: UInt64
+  var count: UInt32
+  var group: UInt32
+
+  static func covering(_ runs: some Sequence<StepPlan.Run>, block: Int) -> [PlacedBlock] {
+    var blocks: [PlacedBlock] = []
+    for run in runs {
+      for start in stride(from: run.start, to: run.start + run.count, by: block) {
+        let count = min(block, run.start + run.count - start)
+        blocks.append(
+          PlacedBlock(start: UInt64(start), count: UInt32(count), group: UInt32(run.group)))
+      }
+    }
+    return blocks
+  }
+}
+#endif

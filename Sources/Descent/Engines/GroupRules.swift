@@ -1,0 +1,91 @@
+/// The rule as every group of a layout takes it, and how many steps each group has taken.
+///
+/// A class, so that an optimizer counts its steps without a copy of anything.
+final class GroupRules {
+  let names: [String]
+  private(set) var groups: [ParameterGroup]
+  private(set) var rules: [any UpdateRule]
+  /// Steps taken.
+  var counts: [Int]
+
+  /// Throws ``DescentError`` if a group's settings and the rule do not go together.
+  init(_ rule: any UpdateRule, _ layout: ParameterLayout) throws {
+    names = layout.groupNames
+    groups = names.map { layout.group($0) ?? ParameterGroup() }
+    rules = groups.map { $0.applied(to: rule) }
+    counts = Array(repeating: 0, count: names.count)
+    for rule in rules { try rule.validate() }
+  }
+
+  func index(of name: String) throws -> Int {
+    guard let index = names.firstIndex(of: name) else {
+      throw DescentError.unknown(kind: "group", name: name, known: names)
+    }
+    return index
+  }
+
+  /// Replaces a group's settings, once they and what they make of `rule` are found valid.
+  func set(_ index: Int, to group: ParameterGroup, _ rule: any UpdateRule) throws {
+    try group.validate(names[index])
+    let applied = group.applied(to: rule)
+    try applied.validate()
+    groups[index] = group
+    rules[index] = applied
+  }
+
+  /// Takes another rule, or throws and keeps the one before.
+  func follow(_ rule: any UpdateRule) throws {
+    if groups.allSatisfy({ $0 == ParameterGroup() }) {
+      for index in rules.indices { rules[index] = rule }
+      return
+    }
+    let applied = groups.map { $0.applied(to: rule) }
+    for rule in applied { try rule.validate() }
+    rules = applied
+  }
+
+  /// Counts a step of every group that is not frozen.
+  func countStep() {
+    for index in counts.indices where !groups[index].isFrozen { counts[index] += 1 }
+  }
+}
+
+/// What a step has besides the vectors.
+struct StepInput {
+  let groups: GroupRules
+  let gradientScale: Double
+
+  static let preparationSize = MemoryLayout<Preparation<Float>>.size
+
+  /// What ``write(to:stride:)`` writes for each group: preparation, scalars, and four bytes that tell
+  /// whether the group is frozen. update.cl declares the same.
+  static func stride(_ rule: CompiledRule) -> Int { preparationSize + rule.scalarsSize + 4 }
+
+  /// Writes what kernels need to know of each group's coming step, one group after another.
+  func write(to memory: UnsafeMutableRawBufferPointer, stride: Int) {
+    for (index, rule) in groups.rules.enumerated() {
+      let isFrozen: UInt32 = groups.groups[index].isFrozen ? 1 : 0
+      let start = index * stride
+      rule.withScalars(at: groups.counts[index] + 1, gradientScale: gradientScale) {
+        preparation, scalars in
+        memory[start...].copyBytes(from: preparation)
+        memory[(start + preparation.count)...].copyBytes(from: scalars)
+      }
+      memory.storeBytes(of: isFrozen, toByteOffset: start + stride - 4, as: UInt32.self)
+    }
+  }
+}
+
+extension UpdateRule {
+  /// Calls `body` with the preparation and the rule's scalars as kernels take them.
+  func withScalars<Result>(
+    at step: Int, gradientScale: Double,
+    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
+  ) rethrows -> Result {
+    let preparation = Preparation<Float>(self, gradientScale: gradientScale)
+    let scalars = scalars(at: step)
+    return try withUnsafeBytes(of: preparation) { preparation in
+      try withUnsafeBytes(of: scalars) { scalars in try body(preparation, scalars) }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/// Memory for what kernels need of each group, written anew in every step.
+final class GroupValues {
+  let stride: Int
+  let memory: UnsafeMutableRawBufferPointer
+
+  init(_ rule: CompiledRule, groups: Int) {
+    stride = StepInput.stride(rule)
+    memory = .allocate(byteCount: max(1, groups) * stride, alignment: 16)
+  }
+
+  deinit { memory.deallocate() }
+
+  /// For threads, which then count no reference.
+  var layout: Layout { Layout(memory: UnsafeRawBufferPointer(memory), stride: stride) }
+
+  struct Layout {
+    let memory: UnsafeRawBufferPointer
+    let stride: Int
+
+    /// Preparation and scalars of a group, or nil while it is frozen.
+    func of(_ group: Int) -> (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)? {
+      guard let start = memory.baseAddress.map({ $0 + group * stride }),
+        start.load(fromByteOffset: stride - 4, as: UInt32.self) == 0
+      else { return nil }
+      return (start, start + StepInput.preparationSize)
+    }
+  }
+}
+
+/// A plan's runs where any thread can read them.
+final class HostPlan {
+  let parameters: [Int]
+  let gradients: [Int]
+  let runs: UnsafeMutableBufferPointer<StepPlan.Run>
+
+  init(_ layout: ParameterLayout, parameters: [Int], gradients: [Int]) {
+    let plan = StepPlan(
+      layout.stretches, parameters: starts(ofPieces: parameters),
+      gradients: starts(ofPieces: gradients), states: [0, layout.count])
+    (self.parameters, self.gradients) = (plan.parameters, plan.gradients)
+    runs = .allocate(capacity: plan.runs.count)
+    _ = runs.initialize(from: plan.runs)
+  }
+
+  deinit { runs.deallocate() }
+
+  func fits(_ parameters: HostPieces, _ gradients: HostPieces) -> Bool {
+    Self.fits(parameters, self.parameters) && Self.fits(gradients, self.gradients)
+  }
+
+  private static func fits(_ pieces: HostPieces, _ starts: [Int]) -> Bool {
+    guard pieces.count + 1 == starts.count else { return false }
+    for (index, piece) in pieces.enumerated()
+    where starts[index + 1] - starts[index] != piece.count { return false }
+    return true
+  }
+}
+
+/// One step's pass over memory, any part of which any thread can run.
+struct Pass {
+  let update: CompiledUpdate
+  let parameters: HostPieces
+  let gradients: HostPieces
+  let states: UnsafePointer<UnsafeMutablePointer<Float>?>
+  let stateCount: Int
+  let count: Int
+  let block: Int
+  let runs: UnsafeMutableBufferPointer<StepPlan.Run>
+  let values: GroupValues.Layout
+
+  func runBlock(_ index: Int) {
+    let start = index * block
+    run(start..<min(start + block, count))
+  }
+
+  /// Every run's part of the range.
+  func run(_ range: Range<Int>) {
+    var index = StepPlan.firstRun(behind: range.lowerBound, in: runs)
+    withUnsafeTemporaryAllocation(
+      of: UnsafeMutablePointer<Float>?.self, capacity: stateCount + 1
+    ) { shifted in
+      while index < runs.count, runs[index].start < range.upperBound {
+        let run = runs[index]
+        index += 1
+        let start = max(run.start, range.lowerBound)
+        let end = min(run.start + run.count, range.upperBound)
+        guard let values = values.of(run.group),
+          let x = parameters[run.parameters.piece].baseAddress,
+          let g = gradients[run.gradients.piece].baseAddress
+        else { continue }
+        for index in 0..<stateCount { shifted[index] = states[index].map { $0 + start } }
+        update(
+          x + (start - run.parameters.origin), g + (start - run.gradients.origin),
+          shifted.baseAddress, end - start, values.preparation, values.scalars)
+      }
+    }
+  }
+}

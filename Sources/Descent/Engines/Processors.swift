@@ -1,0 +1,21 @@
+internal import DescentKernels
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// How many processors this process may use: its affinity, or a container's quota if that is less.
+func usableProcessors() -> Int { Int(descent_processors()) }
+
+/// What the environment variable `DESCENT_THREADS` says, nil where it is not set. Throws
+/// ``DescentError`` unless it is a whole number from 1 up.
+func threadsAskedFor() throws -> Int? {
+  guard let text = getenv("DESCENT_THREADS").map({ String(cString: $0) }) else { return nil }
+  guard let threads = Int(text), threads >= 1 else {
+    throw DescentError.unsupported(
+      "DESCENT_THREADS is \"\(text)\"; allowed is a whole number from 1 up")
+  }
+  return threads
+}

@@ -1,0 +1,78 @@
+/// How a step is cut into runs: stretches of elements that share a group and lie together in every
+/// vector. Parameters and gradients may each come in pieces of memory, cut anywhere; states may be
+/// segments. A plan depends on the pieces' lengths alone, so it serves all steps of a configuration.
+struct StepPlan {
+  struct Run: Equatable {
+    /// The first element's place in the layout.
+    var start: Int
+    var count: Int
+    /// The place of the group in the layout's list.
+    var group: Int
+    var parameters: Place
+    var gradients: Place
+    var states: Place
+  }
+
+  /// Which piece of a vector a run lies in, and where in the layout that piece begins.
+  struct Place: Equatable {
+    var piece = 0
+    var origin = 0
+
+    /// Moves on to the piece that holds the element, and says where that ends; empty pieces hold
+    /// none.
+    mutating func advance(to element: Int, in starts: [Int]) -> Int {
+      while starts[piece + 1] <= element { piece += 1 }
+      origin = starts[piece]
+      return starts[piece + 1]
+    }
+  }
+
+  /// Where the pieces of each vector begin in the layout; one more at the end.
+  let parameters: [Int]
+  let gradients: [Int]
+  let states: [Int]
+  /// In the order of the layout.
+  let runs: [Run]
+
+  init(
+    _ stretches: [(range: Range<Int>, group: Int)], parameters: [Int], gradients: [Int],
+    states: [Int]
+  ) {
+    (self.parameters, self.gradients, self.states) = (parameters, gradients, states)
+    var runs: [Run] = []
+    var (x, g, s) = (Place(), Place(), Place())
+    for (range, group) in stretches {
+      var start = range.lowerBound
+      while start < range.upperBound {
+        let end = min(
+          range.upperBound, x.advance(to: start, in: parameters),
+          g.advance(to: start, in: gradients),
+          s.advance(to: start, in: states))
+        runs.append(
+          Run(
+            start: start, count: end - start, group: group, parameters: x, gradients: g, states: s))
+        start = end
+      }
+    }
+    self.runs = runs
+  }
+
+  /// The index of the first run that ends behind `element`.
+  static func firstRun(behind element: Int, in runs: UnsafeMutableBufferPointer<Run>) -> Int {
+    var (low, high) = (0, runs.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if runs[middle].start + runs[middle].count > element {
+        high = middle
+      } else {
+        low = middle + 1
+      }
+    }
+    return low
+  }
+}
+
+/// Where pieces begin that have these lengths; one more at the end.
+func starts(ofPieces counts: some Sequence<Int>) -> [Int] {
+  counts.reduce(into: [0]) { starts, count in starts.append(starts[starts.count - 1] + count) }
+}

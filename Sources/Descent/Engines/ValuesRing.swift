@@ -1,0 +1,49 @@
+#if OpenCL
+import OpenCLHost
+
+/// What kernels need of each group, on its way to the device: one slot for each step in flight.
+final class ValuesRing {
+  /// How many steps may be in flight; the next one waits for the oldest.
+  static let slots = 32
+
+  let buffer: Buffer<UInt8>
+  private let host: UnsafeMutableRawBufferPointer
+  private let size: Int
+  private var users = [Event?](repeating: nil, count: slots)
+  private var next = 0
+
+  init(_ context: Context, bytesPerSlot: Int) throws {
+    size = bytesPerSlot
+    buffer = try Buffer(context, count: Self.slots * size)
+    host = .allocate(byteCount: Self.slots * size, alignment: 16)
+  }
+
+  deinit {
+    // The driver may still be copying from the slots.
+    for event in users { try? event?.wait() }
+    host.deallocate()
+  }
+
+  /// Takes the oldest slot, once its step is over, has `fill` write it, and sends it to the device.
+  ///
+  /// - Returns: the slot, and the transfer's event.
+  func send(
+    on queue: CommandQueue, after events: [Event], _ fill: (UnsafeMutableRawBufferPointer) -> Void
+  ) throws -> (slot: Int, event: Event) {
+    let slot = next
+    // A failed step surfaces at its own event; the slot is free either way.
+    try? users[slot]?.wait()
+    let memory = UnsafeMutableRawBufferPointer(rebasing: host[slot * size..<(slot + 1) * size])
+    fill(memory)
+    let event = try buffer.enqueueWrite(
+      UnsafeBufferPointer(memory.bindMemory(to: UInt8.self)), at: slot * size, on: queue,
+      after: events)
+    users[slot] = event
+    next = (slot + 1) % Self.slots
+    return (slot, event)
+  }
+
+  /// Keeps the slot until the event that reads it is complete.
+  func use(_ slot: Int, until event: Event) { users[slot] = event }
+}
+#endif

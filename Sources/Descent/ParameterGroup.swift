@@ -1,0 +1,47 @@
+/// What tensors of one group do otherwise than the rule says.
+///
+/// ```swift
+/// try layout.append("bias", shape: [768], group: "no decay")
+/// try layout.setGroup("no decay", to: ParameterGroup(weightDecay: 0))
+/// ```
+public struct ParameterGroup: Hashable, Codable, Sendable {
+  /// The group of tensors that name none.
+  public static let defaultName = "default"
+
+  /// Multiplies the rule's learning rate.
+  public var learningRateFactor: Double
+
+  /// Takes the place of the rule's λ; nil leaves it.
+  public var weightDecay: Double?
+
+  /// Whether parameters and states stay as they are. A frozen group counts no steps: unfrozen later,
+  /// its bias correction begins where it stopped.
+  public var isFrozen: Bool
+
+  public init(learningRateFactor: Double = 1, weightDecay: Double? = nil, isFrozen: Bool = false) {
+    self.learningRateFactor = learningRateFactor
+    self.weightDecay = weightDecay
+    self.isFrozen = isFrozen
+  }
+
+  /// The rule as this group takes it.
+  func applied(to rule: any UpdateRule) -> any UpdateRule {
+    var rule = rule
+    rule.learningRate *= learningRateFactor
+    if let weightDecay { rule.weightDecay = weightDecay }
+    return rule
+  }
+
+  /// Throws ``DescentError/group(name:reason:)`` for a number that cannot be.
+  func validate(_ name: String) throws {
+    guard learningRateFactor.isFinite, learningRateFactor >= 0 else {
+      throw DescentError.group(
+        name: name,
+        reason: "learningRateFactor is \(learningRateFactor); allowed is finite and at least 0")
+    }
+    if let weightDecay, !(weightDecay.isFinite && weightDecay >= 0) {
+      throw DescentError.group(
+        name: name, reason: "weightDecay is \(weightDecay); allowed is finite and at least 0")
+    }
+  }
+}
