@@ -4,10 +4,11 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
-.PHONY: help run test lint check-kernels check-arm bench clean
+.PHONY: help run test test-huge lint check-kernels check-arm bench clean
 help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
 	@echo "make test           all tests, with OpenCL and without"
+	@echo "make test-huge      vectors longer than 32 bits count and than one allocation; 12 GB of memory"
 	@echo "make lint           formatting, imports, kernels' syntax"
 	@echo "make check-kernels  every kernel under oclgrind"
 	@echo "make check-arm      the CPU rules on emulated arm64"
@@ -26,6 +27,12 @@ test:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
 	$(SWIFT) test -c release -Xswiftc -enable-testing --scratch-path .build-test
 	$(SWIFT) test --disable-default-traits --scratch-path .build-notraits
+
+# The limit makes PoCL report a small device, so that a vector needs many allocations.
+test-huge:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
+	DESCENT_HUGE=1 POCL_MEMORY_LIMIT=1 $(SWIFT) test -c release -Xswiftc -enable-testing \
+	  --scratch-path .build-test --filter HugeTests
 
 lint:
 	$(SWIFT) format lint --strict -r Package.swift Sources Tests Snippets Benchmarks/Package.swift Benchmarks/Sources
