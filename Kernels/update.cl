@@ -3,7 +3,10 @@
 // the block, 32-bit inside it.
 //
 // Without TABLE the blocks cover `count` elements of one group of parameters. With it, each block
-// says where it lies and which group it follows, so that one launch updates a whole model.
+// says where it lies and which group it follows, so that one launch updates a whole model. With
+// CONTROLLED too, the device itself has decided whether the step is taken, by how much each gradient is
+// clipped and which step it is; the groups' values are there for every step that it may be. With
+// ZEROING the gradient is 0 afterwards, whatever was decided.
 //
 // The offsets move the three kinds of vectors against the blocks; they may wrap around.
 #define BLOCK (GROUP * LANES)
@@ -24,11 +27,20 @@
 #define PLACE(i) , state##i + statesOffset + at
 #define LOAD_STATE(i) state[i] = LOAD(state##i);
 #define STORE_STATE(i) STORE(state[i], state##i);
+#ifdef ZEROING
+#define GRADIENT global float
+#define ZERO(at) STORE((lanes)(0.0f), at)
+#define ZERO_PART(at, left) store_part((lanes)(0.0f), at, left)
+#else
+#define GRADIENT const global float
+#define ZERO(at)
+#define ZERO_PART(at, left)
+#endif
 #define LOAD_STATE_PART(i) state[i] = load_part(state##i, left);
 #define STORE_STATE_PART(i) store_part(state[i], state##i, left);
 
 static void update_lanes(preparation p, scalars s, global float *restrict to,
-                         const global float *restrict from EACH_STATE(ARGUMENT)) {
+                         GRADIENT *restrict from EACH_STATE(ARGUMENT)) {
   lanes state[STATES + 1];
   lanes x = LOAD(to);
   lanes g = LOAD(from);
@@ -37,11 +49,12 @@ static void update_lanes(preparation p, scalars s, global float *restrict to,
   rule(&x, g, state, s);
   STORE(x, to);
   EACH_STATE(STORE_STATE)
+  ZERO(from);
 }
 
 // The last lanes of a block, of which `left` are elements.
 static void update_part(uint left, preparation p, scalars s, global float *restrict to,
-                        const global float *restrict from EACH_STATE(ARGUMENT)) {
+                        GRADIENT *restrict from EACH_STATE(ARGUMENT)) {
   lanes state[STATES + 1];
   lanes x = load_part(to, left);
   lanes g = load_part(from, left);
@@ -50,6 +63,7 @@ static void update_part(uint left, preparation p, scalars s, global float *restr
   rule(&x, g, state, s);
   store_part(x, to, left);
   EACH_STATE(STORE_STATE_PART)
+  ZERO_PART(from, left);
 }
 
 #ifdef TABLE
@@ -57,6 +71,8 @@ static void update_part(uint left, preparation p, scalars s, global float *restr
 typedef struct {
   ulong start;
   uint count, group;
+  uint set;  // which of the coefficients clips it
+  uint unused;
 } placed_block;
 
 // The same in Swift: Sources/Descent/Engines/GroupRules.swift
@@ -71,28 +87,50 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
 #ifdef TABLE
     const global placed_block *restrict blocks, const global group_values *restrict groups,
     const uint firstGroup,
+#ifdef CONTROLLED
+    const uint groupCount, const uint confirmed, const global control *restrict now,
+    const global float *restrict coefficients,
+#endif
 #else
     const ulong count, const preparation p, const scalars s,
 #endif
     global float *restrict parameters, const ulong parametersOffset,
-    const global float *restrict gradients, const ulong gradientsOffset,
+    GRADIENT *restrict gradients, const ulong gradientsOffset,
     const ulong statesOffset EACH_STATE(ARGUMENT)) {
   const uint inside = (uint)get_local_id(0) * LANES;
 #ifdef TABLE
   const placed_block own = blocks[get_group_id(0)];
-  const group_values values = groups[firstGroup + own.group];
-  if (values.isFrozen) return;
-  const preparation p = values.p;
-  const scalars s = values.s;
   const ulong start = own.start;
   const uint size = own.count;
+#ifdef CONTROLLED
+  const uint row = firstGroup + (now->before - confirmed) * groupCount;
+  const group_values values = groups[row + own.group];
+  const bool isIdle = values.isFrozen || now->isSkipped;
+#else
+  const group_values values = groups[firstGroup + own.group];
+  const bool isIdle = values.isFrozen;
+#endif
+  preparation p = values.p;
+  const scalars s = values.s;
+#ifdef CONTROLLED
+  p.gradientScale = p.gradientScale * now->inverse * coefficients[own.set];
+#endif
 #else
   const ulong start = (ulong)get_group_id(0) * BLOCK;
   const uint size = count - start < BLOCK ? (uint)(count - start) : BLOCK;
 #endif
   const ulong at = start + inside;
   global float *to = parameters + parametersOffset + at;
-  const global float *from = gradients + gradientsOffset + at;
+  GRADIENT *from = gradients + gradientsOffset + at;
+#ifdef TABLE
+  if (isIdle) {
+    if (inside + LANES <= size)
+      ZERO(from);
+    else if (inside < size)
+      ZERO_PART(from, size - inside);
+    return;
+  }
+#endif
   // The same for the whole group, so that full blocks ask no item.
   if (size == BLOCK)
     update_lanes(p, s, to, from EACH_STATE(PLACE));

@@ -34,15 +34,15 @@ checked=0
 failed=0
 while read -r _ name file states variant; do
   # The programs that UpdatePrograms.swift puts together.
-  for part in rules/list.inc lanes.cl prepare.cl "rules/$file" update.cl; do
+  for part in rules/list.inc lanes.cl prepare.cl norm.cl "rules/$file" update.cl; do
     printf '#line 1 "Kernels/%s"\n' "$part"
     cat "Kernels/$part"
   done >"$work/program.cl"
   for lanes in 1 2 4 8 16; do
-    for blocks in "" -DTABLE; do
-      "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror "-DLANES=$lanes" -DGROUP=64 \
-        "-DSTATES=$states" "-DVARIANT=$variant" $blocks "$work/program.cl" || {
-        echo "$name at $lanes lanes is not valid OpenCL C 1.2 $blocks" >&2
+    for options in "" -DTABLE "-DTABLE -DCONTROLLED -DZEROING"; do
+      "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" -DGROUP=64 \
+        "-DSTATES=$states" "-DVARIANT=$variant" $options "$work/program.cl" || {
+        echo "$name at $lanes lanes is not valid OpenCL C 1.2 $options" >&2
         failed=1
       }
       checked=$((checked + 1))

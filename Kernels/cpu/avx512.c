@@ -9,6 +9,7 @@
 // clang-format on
 #include "names.h"
 #include "lanes.h"
+#include "norm.inc"
 
 #include "../rules/list.inc"
 #pragma clang attribute pop

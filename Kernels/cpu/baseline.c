@@ -5,5 +5,6 @@
 
 #include "names.h"
 #include "lanes.h"
+#include "norm.inc"
 
 #include "../rules/list.inc"

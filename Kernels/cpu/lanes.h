@@ -6,6 +6,8 @@
 typedef float lanes __attribute__((ext_vector_type(LANES)));
 
 #define sqrt __builtin_elementwise_sqrt
+#undef INFINITY
+#define INFINITY __builtin_inff()
 
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
 

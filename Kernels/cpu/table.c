@@ -28,12 +28,18 @@ static const char lanesText[] = {
 static const char prepareText[] = {
 #embed "../prepare.cl"
     , 0};
+static const char normText[] = {
+#embed "../norm.cl"
+    , 0};
+static const char normKernelsText[] = {
+#embed "../norm_kernels.cl"
+    , 0};
 static const char updateText[] = {
 #embed "../update.cl"
     , 0};
 
 descent_texts descent_program_texts(void) {
-  return (descent_texts){options, lanesText, prepareText, updateText};
+  return (descent_texts){options, lanesText, prepareText, updateText, normText, normKernelsText};
 }
 
 int descent_preparation_size(void) { return sizeof(preparation); }

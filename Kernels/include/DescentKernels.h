@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "DescentNorm.h"
+
 // Updates `count` elements in place. `states` holds as many arrays as the rule keeps states;
 // `preparation` and `scalars` are the structures that prepare.cl and the rule's file declare.
 typedef void descent_update(float *parameters, const float *gradients, float *const *states,
@@ -25,7 +27,7 @@ const descent_rule *descent_rules(int *count);
 
 // What stands around a rule's text in an OpenCL program: options, lanes, prepare; then update.
 typedef struct {
-  const char *options, *lanes, *prepare, *update;
+  const char *options, *lanes, *prepare, *update, *norm, *normKernels;
 } descent_texts;
 descent_texts descent_program_texts(void);
 

@@ -29,14 +29,41 @@ public final class Optimizer {
   /// Why this engine, in a sentence.
   public let engineReason: String
 
-  /// How many steps have been taken. Bias corrections follow from it.
-  public private(set) var stepCount = 0
+  /// How many steps have been taken; a skipped one is none. Bias corrections follow from it. Waits for
+  /// enqueued steps that may be skipped; one that failed throws at the next call that throws.
+  public var stepCount: Int {
+    try? collect(wait: true)
+    return appliedSteps
+  }
+
+  /// How many steps were skipped since the beginning or a restored state, because their gradient was not
+  /// finite. Waits as ``stepCount``.
+  public var skippedStepCount: Int {
+    try? collect(wait: true)
+    return skippedSteps
+  }
+
+  /// How gradients are clipped from the next step on, in groups that do not say otherwise. A wrong limit
+  /// is refused by that step.
+  public var clipping: Clipping? {
+    didSet { controlIsChecked = false }
+  }
+
+  /// Whether a step with a gradient that is not finite, once it is scaled, leaves parameters, states and
+  /// step count as they were. Norm clipping and a loss scale skip such steps in any case.
+  public var skipsNonFinite = false {
+    didSet { controlIsChecked = false }
+  }
 
   /// The states that the rule keeps, by name.
   public let stateNames: [String]
 
   let engine: any Engine
-  private let groups: GroupRules
+  let groups: GroupRules
+  private var appliedSteps = 0
+  private var skippedSteps = 0
+  private var control = StepControl()
+  private var controlIsChecked = false
   /// The vectors whose pieces were last found not to overlap.
   private var apart = PieceCheck()
   /// The rule that the states belong to.
@@ -97,6 +124,28 @@ public final class Optimizer {
     }
   }
 
+  /// Updates all parameters from all gradients, and leaves every gradient 0, also after a step that was
+  /// skipped: in the same pass over memory. Otherwise as
+  /// ``step(_:gradients:gradientScale:)-([Float],_,_)``.
+  public func step(
+    _ parameters: inout [Float], zeroing gradients: inout [Float], gradientScale: Double = 1
+  ) throws {
+    try parameters.withUnsafeMutableBufferPointer { parameters in
+      try gradients.withUnsafeMutableBufferPointer { gradients in
+        try step(parameters, zeroing: gradients, gradientScale: gradientScale)
+      }
+    }
+  }
+
+  /// Updates memory of any alignment, and leaves every gradient 0. The two must not overlap. Otherwise as
+  /// ``step(_:zeroing:gradientScale:)-([Float],_,_)``.
+  public func step(
+    _ parameters: UnsafeMutableBufferPointer<Float>,
+    zeroing gradients: UnsafeMutableBufferPointer<Float>, gradientScale: Double = 1
+  ) throws {
+    try withPieces(parameters, gradients) { try step($0, $1, gradientScale, zeroes: true) }
+  }
+
   /// Updates memory that a span lends: `step(parameters.mutableSpan, gradients: gradients.span)`.
   /// Otherwise as ``step(_:gradients:gradientScale:)-([Float],_,_)``.
   public func step(
@@ -115,11 +164,18 @@ public final class Optimizer {
     _ parameters: UnsafeMutableBufferPointer<Float>, gradients: UnsafeBufferPointer<Float>,
     gradientScale: Double = 1
   ) throws {
+    try withPieces(parameters, UnsafeMutableBufferPointer(mutating: gradients)) {
+      try step($0, $1, gradientScale, zeroes: false)
+    }
+  }
+
+  private func withPieces(
+    _ parameters: UnsafeMutableBufferPointer<Float>,
+    _ gradients: UnsafeMutableBufferPointer<Float>, _ body: (HostPieces, HostPieces) throws -> Void
+  ) rethrows {
     try withUnsafePointer(to: parameters) { parameters in
-      try withUnsafePointer(to: UnsafeMutableBufferPointer(mutating: gradients)) { gradients in
-        try step(
-          HostPieces(start: parameters, count: 1), HostPieces(start: gradients, count: 1),
-          gradientScale)
+      try withUnsafePointer(to: gradients) { gradients in
+        try body(HostPieces(start: parameters, count: 1), HostPieces(start: gradients, count: 1))
       }
     }
   }
@@ -133,35 +189,65 @@ public final class Optimizer {
   ) throws {
     try parameters.withUnsafeBufferPointer { parameters in
       try gradients.map { UnsafeMutableBufferPointer(mutating: $0) }
-        .withUnsafeBufferPointer { gradients in try step(parameters, gradients, gradientScale) }
+        .withUnsafeBufferPointer { gradients in
+          try step(parameters, gradients, gradientScale, zeroes: false)
+        }
+    }
+  }
+
+  /// The same, and leaves every gradient 0.
+  public func step(
+    _ parameters: [UnsafeMutableBufferPointer<Float>],
+    zeroing gradients: [UnsafeMutableBufferPointer<Float>], gradientScale: Double = 1
+  ) throws {
+    try parameters.withUnsafeBufferPointer { parameters in
+      try gradients.withUnsafeBufferPointer { gradients in
+        try step(parameters, gradients, gradientScale, zeroes: true)
+      }
     }
   }
 
   private func step(
-    _ parameters: HostPieces, _ gradients: HostPieces, _ gradientScale: Double
+    _ parameters: HostPieces, _ gradients: HostPieces, _ gradientScale: Double, zeroes: Bool
   ) throws {
     try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check(parameters, gradients)
-    try take(gradientScale) { input in try engine.update(parameters, gradients, input) }
+    try take(gradientScale, zeroes: zeroes) { try engine.update(parameters, gradients, $0) }
+    try collect(wait: true)
   }
 
   /// Checks that a step may be taken, takes it in the default floating-point environment, counts it.
-  private func take<Result>(
-    _ gradientScale: Double, _ update: (StepInput) throws -> Result
+  func take<Result>(
+    _ gradientScale: Double, zeroes: Bool, _ update: (StepInput) throws -> Result
   ) throws -> Result {
     try checkStates()
     if isSettled { throw DescentError.settled }
     if !ruleIsChecked { try checkRule(after: lastRule) }
+    if !controlIsChecked { try checkControl() }
     try checkScale(gradientScale)
-    let input = StepInput(groups: groups, gradientScale: gradientScale)
+    // What the engine decides it tells of later; all else is counted here and now.
+    try collect(wait: !control.looks)
+    let input = StepInput(
+      groups: groups, gradientScale: gradientScale, control: control, zeroes: zeroes)
     let result = try markingTornSteps { try withDefaultFloatingPoint { try update(input) } }
-    stepCount += 1
-    groups.countStep()
+    if !control.looks { count(DecidedSteps(applied: 1)) }
     lastRule = rule
     // Where a rule cannot follow itself, as with a γ announced to change, it is looked at again.
     ruleIsChecked = (try? Self.validate(rule, after: rule)) != nil
     return result
+  }
+
+  /// Counts the steps that were decided since the last call; with `wait`, all.
+  private func collect(wait: Bool) throws {
+    if wait && engine.stepsInFlight == 0 { return count(try engine.collect(wait: false)) }
+    count(try markingTornSteps { try engine.collect(wait: wait) })
+  }
+
+  private func count(_ steps: DecidedSteps) {
+    appliedSteps += steps.applied
+    skippedSteps += steps.skipped
+    groups.count(steps.applied)
   }
 
   /// Throws if an earlier step left the states half updated.
@@ -199,6 +285,16 @@ public final class Optimizer {
 
   private static func validate<Rule: UpdateRule>(_ rule: Rule, after last: any UpdateRule) throws {
     if let last = last as? Rule { try rule.validate(after: last) }
+  }
+
+  /// Throws unless clipping and the loss scale can be, and puts together what steps do beside the update.
+  private func checkControl() throws {
+    try clipping?.validate()
+    control.clipping = clipping
+    control.skipsNonFinite = skipsNonFinite
+    control.groupClipping = groups.groups.map(\.clipping)
+    control.isFrozen = groups.groups.map(\.isFrozen)
+    controlIsChecked = true
   }
 
   private func checkCount(_ what: String, _ given: Int) throws {
@@ -286,7 +382,8 @@ public final class Optimizer {
   }
 
   private func begin(at count: Int) {
-    stepCount = count
+    appliedSteps = count
+    skippedSteps = 0
     for index in groups.counts.indices { groups.counts[index] = count }
     tornReason = nil
     isSettled = false
@@ -329,12 +426,50 @@ extension Optimizer {
   /// or whether it is frozen. Throws ``DescentError``, and changes nothing, if there is no group of
   /// that name or a number cannot be.
   public func setGroup(_ name: String, to group: ParameterGroup) throws {
-    try groups.set(groups.index(of: name), to: group, rule)
+    let index = try groups.index(of: name)
+    // A step in flight counts for the groups as they were when it was enqueued.
+    try collect(wait: true)
+    try groups.set(index, to: group, rule)
+    controlIsChecked = false
   }
 
   /// How many steps a group has taken: fewer than ``stepCount`` if it was frozen for some.
   public func stepCount(ofGroup name: String) throws -> Int {
-    groups.counts[try groups.index(of: name)]
+    try collect(wait: true)
+    return groups.counts[try groups.index(of: name)]
+  }
+}
+
+// MARK: Norm and loss scale
+
+extension Optimizer {
+  /// The norm of the last step's gradient as it was given, before any scale, over all tensors that were
+  /// not frozen; ∞ or NaN where the gradient was. nil if that step did not look at its gradient. The same
+  /// number on every engine. Waits for the step.
+  public var lastNorm: Double? {
+    get throws {
+      guard control.looks, controlIsChecked else { return nil }
+      return try markingTornSteps { try engine.lastDecision().norm }
+    }
+  }
+
+  /// The loss scale after the last step; nil where there is none. Waits for that step.
+  public var lossScale: LossScale? {
+    get throws {
+      guard var scale = control.lossScale else { return nil }
+      let last = try markingTornSteps { try engine.lastDecision() }
+      (scale.scale, scale.stepsSinceChange) = (last.lossScale, last.stepsSinceChange)
+      return scale
+    }
+  }
+
+  /// Sets a loss scale that every step divides out of its gradients, and that follows what it finds; nil
+  /// takes it away. `gradientScale` multiplies beside it. Waits for enqueued steps.
+  public func setLossScale(_ scale: LossScale?) throws {
+    try scale?.validate()
+    try collect(wait: true)
+    try engine.setLossScale(scale)
+    control.lossScale = scale
   }
 }
 
@@ -402,6 +537,7 @@ extension Optimizer {
   /// - Parameters:
   ///   - parameters: `layout.count` elements, in the context of ``queue``.
   ///   - gradients: lie the same way. The two must not overlap.
+  ///   - zeroing: whether the gradients are 0 after the step, also after one that was skipped.
   ///   - after: what the step waits for, beyond what is in ``queue`` already.
   /// The step counts as taken. If its event fails, the next call that needs the states throws the
   /// event's error, and the optimizer refuses to go on until it is reset or a state is restored.
@@ -411,10 +547,11 @@ extension Optimizer {
   @discardableResult
   public func enqueueStep(
     _ parameters: BufferSlice<Float>, gradients: BufferSlice<Float>, gradientScale: Double = 1,
-    after events: [Event] = []
+    zeroing: Bool = false, after events: [Event] = []
   ) throws -> Event {
     try enqueueStep(
-      [parameters], gradients: [gradients], gradientScale: gradientScale, after: events)
+      [parameters], gradients: [gradients], gradientScale: gradientScale, zeroing: zeroing,
+      after: events)
   }
 
   /// Enqueues a step over vectors that lie in several buffers, tensor after tensor or cut anywhere: the
@@ -423,7 +560,7 @@ extension Optimizer {
   @discardableResult
   public func enqueueStep(
     _ parameters: [BufferSlice<Float>], gradients: [BufferSlice<Float>],
-    gradientScale: Double = 1, after events: [Event] = []
+    gradientScale: Double = 1, zeroing: Bool = false, after events: [Event] = []
   ) throws -> Event {
     guard let engine = engine as? OpenCLEngine else {
       throw DescentError.unsupported(
@@ -437,7 +574,7 @@ extension Optimizer {
         throw OpenCLUsageError.otherContext(what: what, than: "optimizer")
       }
     }
-    return try take(gradientScale) { input in
+    return try take(gradientScale, zeroes: zeroing) { input in
       try engine.enqueue(parameters, gradients, input, after: events)
     }
   }
@@ -446,10 +583,11 @@ extension Optimizer {
   @discardableResult
   public func enqueueStep(
     _ parameters: Buffer<Float>, gradients: Buffer<Float>, gradientScale: Double = 1,
-    after events: [Event] = []
+    zeroing: Bool = false, after events: [Event] = []
   ) throws -> Event {
     try enqueueStep(
-      parameters.whole, gradients: gradients.whole, gradientScale: gradientScale, after: events)
+      parameters.whole, gradients: gradients.whole, gradientScale: gradientScale, zeroing: zeroing,
+      after: events)
   }
 }
 #endif

@@ -18,10 +18,17 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
   /// its bias correction begins where it stopped.
   public var isFrozen: Bool
 
-  public init(learningRateFactor: Double = 1, weightDecay: Double? = nil, isFrozen: Bool = false) {
+  /// How the group's gradients are clipped, apart from all others; nil follows the optimizer.
+  public var clipping: Clipping?
+
+  public init(
+    learningRateFactor: Double = 1, weightDecay: Double? = nil, isFrozen: Bool = false,
+    clipping: Clipping? = nil
+  ) {
     self.learningRateFactor = learningRateFactor
     self.weightDecay = weightDecay
     self.isFrozen = isFrozen
+    self.clipping = clipping
   }
 
   /// The rule as this group takes it.
@@ -39,6 +46,7 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
         name: name,
         reason: "learningRateFactor is \(learningRateFactor); allowed is finite and at least 0")
     }
+    try clipping?.validate()
     if let weightDecay, !(weightDecay.isFinite && weightDecay >= 0) {
       throw DescentError.group(
         name: name, reason: "weightDecay is \(weightDecay); allowed is finite and at least 0")

@@ -147,19 +147,31 @@ extension ParameterLayout {
     }
   }
 
-  /// Stretches of elements of one group, each as long as can be, by the group's place in
-  /// ``groupNames``.
-  var stretches: [(range: Range<Int>, group: Int)] {
+  /// Elements that lie together and are treated alike.
+  struct Stretch: Equatable {
+    var range: Range<Int>
+    /// The group's place in ``groupNames``.
+    var group: Int
+    /// Which of the step's clipping coefficients they have.
+    var set: Int
+
+    /// Whether `next` goes on where this ends, and alike.
+    func continues(with next: Stretch) -> Bool {
+      group == next.group && set == next.set && range.upperBound == next.range.lowerBound
+    }
+  }
+
+  /// Stretches as long as can be. `sets` gives a clipping set for each tensor.
+  func stretches(sets: [Int]? = nil) -> [Stretch] {
     let indices = Dictionary(uniqueKeysWithValues: zip(groupNames, groupNames.indices))
-    var result: [(range: Range<Int>, group: Int)] = []
-    for tensor in tensors where tensor.count > 0 {
+    var result: [Stretch] = []
+    for (index, tensor) in tensors.enumerated() where tensor.count > 0 {
       guard let group = indices[tensor.group] else { continue }
-      if let last = result.last, last.group == group,
-        last.range.upperBound == tensor.range.lowerBound
-      {
-        result[result.count - 1].range = last.range.lowerBound..<tensor.range.upperBound
+      let own = Stretch(range: tensor.range, group: group, set: sets?[index] ?? 0)
+      if let last = result.last, last.continues(with: own) {
+        result[result.count - 1].range = last.range.lowerBound..<own.range.upperBound
       } else {
-        result.append((tensor.range, group))
+        result.append(own)
       }
     }
     return result

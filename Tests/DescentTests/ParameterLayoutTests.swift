@@ -60,7 +60,7 @@ import Testing
     #expect(layout.groupNames == ["default", "vectors"] && layout.group("bias") == nil)
     #expect(layout.tensors.map(\.group) == ["default", "vectors", "vectors"])
     // Neighbours of one group are one stretch.
-    #expect(layout.stretches.map(\.range) == [0..<4, 4..<9])
+    #expect(layout.stretches().map(\.range) == [0..<4, 4..<9])
   }
 
   @Test("a size of 0 makes a tensor empty, however large the others")

@@ -1,3 +1,5 @@
+internal import DescentKernels
+
 /// How the CPU engine runs. None of it changes a bit of the result.
 struct CPUOptions: Sendable {
   /// nil: what `DESCENT_THREADS` says, or else as many as this process may use.
@@ -14,11 +16,15 @@ final class CPUEngine: Engine {
   let name: String
   private let states: HostStates
   private let update: CompiledUpdate
+  private let tile: CompiledTile
   private let pool: WorkerPool?
   private let block: Int
   private let layout: ParameterLayout
   private let values: GroupValues
   private var plan: HostPlan
+  private var norm: HostNorm?
+  private var control = descent_control(lossScale: nil)
+  private var decided = DecidedSteps()
 
   init(_ rule: any UpdateRule, layout: ParameterLayout, options: CPUOptions) throws {
     let instructions = options.instructions ?? .best
@@ -32,11 +38,12 @@ final class CPUEngine: Engine {
       throw DescentError.unsupported("the CPU engine needs at least 1 thread, not \(threads)")
     }
     self.update = update
+    tile = instructions.tile
     self.layout = layout
     let count = layout.count
     states = try HostStates(rule, count: count)
     values = GroupValues(compiled, groups: layout.groupNames.count)
-    plan = HostPlan(layout, parameters: [count], gradients: [count])
+    plan = HostPlan(layout, nil, parameters: [count], gradients: [count])
     // Threads that never get a block would only wait.
     let useful = count < 4 * options.block ? 1 : (count + options.block - 1) / options.block
     let threads = min(try options.threads ?? threadsAskedFor() ?? usableProcessors(), useful)
@@ -45,16 +52,22 @@ final class CPUEngine: Engine {
     name = "cpu (\(instructions), \(threads) thread\(threads == 1 ? "" : "s"))"
   }
 
-  func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) {
-    if !plan.fits(parameters, gradients) {
-      plan = HostPlan(
-        layout, parameters: parameters.map(\.count), gradients: gradients.map(\.count))
-    }
+  func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
+    try prepare(parameters, gradients, step.control)
     step.write(to: values.memory, stride: values.stride)
+    if let norm {
+      norm.measure(gradients, scale: Float(step.gradientScale), &control, tile, pool)
+      decided.applied += control.isSkipped == 0 ? 1 : 0
+      decided.skipped += control.isSkipped == 0 ? 0 : 1
+    }
+    let isSkipped = norm != nil && control.isSkipped != 0
+    if isSkipped && !step.zeroes { return }
     let pass = Pass(
-      update: update, parameters: parameters, gradients: gradients, states: states.pointers,
+      kernel: update, parameters: parameters, gradients: gradients, states: states.pointers,
       stateCount: states.arrays.count, count: layout.count, block: block, runs: plan.runs,
-      values: values.layout)
+      values: values.layout, inverse: norm == nil ? 1 : control.inverse,
+      coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
+      zeroes: step.zeroes)
     guard let pool else { return pass.run(0..<pass.count) }
     withUnsafePointer(to: pass) { pass in
       pool.run(blocks: (layout.count + block - 1) / block, context: pass) { pass, index in
@@ -62,6 +75,29 @@ final class CPUEngine: Engine {
       }
     }
   }
+
+  /// Makes what a step of this kind over these pieces needs, unless the last step was of the kind.
+  private func prepare(
+    _ parameters: HostPieces, _ gradients: HostPieces, _ control: StepControl
+  ) throws {
+    let isNew = control.looks ? norm?.control != control : norm != nil
+    if !isNew && plan.fits(parameters, gradients) { return }
+    let made = control.looks ? isNew ? HostNorm(layout, control) : norm : nil
+    try made?.check(pieces: starts(ofPieces: gradients.map(\.count)))
+    plan = HostPlan(
+      layout, made?.plan.setOfTensor, parameters: parameters.map(\.count),
+      gradients: gradients.map(\.count))
+    norm = made
+  }
+
+  func collect(wait: Bool) -> DecidedSteps {
+    defer { decided = DecidedSteps() }
+    return decided
+  }
+
+  func setLossScale(_ scale: LossScale?) { control.set(scale) }
+
+  func lastDecision() -> StepDecision { StepDecision(control) }
 
   func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
     states.read(index, range, into: destination)

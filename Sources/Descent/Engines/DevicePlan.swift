@@ -24,29 +24,38 @@ struct DevicePlan {
     let offset: Int
   }
 
-  let parameters: [Int]
-  let gradients: [Int]
+  /// What a plan is made from, beside the layout and the device.
+  struct Key: Equatable {
+    /// The lengths of the pieces.
+    var parameters: [Int]
+    var gradients: [Int]
+    /// By tensor: the clipping set; nil where nothing is looked at.
+    var sets: [Int]?
+    /// Whether even one stretch is a table.
+    var onlyTables = false
+  }
+
+  let key: Key
   let launches: [Launch]
   let hasFlat: Bool
   let hasTables: Bool
 
   /// - Parameters:
-  ///   - parameters: the lengths of the pieces of parameters; so for gradients and states.
+  ///   - states: the lengths of the states' segments.
   ///   - block: elements of a work-group.
   init(
-    _ stretches: [(range: Range<Int>, group: Int)], parameters: [Int], gradients: [Int],
-    states: [Int], block: Int, context: Context
+    _ layout: ParameterLayout, _ key: Key, states: [Int], block: Int, context: Context
   ) throws {
     let plan = StepPlan(
-      stretches, parameters: starts(ofPieces: parameters), gradients: starts(ofPieces: gradients),
-      states: starts(ofPieces: states))
-    (self.parameters, self.gradients) = (parameters, gradients)
+      layout.stretches(sets: key.sets), parameters: starts(ofPieces: key.parameters),
+      gradients: starts(ofPieces: key.gradients), states: starts(ofPieces: states))
+    self.key = key
     var launches: [Launch] = []
     var rest = plan.runs[...]
     while let first = rest.first {
       let runs = rest.prefix { $0.isBeside(first) }
       rest = rest.dropFirst(runs.count)
-      if runs.count == 1 {
+      if runs.count == 1 && !key.onlyTables {
         launches.append(
           Launch(.flat(count: first.count, group: first.group), first, from: first.start))
       } else {
@@ -86,14 +95,20 @@ struct PlacedBlock: BitwiseCopyable, Sendable, Equatable {
   var start: UInt64
   var count: UInt32
   var group: UInt32
+  var set: UInt32
+  private var unused: UInt32 = 0
+
+  init(start: Int, count: Int, group: Int, set: Int) {
+    (self.start, self.count) = (UInt64(start), UInt32(count))
+    (self.group, self.set) = (UInt32(group), UInt32(set))
+  }
 
   static func covering(_ runs: some Sequence<StepPlan.Run>, block: Int) -> [PlacedBlock] {
     var blocks: [PlacedBlock] = []
     for run in runs {
       for start in stride(from: run.start, to: run.start + run.count, by: block) {
         let count = min(block, run.start + run.count - start)
-        blocks.append(
-          PlacedBlock(start: UInt64(start), count: UInt32(count), group: UInt32(run.group)))
+        blocks.append(PlacedBlock(start: start, count: count, group: run.group, set: run.set))
       }
     }
     return blocks

@@ -10,6 +10,19 @@ protocol Engine: AnyObject {
   /// fails after it has begun to write throws ``TornStep``.
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws
 
+  /// Steps that were decided since the last call; with `wait`, all that were enqueued. Steps whose
+  /// control does not look at gradients are not among them.
+  func collect(wait: Bool) throws -> DecidedSteps
+
+  /// How many enqueued steps ``collect(wait:)`` has not told of.
+  var stepsInFlight: Int { get }
+
+  /// Sets the loss scale from the next step on, 1 where there is none.
+  func setLossScale(_ scale: LossScale?) throws
+
+  /// The latest step that was decided. Waits for it.
+  func lastDecision() throws -> StepDecision
+
   /// Throws ``TornStep`` if a step that was only enqueued has failed since.
   func checkEnqueued() throws
 
@@ -27,8 +40,18 @@ protocol Engine: AnyObject {
 /// A vector in host memory, piece after piece.
 typealias HostPieces = UnsafeBufferPointer<UnsafeMutableBufferPointer<Float>>
 
+/// What became of steps that were decided by looking at their gradients.
+struct DecidedSteps {
+  var applied = 0
+  var skipped = 0
+}
+
 extension Engine {
   var launchesPerStep: Int { 0 }
+  var stepsInFlight: Int { 0 }
+  func collect(wait: Bool) throws -> DecidedSteps { DecidedSteps() }
+  func setLossScale(_ scale: LossScale?) throws {}
+  func lastDecision() throws -> StepDecision { StepDecision() }
   func checkEnqueued() throws {}
   func forgetEnqueued() {}
 }

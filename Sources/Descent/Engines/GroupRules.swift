@@ -44,9 +44,9 @@ final class GroupRules {
     rules = applied
   }
 
-  /// Counts a step of every group that is not frozen.
-  func countStep() {
-    for index in counts.indices where !groups[index].isFrozen { counts[index] += 1 }
+  /// Counts steps of every group that is not frozen.
+  func count(_ steps: Int) {
+    for index in counts.indices where !groups[index].isFrozen { counts[index] += steps }
   }
 }
 
@@ -54,6 +54,9 @@ final class GroupRules {
 struct StepInput {
   let groups: GroupRules
   let gradientScale: Double
+  var control = StepControl()
+  /// Whether the gradients are 0 afterwards.
+  var zeroes = false
 
   static let preparationSize = MemoryLayout<Preparation<Float>>.size
 
@@ -61,13 +64,16 @@ struct StepInput {
   /// whether the group is frozen. update.cl declares the same.
   static func stride(_ rule: CompiledRule) -> Int { preparationSize + rule.scalarsSize + 4 }
 
-  /// Writes what kernels need to know of each group's coming step, one group after another.
-  func write(to memory: UnsafeMutableRawBufferPointer, stride: Int) {
+  /// Writes what kernels need to know of each group's coming step, one group after another; or of the
+  /// step that comes `later` steps after that.
+  func write(to memory: UnsafeMutableRawBufferPointer, stride: Int, later: Int = 0) {
     for (index, rule) in groups.rules.enumerated() {
       let isFrozen: UInt32 = groups.groups[index].isFrozen ? 1 : 0
       let start = index * stride
-      rule.withScalars(at: groups.counts[index] + 1, gradientScale: gradientScale) {
-        preparation, scalars in
+      rule.withScalars(
+        at: groups.counts[index] + 1 + later, gradientScale: gradientScale,
+        limit: control.clipping(ofGroup: index)?.valueLimit ?? .infinity
+      ) { preparation, scalars in
         memory[start...].copyBytes(from: preparation)
         memory[(start + preparation.count)...].copyBytes(from: scalars)
       }
@@ -79,10 +85,10 @@ struct StepInput {
 extension UpdateRule {
   /// Calls `body` with the preparation and the rule's scalars as kernels take them.
   func withScalars<Result>(
-    at step: Int, gradientScale: Double,
+    at step: Int, gradientScale: Double, limit: Double = .infinity,
     _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
   ) rethrows -> Result {
-    let preparation = Preparation<Float>(self, gradientScale: gradientScale)
+    let preparation = Preparation<Float>(self, gradientScale: gradientScale, limit: limit)
     let scalars = scalars(at: step)
     return try withUnsafeBytes(of: preparation) { preparation in
       try withUnsafeBytes(of: scalars) { scalars in try body(preparation, scalars) }

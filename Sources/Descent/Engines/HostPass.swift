@@ -33,9 +33,9 @@ final class HostPlan {
   let gradients: [Int]
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>
 
-  init(_ layout: ParameterLayout, parameters: [Int], gradients: [Int]) {
+  init(_ layout: ParameterLayout, _ sets: [Int]?, parameters: [Int], gradients: [Int]) {
     let plan = StepPlan(
-      layout.stretches, parameters: starts(ofPieces: parameters),
+      layout.stretches(sets: sets), parameters: starts(ofPieces: parameters),
       gradients: starts(ofPieces: gradients), states: [0, layout.count])
     (self.parameters, self.gradients) = (plan.parameters, plan.gradients)
     runs = .allocate(capacity: plan.runs.count)
@@ -58,7 +58,7 @@ final class HostPlan {
 
 /// One step's pass over memory, any part of which any thread can run.
 struct Pass {
-  let update: CompiledUpdate
+  let kernel: CompiledUpdate
   let parameters: HostPieces
   let gradients: HostPieces
   let states: UnsafePointer<UnsafeMutablePointer<Float>?>
@@ -67,6 +67,15 @@ struct Pass {
   let block: Int
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>
   let values: GroupValues.Layout
+  /// Of the loss scale.
+  let inverse: Float
+  /// By clipping set; nil where nothing was looked at.
+  let coefficients: UnsafeBufferPointer<Float>?
+  let isSkipped: Bool
+  let zeroes: Bool
+
+  /// Elements that are zeroed as soon as they are updated, while they are in the cache.
+  private static let zeroedAtOnce = 1 << 12
 
   func runBlock(_ index: Int) {
     let start = index * block
@@ -84,15 +93,50 @@ struct Pass {
         index += 1
         let start = max(run.start, range.lowerBound)
         let end = min(run.start + run.count, range.upperBound)
-        guard let values = values.of(run.group),
-          let x = parameters[run.parameters.piece].baseAddress,
+        guard let x = parameters[run.parameters.piece].baseAddress,
           let g = gradients[run.gradients.piece].baseAddress
         else { continue }
-        for index in 0..<stateCount { shifted[index] = states[index].map { $0 + start } }
         update(
-          x + (start - run.parameters.origin), g + (start - run.gradients.origin),
-          shifted.baseAddress, end - start, values.preparation, values.scalars)
+          run, start..<end, x + (start - run.parameters.origin),
+          g + (start - run.gradients.origin), shifted)
       }
+    }
+  }
+
+  /// Updates a run's elements, which lie at these places, and zeroes their gradients if asked to.
+  private func update(
+    _ run: StepPlan.Run, _ range: Range<Int>, _ x: UnsafeMutablePointer<Float>,
+    _ g: UnsafeMutablePointer<Float>,
+    _ shifted: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
+  ) {
+    let values = isSkipped ? nil : values.of(run.group)
+    guard zeroes else {
+      if let values { update(run, range, x, g, shifted, values) }
+      return
+    }
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.zeroedAtOnce) {
+      let part = start..<min(start + Self.zeroedAtOnce, range.upperBound)
+      let offset = start - range.lowerBound
+      if let values { update(run, part, x + offset, g + offset, shifted, values) }
+      (g + offset).update(repeating: 0, count: part.count)
+    }
+  }
+
+  private func update(
+    _ run: StepPlan.Run, _ range: Range<Int>, _ x: UnsafeMutablePointer<Float>,
+    _ g: UnsafeMutablePointer<Float>,
+    _ shifted: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>,
+    _ values: (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)
+  ) {
+    for index in 0..<stateCount { shifted[index] = states[index].map { $0 + range.lowerBound } }
+    guard let coefficients else {
+      kernel(x, g, shifted.baseAddress, range.count, values.preparation, values.scalars)
+      return
+    }
+    var preparation = values.preparation.load(as: Preparation<Float>.self)
+    preparation.gradientScale = preparation.gradientScale * inverse * coefficients[run.set]
+    withUnsafeBytes(of: preparation) { preparation in
+      kernel(x, g, shifted.baseAddress, range.count, preparation.baseAddress, values.scalars)
     }
   }
 }

@@ -1,4 +1,5 @@
 #if OpenCL
+internal import DescentKernels
 import OpenCLHost
 
 /// The rules on an OpenCL device; states live there from birth.
@@ -13,8 +14,10 @@ final class OpenCLEngine: Engine {
   private let shape: LaunchShape
   private let values: GroupValues
   private var ring: ValuesRing?
-  private var flatKernel: Kernel?
-  private var tableKernel: Kernel?
+  private var kernels: [UpdatePrograms.Options: Kernel] = [:]
+  private var norm: DeviceNorm?
+  private var control: DeviceControl?
+  private var lossScale: LossScale?
   private var plan: DevicePlan?
   /// Parameters and gradients of host memory on their way; made by the first such step.
   private var staging: (parameters: [Buffer<Float>], gradients: [Buffer<Float>])?
@@ -35,7 +38,9 @@ final class OpenCLEngine: Engine {
     values = GroupValues(compiled, groups: layout.groupNames.count)
     states = try DeviceStates(rule, count: layout.count, queue: queue)
     name = "opencl (\(device.name), \(shape.lanes) lanes)"
-    try makeKernels(for: makePlan(parameters: [layout.count], gradients: [layout.count]))
+    let plan = try makePlan(
+      DevicePlan.Key(parameters: [layout.count], gradients: [layout.count], sets: nil))
+    _ = try kernel(plan.hasTables ? .table : [])
   }
 
   // MARK: Host memory
@@ -46,7 +51,7 @@ final class OpenCLEngine: Engine {
       let x = try parameters.flatMap(lent)
       let g = try gradients.flatMap(lent)
       try enqueueAndFinish(x.map(\.whole), g.map(\.whole), step) {
-        for piece in x { try piece.synchronize(on: queue) }
+        for piece in step.zeroes ? x + g : x { try piece.synchronize(on: queue) }
       }
     } else {
       let staging = try self.staging ?? (makeStaging(), makeStaging())
@@ -57,10 +62,26 @@ final class OpenCLEngine: Engine {
       try carry(gradients, staging.gradients) {
         try $1.write(UnsafeBufferPointer($0), at: $2, on: queue)
       }
+      var onDevice = step
+      onDevice.zeroes = false
       try enqueueAndFinish(
-        staging.parameters.map(\.whole), staging.gradients.map(\.whole), step
+        staging.parameters.map(\.whole), staging.gradients.map(\.whole), onDevice
       ) {
         try carry(parameters, staging.parameters) { try $1.read(into: $0, from: $2, on: queue) }
+      }
+      if step.zeroes { zero(gradients) }
+    }
+  }
+
+  /// Zeroes every tensor's gradient in host memory.
+  private func zero(_ gradients: HostPieces) {
+    let starts = starts(ofPieces: gradients.map(\.count))
+    for (index, piece) in gradients.enumerated() {
+      for stretch in layout.stretches() {
+        let part = stretch.range.clamped(to: starts[index]..<starts[index + 1])
+        if part.isEmpty { continue }
+        let memory = piece[part.lowerBound - starts[index]..<part.upperBound - starts[index]]
+        memory.update(repeating: 0)
       }
     }
   }
@@ -120,59 +141,121 @@ final class OpenCLEngine: Engine {
 
   // MARK: Launches
 
-  /// Enqueues a step over memory of the device, in pieces, and hands it over at once; does not wait.
+  /// Enqueues a step over memory of the device, in pieces, and hands it over at once; does not wait,
+  /// but where 32 steps are in flight that the device decides or whose groups it reads.
   func enqueue(
     _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
     after: [Event]
   ) throws -> Event {
-    let plan = try makePlan(
-      parameters: parameters.map(\.count), gradients: gradients.map(\.count))
-    try makeKernels(for: plan)
+    let launch = try prepare(parameters, gradients, step)
     launchesPerStep = 0
     do {
-      let sent = try send(step, plan)
-      for launch in plan.launches {
-        var events = lastStep.map { [$0] } ?? []
-        if launchesPerStep == 0 { events += after + (sent.map { [$0.event] } ?? []) }
+      var before = (lastStep.map { [$0] } ?? []) + after
+      let slot = try send(step, launch, after: lastStep.map { [$0] } ?? [])
+      if let slot { before.append(slot.event) }
+      if let norm, let control {
+        let scale = Float(step.gradientScale)
+        lastStep = try norm.enqueue(
+          gradients, scale: scale, state: control.state, on: queue, after: before)
+      }
+      for work in launch.plan.launches {
         guard
           let event = try enqueue(
-            launch, parameters[launch.parameters.piece], gradients[launch.gradients.piece],
-            slot: sent?.slot, after: events)
+            work, launch, parameters[work.parameters.piece], gradients[work.gradients.piece],
+            slot: slot?.slot, after: launchesPerStep == 0 && norm == nil ? before : last)
         else { continue }
         launchesPerStep += 1
         // Each launch waits for the one before, so that the last tells of all.
         lastStep = event
-        if let sent { ring?.use(sent.slot, until: event) }
+        if let slot { ring?.use(slot.slot, until: event) }
       }
-      let event = try launchesPerStep == 0 ? queue.marker(after: after) : lastStep
+      if norm != nil, let control, let lastStep {
+        self.lastStep = try control.tell(after: lastStep, on: queue)
+      } else if launchesPerStep == 0 {
+        lastStep = try queue.marker(after: before)
+      }
       try queue.flush()
-      guard let event else { return try queue.marker() }
-      return event
+      guard let lastStep else { return try queue.marker(after: before) }
+      return lastStep
     } catch {
       if launchesPerStep > 0 { throw TornStep(underlying: error) }
       throw error
     }
   }
 
+  private var last: [Event] { lastStep.map { [$0] } ?? [] }
+
+  /// A step's launches, and with which kernels.
+  private struct Prepared {
+    let plan: DevicePlan
+    let flat: Kernel?
+    let table: Kernel?
+    /// Steps that the device may have to choose from: 1 where it does not decide.
+    let rows: Int
+  }
+
+  /// Makes what a step of this kind over such pieces needs, unless the last step was of the kind.
+  private func prepare(
+    _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput
+  ) throws -> Prepared {
+    let looks = step.control.looks
+    if looks {
+      if norm?.control != step.control {
+        norm = try DeviceNorm(layout, step.control, queue.context)
+      }
+      try norm?.prepare(pieces: gradients.map(\.count), queue.context)
+      if control == nil {
+        control = try DeviceControl(queue.context)
+        try control?.setLossScale(lossScale, on: queue)
+      }
+    } else {
+      norm = nil
+    }
+    let isIdle = step.groups.groups.contains { $0.isFrozen }
+    let plan = try makePlan(
+      DevicePlan.Key(
+        parameters: parameters.map(\.count), gradients: gradients.map(\.count),
+        sets: norm?.plan.setOfTensor, onlyTables: looks || step.zeroes && isIdle))
+    let rows = looks ? ValuesRing.slots + 1 : 1
+    if plan.hasTables, ring.map({ $0.rows < rows }) ?? true {
+      ring = try ValuesRing(queue.context, bytesPerRow: values.memory.count, rows: rows)
+    }
+    var options: UpdatePrograms.Options = step.zeroes ? .zeroing : []
+    let flat = plan.hasFlat ? try kernel(options) : nil
+    options.insert(.table)
+    if looks { options.insert(.controlled) }
+    return Prepared(
+      plan: plan, flat: flat, table: plan.hasTables ? try kernel(options) : nil,
+      rows: looks ? stepsInFlight + 1 : 1)
+  }
+
   /// Writes what the launches need of each group: to the device where a table reads it there.
-  private func send(_ step: StepInput, _ plan: DevicePlan) throws -> (slot: Int, event: Event)? {
+  private func send(
+    _ step: StepInput, _ launch: Prepared, after: [Event]
+  ) throws -> (slot: Int, event: Event)? {
     step.write(to: values.memory, stride: values.stride)
-    guard plan.hasTables, let ring else { return nil }
-    return try ring.send(on: queue, after: lastStep.map { [$0] } ?? []) {
-      $0.copyMemory(from: UnsafeRawBufferPointer(values.memory))
+    guard launch.plan.hasTables, let ring else { return nil }
+    let size = values.memory.count
+    return try ring.send(launch.rows * size, on: queue, after: after) { memory in
+      for row in 0..<launch.rows {
+        step.write(
+          to: UnsafeMutableRawBufferPointer(rebasing: memory[row * size..<(row + 1) * size]),
+          stride: values.stride, later: row)
+      }
     }
   }
 
   private func enqueue(
-    _ launch: DevicePlan.Launch, _ parameters: BufferSlice<Float>,
+    _ work: DevicePlan.Launch, _ launch: Prepared, _ parameters: BufferSlice<Float>,
     _ gradients: BufferSlice<Float>, slot: Int?, after: [Event]
   ) throws -> Event? {
     let kernel: Kernel
     let groups: Int
-    switch launch.work {
+    var next = 3
+    switch work.work {
     case .flat(let count, let group):
-      guard let flatKernel, let own = values.layout.of(group) else { return nil }
-      kernel = flatKernel
+      guard let flat = launch.flat, let own = values.layout.of(group) else { return nil }
+      kernel = flat
       groups = (count + shape.block - 1) / shape.block
       try kernel.setArgument(0, UInt64(count))
       try kernel.setArgument(
@@ -182,43 +265,70 @@ final class OpenCLEngine: Engine {
         bytes: UnsafeRawBufferPointer(
           start: own.scalars, count: values.stride - StepInput.preparationSize - 4))
     case .table(let blocks, let count):
-      guard let tableKernel, let ring, let slot else { return nil }
-      kernel = tableKernel
+      guard let table = launch.table, let ring, let slot else { return nil }
+      kernel = table
       groups = count
+      let groupCount = layout.groupNames.count
       try kernel.setArgument(0, blocks)
       try kernel.setArgument(1, ring.buffer)
-      try kernel.setArgument(2, UInt32(slot * layout.groupNames.count))
+      try kernel.setArgument(2, UInt32(slot * ring.rows * groupCount))
+      if let norm, let control {
+        try kernel.setArgument(3, UInt32(groupCount))
+        try kernel.setArgument(4, control.confirmed)
+        try kernel.setArgument(5, control.state)
+        try kernel.setArgument(6, norm.coefficients)
+        next = 7
+      }
     }
-    try kernel.setArgument(3, parameters.buffer)
+    try kernel.setArgument(next, parameters.buffer)
     try kernel.setArgument(
-      4, UInt64(bitPattern: Int64(parameters.range.lowerBound + launch.parameters.offset)))
-    try kernel.setArgument(5, gradients.buffer)
+      next + 1, UInt64(bitPattern: Int64(parameters.range.lowerBound + work.parameters.offset)))
+    try kernel.setArgument(next + 2, gradients.buffer)
     try kernel.setArgument(
-      6, UInt64(bitPattern: Int64(gradients.range.lowerBound + launch.gradients.offset)))
-    try kernel.setArgument(7, UInt64(bitPattern: Int64(launch.states.offset)))
+      next + 3, UInt64(bitPattern: Int64(gradients.range.lowerBound + work.gradients.offset)))
+    try kernel.setArgument(next + 4, UInt64(bitPattern: Int64(work.states.offset)))
     for (index, state) in states.segments.enumerated() {
-      try kernel.setArgument(8 + index, state[launch.states.piece])
+      try kernel.setArgument(next + 5 + index, state[work.states.piece])
     }
     return try kernel.enqueue(
       on: queue, global: groups * shape.groupSize, local: shape.groupSize, after: after)
   }
 
-  /// The plan for pieces of these lengths; the last one is kept, since steps are mostly alike.
-  private func makePlan(parameters: [Int], gradients: [Int]) throws -> DevicePlan {
-    if let plan, plan.parameters == parameters, plan.gradients == gradients { return plan }
+  /// The plan of a kind; the last one is kept, since steps are mostly alike.
+  private func makePlan(_ key: DevicePlan.Key) throws -> DevicePlan {
+    if let plan, plan.key == key { return plan }
     let made = try DevicePlan(
-      layout.stretches, parameters: parameters, gradients: gradients, states: states.counts,
-      block: shape.block, context: queue.context)
+      layout, key, states: states.counts, block: shape.block, context: queue.context)
     plan = made
     return made
   }
 
-  private func makeKernels(for plan: DevicePlan) throws {
-    if plan.hasTables, tableKernel == nil {
-      ring = try ValuesRing(queue.context, bytesPerSlot: values.memory.count)
-      tableKernel = try programs.kernel(table: true)
-    }
-    if plan.hasFlat, flatKernel == nil { flatKernel = try programs.kernel(table: false) }
+  private func kernel(_ options: UpdatePrograms.Options) throws -> Kernel {
+    if let kernel = kernels[options] { return kernel }
+    let made = try programs.kernel(options)
+    kernels[options] = made
+    return made
+  }
+
+  // MARK: Decisions
+
+  var stepsInFlight: Int { control?.stepsInFlight ?? 0 }
+
+  func collect(wait: Bool) throws -> DecidedSteps {
+    guard let control else { return DecidedSteps() }
+    try forgettingFailure { try control.listen(wait: wait) }
+    return control.collect()
+  }
+
+  func setLossScale(_ scale: LossScale?) throws {
+    lossScale = scale
+    try control?.setLossScale(scale, on: queue)
+  }
+
+  func lastDecision() throws -> StepDecision {
+    guard let control else { return StepDecision() }
+    try forgettingFailure { try control.listen(wait: true) }
+    return StepDecision(control.known)
   }
 
   // MARK: States
@@ -232,6 +342,7 @@ final class OpenCLEngine: Engine {
     // Whether it failed no longer matters: its states are replaced.
     try? lastStep?.wait()
     lastStep = nil
+    control?.reset(on: queue)
   }
 
   private func forgettingFailure(_ body: () throws -> Void) throws {

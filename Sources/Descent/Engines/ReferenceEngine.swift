@@ -1,40 +1,100 @@
+internal import DescentKernels
+
 /// Plain Swift, one element at a time: for tests, and for reading.
 final class ReferenceEngine: Engine {
   let name = "reference"
   private let states: HostStates
 
-  private let stretches: [(range: Range<Int>, group: Int)]
-  private let count: Int
+  private let layout: ParameterLayout
+  private var control = descent_control(lossScale: nil)
+  private var decided = DecidedSteps()
 
   init(_ rule: any UpdateRule, layout: ParameterLayout) throws {
     states = try HostStates(rule, count: layout.count)
-    (stretches, count) = (layout.stretches, layout.count)
+    self.layout = layout
   }
 
-  func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) {
+  func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
+    let norm = step.control.looks ? NormPlan(layout, step.control) : nil
+    let coefficients = try norm.map { try look(gradients, $0, step) }
     let plan = StepPlan(
-      stretches, parameters: starts(ofPieces: parameters.map(\.count)),
-      gradients: starts(ofPieces: gradients.map(\.count)), states: [0, count])
-    for run in plan.runs where !step.groups.groups[run.group].isFrozen {
+      layout.stretches(sets: norm?.setOfTensor),
+      parameters: starts(ofPieces: parameters.map(\.count)),
+      gradients: starts(ofPieces: gradients.map(\.count)), states: [0, layout.count])
+    let isSkipped = norm != nil && control.isSkipped != 0
+    for run in plan.runs {
       guard let x = parameters[run.parameters.piece].baseAddress,
         let g = gradients[run.gradients.piece].baseAddress
       else { continue }
-      Self.run(
-        step.groups.rules[run.group], step.groups.counts[run.group] + 1, step.gradientScale,
-        x + (run.start - run.parameters.origin), g + (run.start - run.gradients.origin),
-        states.arrays.map { $0 + run.start }, run.count)
+      let gradient = g + (run.start - run.gradients.origin)
+      if !isSkipped && !step.groups.groups[run.group].isFrozen {
+        Self.run(
+          step.groups.rules[run.group], step, run.group,
+          coefficients.map { (control.inverse, $0[run.set]) },
+          x + (run.start - run.parameters.origin), gradient,
+          states.arrays.map { $0 + run.start }, run.count)
+      }
+      if step.zeroes { gradient.update(repeating: 0, count: run.count) }
     }
   }
 
-  private static func run<T: BinaryFloatingPoint>(
-    _ rule: some UpdateRule, _ step: Int, _ gradientScale: Double, _ x: UnsafeMutablePointer<T>,
-    _ g: UnsafePointer<T>, _ states: [UnsafeMutablePointer<T>], _ count: Int
+  /// Decides, and gives a coefficient for each clipping set.
+  private func look(_ gradients: HostPieces, _ plan: NormPlan, _ step: StepInput) throws -> [Float]
+  {
+    let starts = starts(ofPieces: gradients.map(\.count))
+    let pieces = try plan.pieces(of: starts)
+    let tiles = zip(plan.tiles, pieces).map { tile, piece in
+      ReferenceNorm.tile(
+        UnsafeBufferPointer(
+          rebasing: gradients[piece][(tile.start - starts[piece])...].prefix(tile.count)))
+    }
+    let tensors = Self.folds(tiles, plan.tensors)
+    let sets = Self.folds(tensors, plan.sets)
+    let scale = Float(step.gradientScale)
+    let total = sets[sets.count - 1]
+    descent_decide(
+      &control, descent_partial(sum: total.sum, peak: total.peak),
+      descent_clipping(gradientScale: scale, limit: .infinity, epsilon: 0), step.control.decision)
+    decided.applied += control.isSkipped == 0 ? 1 : 0
+    decided.skipped += control.isSkipped == 0 ? 0 : 1
+    return zip(sets, plan.limits).map { sum, limits in
+      ReferenceNorm.coefficient(
+        sum, gradientScale: scale * control.inverse, limit: limits.limit, epsilon: limits.epsilon)
+    }
+  }
+
+  private static func folds(
+    _ terms: [ReferenceNorm.Partial], _ lists: (list: [Int32], starts: [Int32])
+  ) -> [ReferenceNorm.Partial] {
+    zip(lists.starts, lists.starts.dropFirst()).map { first, end in
+      ReferenceNorm.fold(lists.list[Int(first)..<Int(end)].map { terms[Int($0)] })
+    }
+  }
+
+  func collect(wait: Bool) -> DecidedSteps {
+    defer { decided = DecidedSteps() }
+    return decided
+  }
+
+  func setLossScale(_ scale: LossScale?) { control.set(scale) }
+
+  func lastDecision() -> StepDecision { StepDecision(control) }
+
+  private static func run(
+    _ rule: some UpdateRule, _ step: StepInput, _ group: Int,
+    _ factors: (inverse: Float, coefficient: Float)?, _ x: UnsafeMutablePointer<Float>,
+    _ g: UnsafePointer<Float>, _ states: [UnsafeMutablePointer<Float>], _ count: Int
   ) {
-    let preparation = Preparation<T>(rule, gradientScale: gradientScale)
+    var preparation = Preparation<Float>(
+      rule, gradientScale: step.gradientScale,
+      limit: step.control.clipping(ofGroup: group)?.valueLimit ?? .infinity)
+    if let factors {
+      preparation.gradientScale = preparation.gradientScale * factors.inverse * factors.coefficient
+    }
     rule.reference(
       ReferenceElements(
         parameters: x, gradients: g, states: states, count: count, preparation: preparation),
-      at: step)
+      at: step.groups.counts[group] + 1)
   }
 
   func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {

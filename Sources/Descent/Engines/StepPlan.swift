@@ -8,6 +8,8 @@ struct StepPlan {
     var count: Int
     /// The place of the group in the layout's list.
     var group: Int
+    /// Which of the step's clipping coefficients it has.
+    var set: Int
     var parameters: Place
     var gradients: Place
     var states: Place
@@ -35,13 +37,14 @@ struct StepPlan {
   let runs: [Run]
 
   init(
-    _ stretches: [(range: Range<Int>, group: Int)], parameters: [Int], gradients: [Int],
+    _ stretches: [ParameterLayout.Stretch], parameters: [Int], gradients: [Int],
     states: [Int]
   ) {
     (self.parameters, self.gradients, self.states) = (parameters, gradients, states)
     var runs: [Run] = []
     var (x, g, s) = (Place(), Place(), Place())
-    for (range, group) in stretches {
+    for stretch in stretches {
+      let range = stretch.range
       var start = range.lowerBound
       while start < range.upperBound {
         let end = min(
@@ -50,7 +53,8 @@ struct StepPlan {
           s.advance(to: start, in: states))
         runs.append(
           Run(
-            start: start, count: end - start, group: group, parameters: x, gradients: g, states: s))
+            start: start, count: end - start, group: stretch.group, set: stretch.set, parameters: x,
+            gradients: g, states: s))
         start = end
       }
     }

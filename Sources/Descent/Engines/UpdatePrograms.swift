@@ -8,20 +8,33 @@ struct UpdatePrograms {
   let context: Context
   let shape: LaunchShape
 
-  /// A kernel of one optimizer's own: over `count` elements of one group, or over a table of blocks.
-  func kernel(table: Bool) throws -> Kernel {
+  /// What update.cl is asked to do beyond the update of one group.
+  struct Options: OptionSet, Hashable {
+    let rawValue: Int
+    static let table = Options(rawValue: 1)
+    static let controlled = Options(rawValue: 2)
+    static let zeroing = Options(rawValue: 4)
+  }
+
+  /// A kernel of one optimizer's own.
+  func kernel(_ asked: Options) throws -> Kernel {
     var options =
       "-cl-std=CL1.2 -DLANES=\(shape.lanes) -DGROUP=\(shape.groupSize) "
       + "-DSTATES=\(rule.stateCount) -DVARIANT=\(rule.variant)"
-    if table { options += " -DTABLE" }
+    if asked.contains(.table) { options += " -DTABLE" }
+    if asked.contains(.controlled) { options += " -DCONTROLLED" }
+    if asked.contains(.zeroing) { options += " -DZEROING" }
     if context.device.hasCorrectlyRoundedDivideAndSquareRoot {
       options += " -cl-fp32-correctly-rounded-divide-sqrt"
     }
     let around = descent_program_texts()
-    let parts: [(name: String, text: String)] = [
+    var parts: [(name: String, text: String)] = [
       ("list.inc", String(cString: around.options)),
       ("lanes.cl", String(cString: around.lanes)),
       ("prepare.cl", String(cString: around.prepare)),
+    ]
+    if asked.contains(.controlled) { parts.append(("norm.cl", String(cString: around.norm))) }
+    parts += [
       (rule.file, rule.text),
       ("update.cl", String(cString: around.update)),
     ]

@@ -6,14 +6,17 @@ final class ValuesRing {
   /// How many steps may be in flight; the next one waits for the oldest.
   static let slots = 32
 
+  /// For how many steps a slot has room, one after another.
+  let rows: Int
   let buffer: Buffer<UInt8>
   private let host: UnsafeMutableRawBufferPointer
   private let size: Int
   private var users = [Event?](repeating: nil, count: slots)
   private var next = 0
 
-  init(_ context: Context, bytesPerSlot: Int) throws {
-    size = bytesPerSlot
+  init(_ context: Context, bytesPerRow: Int, rows: Int) throws {
+    self.rows = rows
+    size = rows * bytesPerRow
     buffer = try Buffer(context, count: Self.slots * size)
     host = .allocate(byteCount: Self.slots * size, alignment: 16)
   }
@@ -24,16 +27,18 @@ final class ValuesRing {
     host.deallocate()
   }
 
-  /// Takes the oldest slot, once its step is over, has `fill` write it, and sends it to the device.
+  /// Takes the oldest slot, once its step is over, has `fill` write its first bytes, and sends those to
+  /// the device.
   ///
   /// - Returns: the slot, and the transfer's event.
   func send(
-    on queue: CommandQueue, after events: [Event], _ fill: (UnsafeMutableRawBufferPointer) -> Void
+    _ bytes: Int, on queue: CommandQueue, after events: [Event],
+    _ fill: (UnsafeMutableRawBufferPointer) -> Void
   ) throws -> (slot: Int, event: Event) {
     let slot = next
     // A failed step surfaces at its own event; the slot is free either way.
     try? users[slot]?.wait()
-    let memory = UnsafeMutableRawBufferPointer(rebasing: host[slot * size..<(slot + 1) * size])
+    let memory = UnsafeMutableRawBufferPointer(rebasing: host[slot * size..<slot * size + bytes])
     fill(memory)
     let event = try buffer.enqueueWrite(
       UnsafeBufferPointer(memory.bindMemory(to: UInt8.self)), at: slot * size, on: queue,

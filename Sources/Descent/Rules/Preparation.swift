@@ -1,18 +1,25 @@
-/// What happens to a gradient and a parameter before the rule sees them: scale, ascent, weight decay.
+/// What happens to a gradient and a parameter before the rule sees them: scale, ascent, clip by value,
+/// weight decay.
 /// The same for devices: Kernels/prepare.cl.
 public struct Preparation<T: BinaryFloatingPoint> {
-  let gradientScale: T
+  var gradientScale: T
+  let limit: T
   let coupledDecay: T
   let shrink: T
 
-  init(_ rule: some UpdateRule, gradientScale: Double) {
+  init(_ rule: some UpdateRule, gradientScale: Double, limit: Double = .infinity) {
     self.gradientScale = T(rule.maximize ? -gradientScale : gradientScale)
+    self.limit = T(limit)
     coupledDecay = rule.decoupled ? T(0.0) : T(rule.weightDecay)
     shrink = rule.decoupled ? T(1 - rule.learningRate * rule.weightDecay) : T(1.0)
   }
 
   func callAsFunction(_ x: inout T, _ g: inout T) {
     g = gradientScale * g
+    if limit != .infinity {
+      if g > limit { g = limit }
+      if g < -limit { g = -limit }
+    }
     if coupledDecay != 0 { g = g + coupledDecay * x }
     x = shrink * x
   }

@@ -1,0 +1,42 @@
+// Norms, clipping and skipping as this processor runs them; ../norm.cl says what the numbers are and
+// declares the same structures for devices.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+// The most elements of a tile.
+enum { descent_tile = 1 << 14 };
+
+typedef struct {
+  float sum;
+  unsigned peak;
+} descent_partial;
+
+typedef struct {
+  float gradientScale, limit, epsilon;
+} descent_clipping;
+
+typedef struct {
+  uint32_t applied, before, isSkipped, skipped, grown;
+  float lossScale, inverse;
+  descent_partial total;
+} descent_control;
+
+typedef struct {
+  float growthFactor, backoffFactor;
+  uint32_t growthInterval, skips;
+} descent_decision;
+
+// The sum of squares of up to `descent_tile` elements.
+typedef void descent_norm_tile(const float *from, long count, descent_partial *result);
+descent_norm_tile descent_norm_tile_baseline, descent_norm_tile_avx2, descent_norm_tile_avx512;
+
+float descent_norm_downscale(unsigned peak);
+
+// The sum of `count` terms: those at `indices`, or all in turn where that is null.
+descent_partial descent_norm_fold(const descent_partial *terms, const int *indices, long count);
+
+float descent_norm_coefficient(descent_partial total, descent_clipping settings);
+
+void descent_decide(descent_control *now, descent_partial total, descent_clipping settings,
+                    descent_decision how);

@@ -1,0 +1,137 @@
+// Sums of squares that no finite gradient overflows and in which none vanishes, in one order on every
+// engine; in OpenCL C and, through cpu/norm.c, in C.
+//
+// A tile is up to 16,384 elements of one tensor. Its squares are summed in Float by 256 accumulators,
+// of which number j takes the elements j, j + 256 …, and these by halves: j takes j + 128, then
+// j + 64 …. Before, each element is multiplied by a power of two that the tile's greatest magnitude
+// gives. Partials of tiles, and then of tensors, are summed in the same order in pairs of Floats.
+//
+// The same in Swift: Sources/Descent/Engines/ReferenceNorm.swift
+
+#ifdef __OPENCL_VERSION__
+#pragma OPENCL FP_CONTRACT OFF
+#endif
+
+// A sum of squares, each multiplied by downscale(peak)², and the bits of the greatest magnitude: in
+// this order bits are numbers, ∞ above them, and NaN above ∞.
+typedef struct {
+  float sum;
+  uint peak;
+} partial;
+
+// The exponent by which magnitudes up to `peak` are scaled; biased, and such that its opposite is
+// an exponent too.
+static uint scale_of(uint peak) {
+  const uint exponent = peak >> 23;
+  return exponent < 1 ? 1 : exponent > 253 ? 253 : exponent;
+}
+
+// What makes a magnitude of `peak` one from 1 to 4.
+static float downscale(uint peak) { return as_float((254 - scale_of(peak)) << 23); }
+
+// `own.sum` as if it had been scaled for the greater `peak`.
+static float rescaled(partial own, uint peak) {
+  const uint down = scale_of(peak) - scale_of(own.peak);
+  const float ratio = as_float((127 - (down > 126 ? 126 : down)) << 23);
+  return own.sum * ratio * ratio;
+}
+
+// A sum and what its roundings have lost.
+typedef struct {
+  float high, low;
+} pair;
+
+// TwoSum (Knuth): the sum of two Floats and its exact error.
+static pair two_sum(float a, float b) {
+  const float sum = a + b;
+  const float part = sum - a;
+  const pair result = {sum, (a - (sum - part)) + (b - part)};
+  return result;
+}
+
+static pair add_term(pair sum, float term) {
+  pair result = two_sum(sum.high, term);
+  result.low = sum.low + result.low;
+  return result;
+}
+
+static pair add_pair(pair a, pair b) {
+  pair result = two_sum(a.high, b.high);
+  result.low = (a.low + b.low) + result.low;
+  return result;
+}
+
+// a · 2^k, in two factors that are both powers of two.
+static float times_power(float a, int k) {
+  const int part = k / 2;
+  return a * as_float((uint)(127 + part) << 23) * as_float((uint)(127 + k - part) << 23);
+}
+
+// How a step clips: what every gradient is multiplied by first, and the greatest norm allowed.
+typedef struct {
+  float gradientScale, limit, epsilon;
+} clipping;
+
+// Whether every scaled element is a number, as the greatest tells.
+static uint is_finite(uint peak, clipping c) {
+  const float greatest = as_float(peak) * c.gradientScale;
+  return greatest >= -0x1.fffffep127f && greatest <= 0x1.fffffep127f;
+}
+
+// min(1, limit / (N + ε)) for the norm N of the scaled gradient; 1 where N is 0.
+static float clip_coefficient(partial total, clipping c) {
+  const uint scale = as_uint(c.gradientScale) & 0x7fffffffu;
+  // N = root · 2^k, with a root that is 0 or no less than 1, but for a denormal scale.
+  const float root = sqrt(total.sum) * (as_float(scale) * downscale(scale));
+  int k = (int)scale_of(total.peak) - 127 + (int)scale_of(scale) - 127;
+  k = k < -250 ? -250 : k > 250 ? 250 : k;
+  // For a great N, which may be more than a Float, ε is nothing.
+  const float coefficient = k > 90 ? times_power(c.limit / root, -k)
+                                   : c.limit / (times_power(root, k) + c.epsilon);
+  return coefficient < 1.0f ? coefficient : 1.0f;
+}
+
+// Where an optimizer's steps stand on a device.
+typedef struct {
+  uint applied;     // steps taken and not skipped, with this one
+  uint before;      // the same, without this one
+  uint isSkipped;   // whether this one is
+  uint skipped;     // how many were
+  uint grown;       // steps since the loss scale last changed
+  float lossScale;  // 1 where there is none
+  float inverse;    // of the loss scale that this step's gradient has
+  partial total;    // of this step's gradient
+} control;
+
+// What decides: whether a step that is not finite is skipped, and how the loss scale moves.
+typedef struct {
+  float growthFactor, backoffFactor;  // 1 and 1 where the loss scale stays
+  uint growthInterval;
+  uint skips;
+} decision;
+
+// Counts a step whose gradient is `total`, or skips it (PyTorch's GradScaler).
+static void decide(control *now, partial total, clipping c, decision d) {
+  now->total = total;
+  now->before = now->applied;
+  now->inverse = 1.0f / now->lossScale;
+  c.gradientScale = c.gradientScale * now->inverse;
+  const uint finite = is_finite(total.peak, c);
+  now->isSkipped = d.skips && !finite;
+  if (now->isSkipped) {
+    now->skipped = now->skipped + 1;
+  } else {
+    now->applied = now->applied + 1;
+  }
+  if (!finite) {
+    now->lossScale = now->lossScale * d.backoffFactor;
+    now->grown = 0;
+  } else if (d.growthInterval != 0) {
+    now->grown = now->grown + 1;
+    if (now->grown == d.growthInterval) {
+      const float grown = now->lossScale * d.growthFactor;
+      if (grown <= 0x1.fffffep127f) now->lossScale = grown;
+      now->grown = 0;
+    }
+  }
+}

@@ -1,0 +1,163 @@
+// The norm of a gradient on a device, and what follows from it. Four kernels, each in one order of
+// operations: tiles, folds of tiles to tensors and of tensors to whatever is clipped together, and the
+// decision. norm.cl says what is computed.
+#define TILE 16384
+#define ITEMS 256
+
+// As update.cl has it; a tile is a block that lies in one tensor.
+typedef struct {
+  ulong start;
+  uint count, group, set, unused;
+} placed_tile;
+
+#ifdef PROCESSOR
+// An item for each tile: sixteen vectors of sixteen accumulators. A group per tile waits at barriers,
+// which take a processor several times as long as the sums.
+static uint16 magnitudes(float16 values) { return as_uint16(values) & 0x7fffffffu; }
+
+static float16 part_of(const global float *from, uint count) {
+  float values[16];
+  for (uint lane = 0; lane < 16; lane++) values[lane] = lane < count ? from[lane] : 0.0f;
+  return vload16(0, values);
+}
+
+kernel void norm_tiles(const uint tileCount, const global placed_tile *restrict tiles,
+                       const global float *restrict gradients, const ulong gradientsOffset,
+                       global partial *restrict partials, const uint first) {
+  const uint tile = (uint)get_global_id(0);
+  if (tile >= tileCount) return;
+  const uint count = tiles[tile].count;
+  const global float *from = gradients + (gradientsOffset + tiles[tile].start);
+
+  uint16 most[4] = {0, 0, 0, 0};
+  uint at = 0;
+  for (; at + 64 <= count; at += 64)
+    for (uint k = 0; k < 4; k++)
+      most[k] = max(most[k], magnitudes(vload16(k, from + at)));
+  for (; at < count; at += 16) most[0] = max(most[0], magnitudes(part_of(from + at, count - at)));
+  const uint16 all = max(max(most[0], most[1]), max(most[2], most[3]));
+  const uint8 eight = max(all.lo, all.hi);
+  const uint4 four = max(eight.lo, eight.hi);
+  const uint peak = max(max(four.s0, four.s1), max(four.s2, four.s3));
+
+  const float down = downscale(peak);
+  float16 sums[16];
+  for (uint k = 0; k < 16; k++) sums[k] = 0.0f;
+  for (at = 0; at + 256 <= count; at += 256)
+    for (uint k = 0; k < 16; k++) {
+      const float16 value = vload16(k, from + at) * down;
+      sums[k] = sums[k] + value * value;
+    }
+  for (uint k = 0; at < count; k++, at += 16) {
+    const float16 value = part_of(from + at, count - at) * down;
+    sums[k] = sums[k] + value * value;
+  }
+  for (uint apart = 8; apart > 0; apart /= 2)
+    for (uint k = 0; k < apart; k++) sums[k] = sums[k] + sums[k + apart];
+  const float8 s8 = sums[0].lo + sums[0].hi;
+  const float4 s4 = s8.lo + s8.hi;
+  const float2 s2 = s4.lo + s4.hi;
+  const partial result = {s2.x + s2.y, peak};
+  partials[first + tile] = result;
+}
+#else
+// A group for each tile, an item for each accumulator. The elements stay in registers between the
+// search for the greatest and the sum, so that they are read once.
+#define EACH_ELEMENT (TILE / ITEMS)
+
+kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
+    const uint tileCount, const global placed_tile *restrict tiles,
+    const global float *restrict gradients, const ulong gradientsOffset,
+    global partial *restrict partials, const uint first) {
+  local uint peaks[ITEMS];
+  local float sums[ITEMS];
+  const uint item = (uint)get_local_id(0);
+  const uint tile = (uint)get_group_id(0);
+  const uint count = tiles[tile].count;
+  const global float *from = gradients + (gradientsOffset + tiles[tile].start);
+
+  float values[EACH_ELEMENT];
+  uint most = 0;
+#pragma unroll
+  for (uint i = 0; i < EACH_ELEMENT; i++) {
+    const uint at = i * ITEMS + item;
+    values[i] = at < count ? from[at] : 0.0f;
+    most = max(most, as_uint(values[i]) & 0x7fffffffu);
+  }
+  peaks[item] = most;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (uint apart = ITEMS / 2; apart > 0; apart /= 2) {
+    if (item < apart) peaks[item] = max(peaks[item], peaks[item + apart]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  const uint peak = peaks[0];
+  const float down = downscale(peak);
+  float sum = 0.0f;
+#pragma unroll
+  for (uint i = 0; i < EACH_ELEMENT; i++) {
+    const float value = values[i] * down;
+    sum = sum + value * value;
+  }
+  sums[item] = sum;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (uint apart = ITEMS / 2; apart > 0; apart /= 2) {
+    if (item < apart) sums[item] = sums[item] + sums[item + apart];
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  if (item == 0) {
+    const partial result = {sums[0], peak};
+    partials[first + tile] = result;
+  }
+}
+#endif
+
+// A group for each sum: number i takes the terms that stand at starts[i] … starts[i + 1] in the list.
+kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
+    const global partial *restrict terms, const global uint *restrict list,
+    const global uint *restrict starts, global partial *restrict results) {
+  local uint peaks[ITEMS];
+  local pair sums[ITEMS];
+  const uint item = (uint)get_local_id(0);
+  const uint own = (uint)get_group_id(0);
+  const uint start = starts[own];
+  const uint end = starts[own + 1];
+
+  uint most = 0;
+  for (uint i = start + item; i < end; i += ITEMS) most = max(most, terms[list[i]].peak);
+  peaks[item] = most;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (uint apart = ITEMS / 2; apart > 0; apart /= 2) {
+    if (item < apart) peaks[item] = max(peaks[item], peaks[item + apart]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  const uint peak = peaks[0];
+  pair sum = {0.0f, 0.0f};
+  for (uint i = start + item; i < end; i += ITEMS)
+    sum = add_term(sum, rescaled(terms[list[i]], peak));
+  sums[item] = sum;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (uint apart = ITEMS / 2; apart > 0; apart /= 2) {
+    if (item < apart) sums[item] = add_pair(sums[item], sums[item + apart]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  if (item == 0) {
+    const partial result = {sums[0].high + sums[0].low, peak};
+    results[own] = result;
+  }
+}
+
+// What the step does: the last of the results is the whole gradient's, the others are clipped each to
+// its own limit.
+kernel void norm_decide(const uint count, const global partial *restrict results,
+                        const global clipping *restrict settings, const decision d,
+                        const clipping whole, global control *restrict now,
+                        global float *restrict coefficients) {
+  control next = *now;
+  decide(&next, results[count], whole, d);
+  for (uint i = 0; i < count; i++) {
+    clipping own = settings[i];
+    own.gradientScale = whole.gradientScale * next.inverse;
+    coefficients[i] = clip_coefficient(results[i], own);
+  }
+  *now = next;
+}

@@ -1,0 +1,81 @@
+#if OpenCL
+internal import DescentKernels
+import OpenCLHost
+
+/// Where an optimizer's steps stand on a device that decides by itself, and what the host has heard of it.
+///
+/// The host hears of each step by a copy of the control block that follows it in the queue; it looks
+/// whether one has arrived, and waits only where it is asked to.
+final class DeviceControl {
+  let state: Buffer<descent_control>
+  private let copies: UnsafeMutablePointer<descent_control>
+  /// The copies under way, oldest first, each with its place.
+  private var underWay: [(place: Int, event: Event)] = []
+  private var next = 0
+  /// What was last heard.
+  private(set) var known: descent_control
+  private var told = DecidedSteps()
+
+  init(_ context: Context) throws {
+    known = descent_control(lossScale: nil)
+    state = try Buffer(context, copying: [known])
+    copies = .allocate(capacity: ValuesRing.slots)
+    copies.initialize(repeating: known, count: ValuesRing.slots)
+  }
+
+  deinit {
+    for (_, event) in underWay { try? event.wait() }
+    copies.deallocate()
+  }
+
+  var stepsInFlight: Int { underWay.count }
+
+  /// Steps that were applied, as far as is known: the device counts in 32 bits and may wrap around.
+  var confirmed: UInt32 { known.applied }
+
+  /// Enqueues telling the host, after the step's last command.
+  func tell(after event: Event, on queue: CommandQueue) throws -> Event {
+    let place = next
+    let copy = try state.enqueueRead(
+      into: UnsafeMutableBufferPointer(start: copies + place, count: 1), on: queue, after: [event])
+    underWay.append((place, copy))
+    next = (next + 1) % ValuesRing.slots
+    return copy
+  }
+
+  /// Hears of the steps that are over; with `wait` of all, and while too many are under way of the oldest.
+  func listen(wait: Bool) throws {
+    while let (place, event) = underWay.first {
+      if wait || underWay.count >= ValuesRing.slots {
+        try event.wait()
+      } else if try !event.isComplete {
+        return
+      }
+      underWay.removeFirst()
+      let heard = copies[place]
+      told.applied += Int(heard.applied &- known.applied)
+      told.skipped += Int(heard.skipped &- known.skipped)
+      known = heard
+    }
+  }
+
+  /// What was heard since the last call.
+  func collect() -> DecidedSteps {
+    defer { told = DecidedSteps() }
+    return told
+  }
+
+  /// Forgets what is under way, whatever became of it, and what the device counted.
+  func reset(on queue: CommandQueue) {
+    for (_, event) in underWay { try? event.wait() }
+    underWay = []
+    told = DecidedSteps()
+  }
+
+  func setLossScale(_ scale: LossScale?, on queue: CommandQueue) throws {
+    try listen(wait: true)
+    known.set(scale)
+    try state.write([known], on: queue)
+  }
+}
+#endif

@@ -1,0 +1,169 @@
+#if OpenCL
+internal import DescentKernels
+import OpenCLHost
+
+/// The norm of a gradient on a device, and the decision that follows from it.
+final class DeviceNorm {
+  let control: StepControl
+  let plan: NormPlan
+  /// A coefficient for each clipping set.
+  let coefficients: Buffer<Float>
+
+  private let programs: NormPrograms
+  private let tensors: Fold
+  private let sets: Fold
+  private let limits: Buffer<descent_clipping>
+  private let partials: Buffer<descent_partial>
+  private let tileKernel: Kernel
+  private let foldKernel: Kernel
+  private let decideKernel: Kernel
+  /// Launches over tiles, one for each piece of the gradient, for pieces that begin at `starts`.
+  private var launches: [Launch] = []
+  private var starts: [Int]?
+
+  private struct Launch {
+    let piece: Int
+    let tiles: Buffer<PlacedBlock>
+    let first: Int
+    /// What to add to a tile's start to be at its place in the piece.
+    let offset: Int
+  }
+
+  /// Sums of listed terms.
+  private struct Fold {
+    let list: Buffer<Int32>
+    let starts: Buffer<Int32>
+    let results: Buffer<descent_partial>
+    let count: Int
+
+    init(_ lists: (list: [Int32], starts: [Int32]), _ context: Context) throws {
+      count = lists.starts.count - 1
+      list = try Buffer(context, copying: lists.list)
+      starts = try Buffer(context, copying: lists.starts)
+      results = try Buffer(context, count: count)
+    }
+  }
+
+  init(_ layout: ParameterLayout, _ control: StepControl, _ context: Context) throws {
+    self.control = control
+    plan = NormPlan(layout, control)
+    programs = NormPrograms(context: context)
+    tensors = try Fold(plan.tensors, context)
+    sets = try Fold(plan.sets, context)
+    limits = try Buffer(
+      context,
+      copying: plan.limits.map {
+        descent_clipping(gradientScale: 1, limit: $0.limit, epsilon: $0.epsilon)
+      })
+    coefficients = try Buffer(context, copying: plan.limits.map { _ in Float(1) })
+    partials = try Buffer(context, count: plan.tiles.count)
+    let program = try programs.program()
+    tileKernel = try program.kernel(named: "norm_tiles")
+    foldKernel = try program.kernel(named: "norm_fold")
+    decideKernel = try program.kernel(named: "norm_decide")
+  }
+
+  /// Makes the launches over pieces of these lengths. Throws ``DescentError`` if they do not suit the
+  /// tiles.
+  func prepare(pieces counts: [Int], _ context: Context) throws {
+    let starts = Descent.starts(ofPieces: counts)
+    if starts == self.starts { return }
+    let pieces = try plan.pieces(of: starts)
+    var launches: [Launch] = []
+    var first = 0
+    while first < pieces.count {
+      let end = pieces[first...].firstIndex { $0 != pieces[first] } ?? pieces.count
+      let blocks = plan.tiles[first..<end].map {
+        PlacedBlock(start: $0.start, count: $0.count, group: 0, set: 0)
+      }
+      launches.append(
+        Launch(
+          piece: pieces[first], tiles: try Buffer(context, copying: blocks), first: first,
+          offset: -starts[pieces[first]]))
+      first = end
+    }
+    self.launches = launches
+    self.starts = starts
+  }
+
+  /// Enqueues looking at the gradient and deciding; returns the decision's event.
+  ///
+  /// - Parameter state: what `descent_control` says, on the device.
+  func enqueue(
+    _ gradients: [BufferSlice<Float>], scale: Float, state: Buffer<descent_control>,
+    on queue: CommandQueue, after events: [Event]
+  ) throws -> Event {
+    var after = events
+    for launch in launches {
+      let gradient = gradients[launch.piece]
+      try tileKernel.setArgument(0, UInt32(launch.tiles.count))
+      try tileKernel.setArgument(1, launch.tiles)
+      try tileKernel.setArgument(2, gradient.buffer)
+      try tileKernel.setArgument(
+        3, UInt64(bitPattern: Int64(gradient.range.lowerBound + launch.offset)))
+      try tileKernel.setArgument(4, partials)
+      try tileKernel.setArgument(5, UInt32(launch.first))
+      after = [
+        try tileKernel.enqueue(
+          on: queue, global: programs.tileItems(launch.tiles.count), local: programs.tileGroup,
+          after: after)
+      ]
+    }
+    after = try enqueue(tensors, of: partials, on: queue, after: after)
+    after = try enqueue(sets, of: tensors.results, on: queue, after: after)
+    try decideKernel.setArgument(0, UInt32(plan.limits.count))
+    try decideKernel.setArgument(1, sets.results)
+    try decideKernel.setArgument(2, limits)
+    try decideKernel.setArgument(3, control.decision)
+    try decideKernel.setArgument(
+      4, descent_clipping(gradientScale: scale, limit: .infinity, epsilon: 0))
+    try decideKernel.setArgument(5, state)
+    try decideKernel.setArgument(6, coefficients)
+    return try decideKernel.enqueue(on: queue, global: 1, local: 1, after: after)
+  }
+
+  private func enqueue(
+    _ fold: Fold, of terms: Buffer<descent_partial>, on queue: CommandQueue, after: [Event]
+  ) throws -> [Event] {
+    guard fold.count > 0 else { return after }
+    try foldKernel.setArgument(0, terms)
+    try foldKernel.setArgument(1, fold.list)
+    try foldKernel.setArgument(2, fold.starts)
+    try foldKernel.setArgument(3, fold.results)
+    return [
+      try foldKernel.enqueue(
+        on: queue, global: fold.count * NormPrograms.items, local: NormPrograms.items, after: after)
+    ]
+  }
+}
+
+/// The program of the norm's kernels for a context's device.
+struct NormPrograms {
+  /// Items of a group that adds up together: one for each accumulator.
+  static let items = 256
+
+  let context: Context
+  private var isProcessor: Bool { context.device.type.contains(.cpu) }
+
+  init(context: Context) { self.context = context }
+
+  func program() throws -> Program {
+    let around = descent_program_texts()
+    var options = "-cl-std=CL1.2"
+    if isProcessor { options += " -DPROCESSOR" }
+    if context.device.hasCorrectlyRoundedDivideAndSquareRoot {
+      options += " -cl-fp32-correctly-rounded-divide-sqrt"
+    }
+    return try Program(
+      context,
+      sources: [
+        ("norm.cl", String(cString: around.norm)),
+        ("norm_kernels.cl", String(cString: around.normKernels)),
+      ], options: options)
+  }
+
+  /// On a processor an item sums a tile, elsewhere a group does.
+  var tileGroup: Int? { isProcessor ? nil : Self.items }
+  func tileItems(_ tiles: Int) -> Int { isProcessor ? tiles : tiles * Self.items }
+}
+#endif

@@ -1,0 +1,136 @@
+internal import DescentKernels
+
+/// The norm of a gradient in host memory, and what follows from it. Allocates nothing in a step.
+final class HostNorm {
+  let control: StepControl
+  let plan: NormPlan
+  /// A coefficient for each clipping set.
+  let coefficients: UnsafeMutableBufferPointer<Float>
+  /// The gradient's pieces that the tiles were last found in.
+  private var starts: [Int] = []
+  private var pieces: [Int] = []
+  private let tiles: UnsafeMutableBufferPointer<descent_partial>
+  private let tensors: UnsafeMutableBufferPointer<descent_partial>
+
+  init(_ layout: ParameterLayout, _ control: StepControl) {
+    self.control = control
+    plan = NormPlan(layout, control)
+    coefficients = .allocate(capacity: plan.limits.count)
+    coefficients.initialize(repeating: 1)
+    tiles = .allocate(capacity: plan.tiles.count)
+    tiles.initialize(repeating: descent_partial())
+    tensors = .allocate(capacity: plan.tensors.starts.count)
+    tensors.initialize(repeating: descent_partial())
+  }
+
+  deinit {
+    coefficients.deallocate()
+    tiles.deallocate()
+    tensors.deallocate()
+  }
+
+  /// Throws before anything is read if the pieces do not suit the tiles.
+  func check(pieces starts: [Int]) throws {
+    if starts == self.starts { return }
+    pieces = try plan.pieces(of: starts)
+    self.starts = starts
+  }
+
+  /// Looks at the gradient, decides, and sets the coefficients.
+  func measure(
+    _ gradients: HostPieces, scale: Float, _ now: inout descent_control, _ tile: CompiledTile,
+    _ pool: WorkerPool?
+  ) {
+    sumTiles(gradients, tile, pool)
+    plan.tensors.list.withUnsafeBufferPointer { list in
+      for index in 0..<plan.tensors.starts.count - 1 {
+        tensors[index] = Self.fold(tiles, list, plan.tensors.starts, index)
+      }
+    }
+    plan.sets.list.withUnsafeBufferPointer { list in
+      let sets = plan.limits.count
+      let total = Self.fold(tensors, list, plan.sets.starts, sets)
+      var settings = descent_clipping(gradientScale: scale, limit: .infinity, epsilon: 0)
+      descent_decide(&now, total, settings, control.decision)
+      settings.gradientScale = scale * now.inverse
+      for set in 0..<sets where plan.limits[set].limit < .infinity {
+        (settings.limit, settings.epsilon) = plan.limits[set]
+        coefficients[set] = descent_norm_coefficient(
+          Self.fold(tensors, list, plan.sets.starts, set), settings)
+      }
+    }
+  }
+
+  private static func fold(
+    _ terms: UnsafeMutableBufferPointer<descent_partial>, _ list: UnsafeBufferPointer<Int32>,
+    _ starts: [Int32], _ index: Int
+  ) -> descent_partial {
+    let (first, end) = (Int(starts[index]), Int(starts[index + 1]))
+    guard first < end, let start = list.baseAddress else { return descent_partial() }
+    return descent_norm_fold(terms.baseAddress, start + first, end - first)
+  }
+
+  private func sumTiles(_ gradients: HostPieces, _ tile: CompiledTile, _ pool: WorkerPool?) {
+    plan.tiles.withUnsafeBufferPointer { places in
+      pieces.withUnsafeBufferPointer { pieces in
+        starts.withUnsafeBufferPointer { starts in
+          let job = TileJob(
+            tiles: places, pieces: pieces, starts: starts, gradients: gradients, sum: tile,
+            results: tiles)
+          let blocks = (places.count + TileJob.tilesPerBlock - 1) / TileJob.tilesPerBlock
+          guard let pool, blocks > 3 else {
+            for block in 0..<blocks { job.run(block) }
+            return
+          }
+          withUnsafePointer(to: job) { job in
+            pool.run(blocks: blocks, context: job) { job, block in
+              job.assumingMemoryBound(to: TileJob.self).pointee.run(block)
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// All tiles of a gradient, some at a time for any thread.
+private struct TileJob {
+  static let tilesPerBlock = 4
+
+  let tiles: UnsafeBufferPointer<Tile>
+  let pieces: UnsafeBufferPointer<Int>
+  let starts: UnsafeBufferPointer<Int>
+  let gradients: HostPieces
+  let sum: CompiledTile
+  let results: UnsafeMutableBufferPointer<descent_partial>
+
+  func run(_ block: Int) {
+    let first = block * Self.tilesPerBlock
+    for index in first..<min(first + Self.tilesPerBlock, tiles.count) {
+      let (tile, piece) = (tiles[index], pieces[index])
+      guard let start = gradients[piece].baseAddress, let result = results.baseAddress else {
+        continue
+      }
+      sum(start + (tile.start - starts[piece]), tile.count, result + index)
+    }
+  }
+}
+
+/// Elements, how many, and where the result goes.
+typealias CompiledTile =
+  @convention(c) (UnsafePointer<Float>?, Int, UnsafeMutablePointer<descent_partial>?) -> Void
+
+extension InstructionSet {
+  /// The sum of a tile's squares for these instructions.
+  var tile: CompiledTile {
+    #if arch(x86_64)
+    switch self {
+    case .baseline: descent_norm_tile_baseline
+    case .avx2: descent_norm_tile_avx2
+    case .avx512: descent_norm_tile_avx512
+    }
+    #else
+    descent_norm_tile_baseline
+    #endif
+  }
+}

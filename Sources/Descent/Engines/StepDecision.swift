@@ -1,0 +1,42 @@
+internal import DescentKernels
+
+/// The latest step that looked at its gradient, and where the loss scale stands after it.
+struct StepDecision {
+  /// The norm of the gradient as it was given, in one order of operations on every engine; ∞ or NaN
+  /// where the gradient was.
+  var norm = 0.0
+  var isSkipped = false
+  var lossScale = 1.0
+  var stepsSinceChange = 0
+}
+
+extension StepDecision {
+  init(_ control: descent_control) {
+    norm = Self.norm(control.total)
+    isSkipped = control.isSkipped != 0
+    lossScale = Double(control.lossScale)
+    stepsSinceChange = Int(control.grown)
+  }
+
+  /// √(sum of squares), with the power of two by which they were scaled taken out.
+  private static func norm(_ total: descent_partial) -> Double {
+    let greatest = Float(bitPattern: total.peak)
+    guard greatest.isFinite else { return Double(greatest) }
+    let exponent = min(max(Int(total.peak >> 23), 1), 253) - 127
+    return Double(total.sum.squareRoot()) * Double(sign: .plus, exponent: exponent, significand: 1)
+  }
+}
+
+extension descent_control {
+  /// Before the first step.
+  init(lossScale: LossScale?) {
+    self.init()
+    set(lossScale)
+    inverse = 1
+  }
+
+  mutating func set(_ scale: LossScale?) {
+    lossScale = Float(scale?.scale ?? 1)
+    grown = UInt32(scale?.stepsSinceChange ?? 0)
+  }
+}

@@ -1,0 +1,68 @@
+internal import DescentKernels
+
+/// A part of one tensor whose squares are summed together.
+struct Tile: Equatable {
+  /// The most elements of a tile.
+  static let length = Int(descent_tile)
+
+  var start: Int
+  var count: Int
+
+  /// The tiles of these tensors, tensor after tensor, and which of them are whose.
+  static func covering(
+    _ tensors: [ParameterLayout.Tensor]
+  ) -> (tiles: [Tile], ofTensor: [Range<Int>]) {
+    var tiles: [Tile] = []
+    let ofTensor = tensors.map { tensor in
+      let first = tiles.count
+      for start in stride(from: tensor.range.lowerBound, to: tensor.range.upperBound, by: length) {
+        tiles.append(Tile(start: start, count: min(length, tensor.range.upperBound - start)))
+      }
+      return first..<tiles.count
+    }
+    return (tiles, ofTensor)
+  }
+}
+
+/// What a step looks at before it updates: the tiles of all tensors that are not frozen, how they add
+/// up to tensors, and tensors to what is clipped together.
+struct NormPlan {
+  let tiles: [Tile]
+  /// Tiles of each tensor that is looked at, and tensors of each clipping set, with the sum over all at
+  /// the end: lists of terms, and where each begins.
+  let tensors: (list: [Int32], starts: [Int32])
+  let sets: (list: [Int32], starts: [Int32])
+  let limits: [(limit: Float, epsilon: Float)]
+  let setOfTensor: [Int]
+
+  init(_ layout: ParameterLayout, _ control: StepControl) {
+    let clip = ClipSets(layout, control)
+    let looked = clip.members[clip.members.count - 1]
+    let (tiles, ofTensor) = Tile.covering(looked.map { layout.tensors[$0] })
+    var places = [Int](repeating: -1, count: layout.tensors.count)
+    for (place, tensor) in looked.enumerated() { places[tensor] = place }
+    self.tiles = tiles
+    tensors = Self.lists(ofTensor.map { Array($0) })
+    sets = Self.lists(clip.members.map { $0.map { places[$0] }.filter { $0 >= 0 } })
+    limits = clip.limits
+    setOfTensor = clip.setOfTensor
+  }
+
+  private static func lists(_ members: [[Int]]) -> (list: [Int32], starts: [Int32]) {
+    (members.joined().map(Int32.init), starts(ofPieces: members.map(\.count)).map(Int32.init))
+  }
+
+  /// The piece that every tile lies in. Throws ``DescentError`` if a piece begins in the middle of one.
+  func pieces(of starts: [Int]) throws -> [Int] {
+    var piece = 0
+    return try tiles.map { tile in
+      while starts[piece + 1] <= tile.start { piece += 1 }
+      guard starts[piece + 1] >= tile.start + tile.count else {
+        throw DescentError.unsupported(
+          "to clip or skip, a piece of gradients must begin where a tensor does, or a multiple of "
+            + "\(Tile.length) elements later; one begins at \(starts[piece + 1])")
+      }
+      return piece
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/// A loss scale that grows while gradients are finite and falls when they are not, as PyTorch's
+/// `torch.amp.GradScaler`: what a 16-bit trainer multiplies its loss by, so that small gradients do not
+/// vanish, and a step divides out again.
+///
+/// A step whose gradient is not finite after the division is skipped and multiplies the scale by
+/// `backoffFactor`; after `growthInterval` steps without one it is multiplied by `growthFactor`, unless
+/// that is more than a Float.
+public struct LossScale: Hashable, Codable, Sendable {
+  public var scale: Double
+  public var growthFactor: Double
+  public var backoffFactor: Double
+  public var growthInterval: Int
+  /// How many steps have been finite since the scale last changed.
+  public var stepsSinceChange: Int
+
+  public init(
+    scale: Double = 65536, growthFactor: Double = 2, backoffFactor: Double = 0.5,
+    growthInterval: Int = 2000, stepsSinceChange: Int = 0
+  ) {
+    self.scale = scale
+    self.growthFactor = growthFactor
+    self.backoffFactor = backoffFactor
+    self.growthInterval = growthInterval
+    self.stepsSinceChange = stepsSinceChange
+  }
+
+  /// Throws ``DescentError/unsupported(_:)`` for numbers that would not scale.
+  func validate() throws {
+    func check(_ name: String, _ value: Double, _ isAllowed: Bool, _ allowed: String) throws {
+      if !isAllowed {
+        throw DescentError.unsupported("lossScale: \(name) is \(value); allowed is \(allowed)")
+      }
+    }
+    let isNormal = Float(scale).isNormal && scale > 0 && (1 / Float(scale)).isNormal
+    try check("scale", scale, isNormal, "a positive Float whose inverse is one")
+    try check(
+      "growthFactor", growthFactor, growthFactor >= 1 && Float(growthFactor).isFinite,
+      "a finite number of at least 1")
+    try check(
+      "backoffFactor", backoffFactor, backoffFactor > 0 && backoffFactor <= 1, "above 0 and up to 1"
+    )
+    try check(
+      "growthInterval", Double(growthInterval),
+      growthInterval >= 1 && growthInterval <= Int(UInt32.max), "a whole number from 1 up")
+    try check(
+      "stepsSinceChange", Double(stepsSinceChange),
+      stepsSinceChange >= 0 && stepsSinceChange < growthInterval, "less than growthInterval")
+  }
+}

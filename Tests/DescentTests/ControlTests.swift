@@ -1,0 +1,255 @@
+import Foundation
+import Testing
+
+@testable import Descent
+
+#if OpenCL
+import OpenCLHost
+#endif
+
+/// Clipping, skipping, the loss scale and zeroing, inside the step and on every engine.
+@Suite struct ControlTests {
+  private static func layout() throws -> ParameterLayout {
+    var layout = ParameterLayout()
+    for (index, size) in [3, 0, 700, 33, 17_000, 1].enumerated() {
+      try layout.append("t\(index)", shape: [size], group: index.isMultiple(of: 2) ? "even" : "odd")
+    }
+    return layout
+  }
+
+  static func engines() throws -> [EngineChoice] {
+    var engines = [EngineChoice.cpu, .cpu(threads: 3, instructions: .baseline, block: 1000)]
+    #if OpenCL
+    for queue in try TestDevices.queues.get() {
+      engines.append(.openCL(queue))
+      engines.append(.openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 16)))
+    }
+    #endif
+    return engines
+  }
+
+  /// Gradients over many binades; every third step has one that is not finite.
+  private static func gradients(_ count: Int, _ step: Int) -> [Float] {
+    var result = PinnedSteps(count: count).gradients(step)
+    if step % 3 == 2 { result[(step * 7919) % count] = step % 2 == 0 ? .infinity : .nan }
+    return result
+  }
+
+  struct Setting: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let apply: @Sendable (Optimizer) throws -> Void
+
+    static let all = [
+      Setting(testDescription: "skip") { $0.skipsNonFinite = true },
+      Setting(testDescription: "global norm") { $0.clipping = .globalNorm(0.7) },
+      Setting(testDescription: "global norm with ε") {
+        $0.clipping = .globalNorm(1e-3, epsilon: 1e-6)
+      },
+      Setting(testDescription: "tensor norm") { $0.clipping = .tensorNorm(3e4) },
+      Setting(testDescription: "value") { $0.clipping = .value(0.25) },
+      Setting(testDescription: "value and skip") {
+        $0.clipping = .value(0.25)
+        $0.skipsNonFinite = true
+      },
+      Setting(testDescription: "a group's own norm") {
+        $0.skipsNonFinite = true
+        try $0.setGroup("odd", to: ParameterGroup(clipping: .globalNorm(0.5)))
+      },
+      Setting(testDescription: "groups of all kinds") {
+        $0.clipping = .globalNorm(10)
+        try $0.setGroup("odd", to: ParameterGroup(clipping: .tensorNorm(0.5)))
+        try $0.setGroup("even", to: ParameterGroup(isFrozen: true))
+      },
+      Setting(testDescription: "loss scale") {
+        try $0.setLossScale(LossScale(scale: 1024, growthInterval: 2))
+      },
+      Setting(testDescription: "loss scale that is no power of two, clipped") {
+        try $0.setLossScale(LossScale(scale: 1000, growthFactor: 3, backoffFactor: 0.3))
+        $0.clipping = .globalNorm(1)
+      },
+    ]
+  }
+
+  /// What a run leaves, with NaN as one number.
+  private struct Outcome: Equatable {
+    var digest = Digest()
+    var steps = 0
+    var skipped = 0
+    var norm: Double?
+    var scale: LossScale?
+    var groupSteps: [Int] = []
+
+    init(_ optimizer: Optimizer, _ parameters: [Float]) throws {
+      digest.combine(parameters)
+      for name in optimizer.stateNames { digest.combine(try optimizer.state(name)) }
+      (steps, skipped) = (optimizer.stepCount, optimizer.skippedStepCount)
+      norm = try optimizer.lastNorm
+      scale = try optimizer.lossScale
+      groupSteps = try ["even", "odd"].map(optimizer.stepCount(ofGroup:))
+    }
+  }
+
+  @Test("every engine decides as the reference, to the bit", arguments: Setting.all)
+  func agreement(_ setting: Setting) throws {
+    let layout = try Self.layout()
+    func run(_ choice: EngineChoice, zeroing: Bool) throws -> Outcome {
+      let optimizer = try Optimizer(AdamW(weightDecay: 0.1), layout: layout, on: choice)
+      try setting.apply(optimizer)
+      var x = PinnedSteps(count: layout.count).parameters
+      for step in 1...7 {
+        var g = Self.gradients(layout.count, step)
+        if zeroing {
+          try optimizer.step(&x, zeroing: &g, gradientScale: 0.75)
+          #expect(g.allSatisfy { $0 == 0 })
+        } else {
+          try optimizer.step(&x, gradients: g, gradientScale: 0.75)
+        }
+      }
+      return try Outcome(optimizer, x)
+    }
+    let expected = try run(.reference, zeroing: false)
+    #expect(try run(.reference, zeroing: true) == expected)
+    for engine in try Self.engines() {
+      #expect(try run(engine, zeroing: false) == expected)
+      #expect(try run(engine, zeroing: true) == expected)
+    }
+  }
+
+  @Test("a skipped step leaves all as it was, and counts itself")
+  func skipped() throws {
+    for engine in try Self.engines() + [.reference] {
+      let optimizer = try Optimizer(Adam(), layout: ParameterLayout(count: 3), on: engine)
+      optimizer.skipsNonFinite = true
+      var x: [Float] = [1, 2, 3]
+      try optimizer.step(&x, gradients: [1, 1, 1])
+      let (before, states) = (x, try optimizer.states())
+      var g: [Float] = [1, -.infinity, 1]
+      try optimizer.step(&x, zeroing: &g)
+      #expect(x == before && g == [0, 0, 0])
+      #expect(try optimizer.states() == states)
+      #expect(optimizer.stepCount == 1 && optimizer.skippedStepCount == 1)
+      #expect(try optimizer.lastNorm == .infinity)
+      // Finite, but not once it is scaled.
+      try optimizer.step(&x, gradients: [1, 1e38, 1], gradientScale: 10)
+      #expect(x == before && optimizer.skippedStepCount == 2)
+      try optimizer.step(&x, gradients: [3, 4, 0])
+      #expect(x != before && optimizer.stepCount == 2)
+      #expect(try optimizer.lastNorm == 5)
+    }
+  }
+
+  @Test("norms are those of Float64, from 1e-30 to 1e30 and mixed")
+  func accuracy() throws {
+    let count = 100_000
+    for (low, high) in [(-30, -30), (-30, -20), (0, 0), (19, 21), (28, 30), (-30, 30)] {
+      let noise = PinnedSteps(count: count).gradients(1)
+      let g = noise.indices.map { i in
+        let exponent = Double(low) + Double(high - low) * Double(i) / Double(count)
+        return Float(Double(noise[i].significand) * pow(10, exponent) / 2)
+      }
+      let truth = g.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+      for engine in try Self.engines() + [.reference] {
+        let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: count), on: engine)
+        optimizer.skipsNonFinite = true
+        var x = [Float](repeating: 0, count: count)
+        try optimizer.step(&x, gradients: g)
+        let norm = try #require(try optimizer.lastNorm)
+        #expect(abs(norm - truth) <= 4e-6 * truth, "10^\(low)…10^\(high)")
+      }
+    }
+  }
+
+  @Test("the greatest finite gradients have a norm, and clip")
+  func greatest() throws {
+    for engine in try Self.engines() + [.reference] {
+      let optimizer = try Optimizer(
+        SGD(learningRate: 1), layout: ParameterLayout(count: 4), on: engine)
+      optimizer.clipping = .globalNorm(2)
+      var x: [Float] = [0, 0, 0, 0]
+      let most = Float.greatestFiniteMagnitude
+      try optimizer.step(&x, gradients: [most, most, -most, most])
+      #expect(try optimizer.lastNorm == 2 * Double(most))
+      for value in x { #expect(abs(abs(value) - 1) < 1e-6) }
+      try optimizer.step(&x, gradients: [0, 0, 0, 0])
+      #expect(try optimizer.lastNorm == 0 && optimizer.stepCount == 2)
+      let least = Float.leastNonzeroMagnitude
+      try optimizer.step(&x, gradients: [least, 0, 0, 0])
+      #expect(try optimizer.lastNorm == Double(least))
+    }
+  }
+
+  @Test("what cannot be is refused before anything is touched")
+  func errors() throws {
+    let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: 1))
+    var x: [Float] = [1]
+    for clipping in [Clipping.globalNorm(0), .tensorNorm(-1), .value(.nan), .globalNorm(1e39)] {
+      optimizer.clipping = clipping
+      #expect(
+        message { try optimizer.step(&x, gradients: [1]) }
+          .contains("allowed is a positive number that a Float can hold"))
+    }
+    optimizer.clipping = .globalNorm(1, epsilon: -1)
+    #expect(message { try optimizer.step(&x, gradients: [1]) }.contains("epsilon of -1.0"))
+    optimizer.clipping = nil
+    #expect(
+      message { try optimizer.setLossScale(LossScale(scale: 0)) }.contains("scale is 0.0"))
+    #expect(
+      message { try optimizer.setLossScale(LossScale(growthInterval: 0)) }
+        .contains("growthInterval is 0.0"))
+    #expect(x == [1] && optimizer.stepCount == 0)
+    #expect(try optimizer.lastNorm == nil && optimizer.lossScale == nil)
+  }
+
+  @Test("a piece of gradients that begins in the middle of a tile cannot be looked at")
+  func pieces() throws {
+    let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: 4))
+    optimizer.skipsNonFinite = true
+    var (x, g) = ([Float](repeating: 1, count: 4), [Float](repeating: 1, count: 4))
+    x.withUnsafeMutableBufferPointer { x in
+      g.withUnsafeMutableBufferPointer { g in
+        #expect(
+          message {
+            try optimizer.step(
+              [x],
+              gradients: [
+                UnsafeBufferPointer(rebasing: g[..<2]), UnsafeBufferPointer(rebasing: g[2...]),
+              ])
+          }.contains("one begins at 2"))
+      }
+    }
+    #expect(x == [1, 1, 1, 1])
+  }
+
+  #if OpenCL
+  @Test("random skips under a queue kept deep give the bits of one step at a time", .needsDevice)
+  func deep() throws {
+    for queue in try TestDevices.queues.get() {
+      let layout = try Self.layout()
+      let steps = 100
+      let reference = try Optimizer(Adam(learningRate: 0.01), layout: layout, on: .reference)
+      let optimizer = try Optimizer(Adam(learningRate: 0.01), layout: layout, on: .openCL(queue))
+      for optimizer in [reference, optimizer] {
+        optimizer.clipping = .globalNorm(0.5)
+        try optimizer.setLossScale(LossScale(scale: 8, growthInterval: 3))
+      }
+      var expected = [Float](repeating: 1, count: layout.count)
+      let x = try Buffer(queue.context, copying: expected)
+      let gradients = try (0..<5).map {
+        try Buffer(queue.context, copying: Self.gradients(layout.count, $0 + 1))
+      }
+      var events: [Event] = []
+      for step in 0..<steps {
+        let which = (step * 7 + step / 3) % 5
+        try reference.step(&expected, gradients: Self.gradients(layout.count, which + 1))
+        events.append(try optimizer.enqueueStep(x, gradients: gradients[which]))
+        if step >= 20 { try events[step - 20].wait() }
+      }
+      #expect(try x.read(on: queue) == expected)
+      #expect(optimizer.skippedStepCount == reference.skippedStepCount)
+      #expect(optimizer.stepCount == reference.stepCount && reference.skippedStepCount > 20)
+      #expect(try optimizer.lossScale == reference.lossScale)
+      #expect(try optimizer.states() == reference.states())
+    }
+  }
+  #endif
+}
