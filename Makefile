@@ -4,7 +4,7 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
-.PHONY: help run test test-huge lint check-kernels check-arm bench clean
+.PHONY: help run test test-huge lint check-kernels check-arm bench bench-peers bench-report clean
 help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
 	@echo "make test           all tests, with OpenCL and without"
@@ -13,6 +13,8 @@ help:
 	@echo "make check-kernels  every kernel under oclgrind"
 	@echo "make check-arm      the CPU rules on emulated arm64"
 	@echo "make bench          speed against the memory's own"
+	@echo "make bench-peers    speed beside PyTorch and Optax; a Python environment of its own"
+	@echo "make bench-report   tables, picture and the README's figures from bench-peers' results"
 
 run:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
@@ -38,6 +40,7 @@ lint:
 	$(SWIFT) format lint --strict -r Package.swift Sources Tests Snippets Benchmarks/Package.swift Benchmarks/Sources
 	Scripts/check-imports.sh
 	Scripts/check-kernels.sh syntax
+	python3 Benchmarks/peers/report.py --check
 
 check-kernels:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers oclgrind
@@ -53,5 +56,17 @@ bench:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
 	cd Benchmarks && $(SWIFT) run -c release ceiling
 
+PYTHON = Benchmarks/peers/.venv/bin/python
+# PEERS="--rounds 2 --rules adam --cases 65536" and the like: see Benchmarks/peers/README.md.
+bench-peers:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd python3-venv g++
+	$(RELEASE)
+	Benchmarks/peers/setup.sh
+	$(PYTHON) Benchmarks/peers/peers.py --descent $(DESCENT) $(PEERS)
+
+bench-report:
+	Benchmarks/peers/setup.sh
+	$(PYTHON) Benchmarks/peers/report.py
+
 clean:
-	rm -rf .build .build-* Benchmarks/.build out
+	rm -rf .build .build-* Benchmarks/.build Benchmarks/peers/.venv out

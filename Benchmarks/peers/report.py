@@ -1,0 +1,276 @@
+"""Makes of peers.py's results the tables and the picture in Benchmarks/results, and the part of the
+README between its two markers. With --check it only compares what stands there."""
+
+import argparse
+import json
+import pathlib
+import statistics
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+RESULTS = ROOT / "Benchmarks/results"
+BEGIN = "<!-- Made by Benchmarks/peers/report.py from Benchmarks/results/peers.json: -->"
+END = "<!-- End of what is made. -->"
+RULES = {
+    "sgd": "SGD",
+    "momentum": "Momentum",
+    "nesterov": "Nesterov's form",
+    "adagrad": "AdaGrad",
+    "rmsprop": "RMSProp",
+    "adadelta": "AdaDelta",
+    "adam": "Adam",
+    "adamw": "AdamW",
+}
+# Sides as they are shown: Descent's first.
+OTHERS = {"pytorch": "PyTorch", "pytorch-compiled": "PyTorch, compiled", "optax": "Optax"}
+# The flat vector that no cache holds.
+LARGE = "33554432"
+
+
+class Results:
+    """What peers.py or gpu.py wrote."""
+
+    def __init__(self, document):
+        self.document = document
+        self.rows = {(row["rule"], row["case"], row["side"]): row for row in document["results"]}
+        found = _in_order(row["side"] for row in document["results"])
+        self.sides = [side for side in found if side not in OTHERS]
+        self.sides += [side for side in OTHERS if side in found]
+        self.rules = _in_order(row["rule"] for row in document["results"])
+        self.cases = _in_order(row["case"] for row in document["results"])
+        # What others are compared with: the CPU engine, or on a GPU the device.
+        self.ours = self.sides[0]
+
+    def row(self, rule, case, side):
+        return self.rows.get((rule, case, side))
+
+    def times(self, rule, case, peer):
+        """How many times the peer's speed ours is: the median of the rounds' ratios."""
+        ours, theirs = self.row(rule, case, self.ours), self.row(rule, case, peer)
+        if not ours or not theirs:
+            return None
+        pairs = zip(theirs["secondsPerStep"], ours["secondsPerStep"])
+        return statistics.median(their / our for their, our in pairs)
+
+    def title(self, case):
+        return next(row["title"] for row in self.document["results"] if row["case"] == case)
+
+    def label(self, side):
+        if side == "descent cpu":
+            return "Descent, CPU engine"
+        if side.startswith("descent"):
+            name = side.partition(" ")[2]
+            platforms = {row["name"]: row.get("platform") for row in self.document["devices"]}
+            platform = platforms.get(name) or "OpenCL"
+            return "Descent, " + {"Portable Computing Language": "PoCL"}.get(platform, platform)
+        return OTHERS[side]
+
+
+def _in_order(values):
+    return list(dict.fromkeys(values))
+
+
+def table(header, rows, left=1):
+    """A Markdown table, all but the first `left` columns of numbers."""
+    marks = ["---" if index < left else "---:" for index in range(len(header))]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in [header, marks, *rows])
+
+
+def number(value):
+    """Three digits that count."""
+    if value is None:
+        return ""
+    for limit, digits in ((10, 2), (100, 1)):
+        if value < limit:
+            return f"{value:.{digits}f}"
+    return f"{value:,.0f}"
+
+
+def duration(seconds):
+    for unit, size in (("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{number(seconds / size)} {unit}"
+    return f"{number(seconds * 1e9)} ns"
+
+
+def machine(document):
+    """Who measured what, in a sentence or two."""
+    versions = document["versions"]
+    names = ["Descent", "PyTorch", "CUDA", "Optax", "JAX"]
+    keys = zip(names, ["descent", "torch", "cuda", "optax", "jax"])
+    libraries = ", ".join(f"{name} {versions[key]}" for name, key in keys if key in versions)
+    drivers = [
+        f"{row['description'].strip()} ({row['platform']} {row['driver']})"
+        for row in document["devices"]
+        if row.get("platform")
+    ]
+    threads = f", {document['threads']} threads on every side" if "threads" in document else ""
+    return (
+        f"{document['processor']} ({document['processors']} processors){threads}, "
+        f"{document['system']}; {libraries}"
+        + "".join(f"; OpenCL: {driver}" for driver in drivers)
+        + f". {document['date']}."
+    )
+
+
+def ceilings(bench):
+    """The share of the ceiling that the CPU engine reaches at LARGE, by rule, as `descent bench
+    --json` tells it."""
+    if not bench:
+        return {}
+    return {
+        row["rule"]: row["fractionOfCeiling"]
+        for row in bench["results"]
+        if row["device"] == "cpu" and str(row["count"]) == LARGE and row["tensors"] == 1
+    }
+
+
+def readme(results, bench):
+    """The part between the markers."""
+    document, parts = results.document, []
+    shares = ceilings(bench)
+    parts.append(
+        "Descent, PyTorch and Optax by turns in one run: the same rules, numbers and threads, "
+        f"medians of {document['rounds']} rounds. {int(LARGE):,} elements, more than a cache "
+        "holds, in GB/s: the bytes of one pass, from the table of optimizers above, over the time "
+        "of a step. *Times PyTorch* is the median of the rounds' ratios.\n"
+    )
+    labels = {side: results.label(side) for side in results.sides}
+    header = ["", *labels.values(), "times PyTorch"]
+    if shares:
+        header.insert(2, "of the memory's ceiling")
+    rows = []
+    for rule in results.rules:
+        cells = [RULES[rule]]
+        for side in results.sides:
+            row = results.row(rule, LARGE, side)
+            form = f" ({row['engine']})" if row and side == "pytorch" else ""
+            cells.append(number(row["gigabytesPerSecond"]) + form if row else "")
+        if shares:
+            share = shares.get(rule)
+            cells.insert(2, f"{share:.2f}" if share else "")
+        if any(cells[1:]):
+            rows.append([*cells, number(results.times(rule, LARGE, "pytorch"))])
+    if rows:
+        parts.append(table(header, rows))
+    sides = [side for side in results.sides if side != "pytorch-compiled"]
+    rows = []
+    for case in results.cases:
+        found = [results.row("adam", case, side) for side in sides]
+        if case != LARGE and any(found):
+            cells = [duration(row["medianSeconds"]) if row else "" for row in found]
+            times = number(results.times("adam", case, "pytorch"))
+            rows.append([results.title(case), *cells, times])
+    if rows:
+        header = ["Adam, a step", *(labels[side] for side in sides), "times PyTorch"]
+        parts.append(table(header, rows))
+    picture = "Every rule's speed, and how many times PyTorch's it is"
+    parts.append(f"![{picture}](Benchmarks/results/peers.svg)\n")
+    parts.append(
+        f"{machine(document)} PyTorch runs in its fastest form, fused where it has one, else "
+        "foreach or the loop over tensors, whichever is faster; Optax is one jitted function with "
+        "donated buffers. On a large vector every fused step waits for the memory, and none can "
+        "be faster than that; what is left to gain is in rules that others run unfused, in small "
+        "vectors and in many tensors. [All cases](Benchmarks/results/peers.md), and [how they are "
+        "measured](Benchmarks/peers/README.md); `make bench-peers` does it anew.\n"
+    )
+    return "\n".join(parts)
+
+
+def page(results, name):
+    """All cases, for Benchmarks/results."""
+    document = results.document
+    parts = [
+        f"# Descent beside other libraries, {document['date']}\n",
+        f"{machine(document)}\n\n`{document['command']}` at {document['revision']}, "
+        f"{document['rounds']} rounds; every time in [{name}.json]({name}.json). GB/s are the bytes "
+        "that one pass over parameters, gradients and states needs, over the median time of a "
+        "step; a side that makes several passes moves more. *Times* is how many times as fast "
+        f"{results.label(results.ours)} is: the median of the rounds' ratios, in which what else "
+        "the machine does weighs little, and the ratio of the medians.\n",
+    ]
+    if document.get("settings"):
+        settings = ", ".join(f"`{key}={value}`" for key, value in document["settings"].items())
+        parts.append(f"Settings: {settings}; transparent huge pages {document['hugePages']}.\n")
+    if document.get("copy"):
+        parts.append(
+            f"A copy of {document['copy']['count']:,} elements moves "
+            f"{document['copy']['gigabytesPerSecond']:,.0f} GB/s.\n"
+        )
+    for case in results.cases:
+        first = next(row for row in document["results"] if row["case"] == case)
+        parts.append(f"## {first['title']} ({first['count']:,} elements)\n")
+        header = ["rule", "side", "form", "median", "least", "GB/s", "times", "of medians"]
+        rows = []
+        for rule in results.rules:
+            ours = results.row(rule, case, results.ours)
+            for side in results.sides:
+                row = results.row(rule, case, side)
+                if not row:
+                    continue
+                ratio = row["medianSeconds"] / ours["medianSeconds"]
+                rows.append(
+                    [
+                        RULES[rule],
+                        results.label(side),
+                        row["engine"],
+                        duration(row["medianSeconds"]),
+                        duration(row["minimumSeconds"]),
+                        number(row["gigabytesPerSecond"]),
+                        "" if row is ours else number(results.times(rule, case, side)),
+                        "" if row is ours else number(ratio),
+                    ]
+                )
+        parts.append(table(header, rows, left=3))
+    return "\n".join(parts)
+
+
+def between_markers(text, part):
+    """The README with the part in its place."""
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"README.md lacks the lines\n{BEGIN}\n{END}")
+    return f"{head}{BEGIN}\n\n{part}\n{END}{tail}" if part else f"{head}{BEGIN}\n{END}{tail}"
+
+
+def load(path):
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", nargs="?", type=pathlib.Path, default=RESULTS / "peers.json")
+    parser.add_argument("--bench", type=pathlib.Path, default=RESULTS / "bench.json")
+    parser.add_argument("--readme", type=pathlib.Path, default=ROOT / "README.md")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if it would")
+    arguments = parser.parse_args()
+    document, bench = load(arguments.results), load(arguments.bench)
+    if document is None and not arguments.check:
+        raise SystemExit(f"there is no {arguments.results}: run make bench-peers first")
+    wanted = {}
+    is_default = arguments.results.resolve() == RESULTS / "peers.json"
+    is_readme = is_default or arguments.readme.resolve() != ROOT / "README.md"
+    results = Results(document) if document else None
+    if results:
+        name = arguments.results.stem
+        wanted[arguments.results.with_suffix(".md")] = page(results, name)
+    if is_readme:
+        text = arguments.readme.read_text()
+        wanted[arguments.readme] = between_markers(text, readme(results, bench) if results else "")
+    stale = [
+        path for path, text in wanted.items() if not path.is_file() or path.read_text() != text
+    ]
+    if arguments.check:
+        for path in stale:
+            print(f"{path} is not what report.py makes: run make bench-report", file=sys.stderr)
+        raise SystemExit(1 if stale else 0)
+    for path in stale:
+        path.write_text(wanted[path])
+    import picture
+
+    picture.draw(results, arguments.results.with_suffix(".svg"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+extension Curve {
+  /// As files and errors call it.
+  var name: String {
+    switch self {
+    case .constant: "constant"
+    case .linear: "linear"
+    case .step: "step"
+    case .multiStep: "multiStep"
+    case .exponential: "exponential"
+    case .polynomial: "polynomial"
+    case .cosine: "cosine"
+    case .cosineRestarts: "cosineRestarts"
+    case .inverseRoot: "inverseRoot"
+    case .inverseTime: "inverseTime"
+    case .knots: "knots"
+    case .custom: "custom"
+    }
+  }
+
+  /// Throws ``DescentError/hyperparameter(rule:name:value:allowed:)`` for a number out of its range.
+  func validate() throws {
+    switch self {
+    case .constant(let rate):
+      try check("rate", rate, .atLeastZero)
+    case .linear(let a, let b, let steps), .cosine(let a, let b, let steps):
+      try check("from", a, .atLeastZero)
+      try check("to", b, .atLeastZero)
+      try check("steps", steps, atLeast: 1)
+    case .step(let rate, let factor, let steps), .exponential(let rate, let factor, let steps):
+      try check("rate", rate, .atLeastZero)
+      try check("factor", factor, .aboveZero)
+      try check("every", steps, atLeast: 1)
+    case .multiStep(let rate, let factor, let milestones):
+      try check("rate", rate, .atLeastZero)
+      try check("factor", factor, .aboveZero)
+      for (index, milestone) in milestones.enumerated() {
+        try check("milestone", milestone, atLeast: index == 0 ? 0 : milestones[index - 1])
+      }
+    case .polynomial(let a, let b, let steps, let power):
+      try check("from", a, .atLeastZero)
+      try check("to", b, .atLeastZero)
+      try check("steps", steps, atLeast: 1)
+      try check("power", power, .aboveZero)
+    case .cosineRestarts(let a, let b, let steps, let lengthFactor, let peakFactor):
+      try check("from", a, .atLeastZero)
+      try check("to", b, .atLeastZero)
+      try check("steps", steps, atLeast: 1)
+      try check("lengthFactor", lengthFactor, atLeast: 1)
+      try check("peakFactor", peakFactor, .aboveZero)
+    case .inverseRoot(let rate, let timescale):
+      try check("rate", rate, .atLeastZero)
+      try check("timescale", timescale, atLeast: 1)
+    case .inverseTime(let rate, let decay, let steps):
+      try check("rate", rate, .atLeastZero)
+      try check("decay", decay, .atLeastZero)
+      try check("every", steps, atLeast: 1)
+    case .knots(let knots, _): try validate(knots)
+    case .custom: break
+    }
+  }
+
+  private func validate(_ knots: [Schedule.Knot]) throws {
+    try check("number of knots", knots.count, atLeast: 1)
+    for (index, knot) in knots.enumerated() {
+      try check("rate", knot.rate, .atLeastZero)
+      try check("time", knot.time, .atLeastZero)
+      if index > 0 && knot.time <= knots[index - 1].time {
+        throw violation("time", knot.time, "one after \(knots[index - 1].time)")
+      }
+    }
+  }
+
+  func check(
+    _ name: String, _ value: Double, _ allowed: Hyperparameter<Schedule>.Allowed
+  ) throws {
+    if !allowed.contains(value) { throw violation(name, value, allowed.description) }
+  }
+
+  func check(_ name: String, _ value: Int, atLeast least: Int) throws {
+    if value < least { throw violation(name, Double(value), "a number of at least \(least)") }
+  }
+
+  private func violation(_ name: String, _ value: Double, _ allowed: String) -> DescentError {
+    .hyperparameter(rule: "schedule \(self.name)", name: name, value: value, allowed: allowed)
+  }
+}

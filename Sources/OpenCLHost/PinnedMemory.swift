@@ -1,0 +1,71 @@
+#if OpenCL
+internal import CDescentOpenCL
+
+/// Host memory that a device reads and writes at its bus's full speed: the driver allocates it where
+/// the system does not move it (`CL_MEM_ALLOC_HOST_PTR`), and it stays mapped while this object lives.
+///
+/// Copies between a buffer and ordinary memory go through memory like this behind the caller's
+/// back, which costs another copy. Whether that matters is the driver's affair, so measure.
+///
+/// Not `Sendable`, since whoever has it may write it.
+public final class PinnedMemory<Element: BitwiseCopyable> {
+  /// The elements, as long as this object lives; undefined until they are written. A transfer that was
+  /// enqueued over them has to be complete before the object goes.
+  public let memory: UnsafeMutableBufferPointer<Element>
+
+  private let handle: Handle
+  private let start: UnsafeMutableRawPointer
+  private let queue: CommandQueue
+
+  /// Allocates memory for `count` elements, of which there may be none, and waits until it is
+  /// mapped.
+  ///
+  /// - Parameter queue: What maps the memory and, in the end, unmaps it; it is kept until then.
+  ///   Transfers may use any queue of its context.
+  /// - Throws: `OpenCLUsageError` for a count below zero or beyond measure; `OpenCLError` where the
+  ///   driver has not that much.
+  public init(_ queue: CommandQueue, count: Int) throws {
+    let stride = MemoryLayout<Element>.stride
+    try requireNotNegative(count, "pinned memory's count")
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: stride)
+    if overflow { throw OpenCLUsageError.sizeOverflow(count: count, stride: stride) }
+    let size = max(bytes, stride)  // OpenCL refuses a size of 0.
+    var status: cl_int = 0
+    let created = clCreateBuffer(
+      queue.context.handle.raw, cl_mem_flags(CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR), size, nil,
+      &status)
+    let handle = try Handle(
+      created, status, clReleaseMemObject,
+      "clCreateBuffer(\(size) pinned bytes for \(queue.device.name))")
+    let mapped = clEnqueueMapBuffer(
+      queue.handle.raw, handle.raw, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_READ | CL_MAP_WRITE), 0,
+      size, 0, nil, nil, &status)
+    try check(status, "clEnqueueMapBuffer(\(size) pinned bytes)")
+    guard let mapped else {
+      throw OpenCLError(
+        status: CL_MAP_FAILURE, call: "clEnqueueMapBuffer(\(size) pinned bytes)",
+        log: "the driver returned no address")
+    }
+    self.queue = queue
+    self.handle = handle
+    start = mapped
+    memory = UnsafeMutableBufferPointer(
+      start: mapped.bindMemory(to: Element.self, capacity: max(count, 1)), count: count)
+  }
+
+  deinit {
+    // The status can only be dropped here; the driver keeps the memory until it is unmapped.
+    _ = clEnqueueUnmapMemObject(queue.handle.raw, handle.raw, start, 0, nil, nil)
+    _ = clFlush(queue.handle.raw)
+  }
+
+  /// The context that the memory belongs to.
+  public var context: Context { queue.context }
+
+  /// The number of elements.
+  public var count: Int { memory.count }
+}
+
+@available(*, unavailable)
+extension PinnedMemory: Sendable {}
+#endif
