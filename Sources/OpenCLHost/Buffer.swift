@@ -51,7 +51,7 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
       return
     }
     var status: cl_int = 0
-    let size = try Self.bytes(memory.count)
+    let size = try Self.bytes(memory.count, in: context)
     let created = clCreateBuffer(
       context.handle.raw, cl_mem_flags(CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR), size, start,
       &status)
@@ -84,10 +84,13 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   static var stride: Int { MemoryLayout<Element>.stride }
 
   /// How many bytes `count` elements are.
-  static func bytes(_ count: Int) throws -> Int {
+  static func bytes(_ count: Int, in context: Context) throws -> Int {
     try requireNotNegative(count, "a buffer's count")
     let (bytes, overflow) = count.multipliedReportingOverflow(by: stride)
     if overflow { throw OpenCLUsageError.sizeOverflow(count: count, stride: stride) }
+    if let limit = context.allocationLimit, bytes > limit {
+      throw OpenCLUsageError.allocationTooLarge(bytes: bytes, limit: limit)
+    }
     return bytes
   }
 
@@ -95,7 +98,7 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
     _ context: Context, _ count: Int, copying elements: [Element]
   ) throws -> Handle {
     // OpenCL refuses a size of 0.
-    let size = max(try bytes(count), stride)
+    let size = max(try bytes(count, in: context), stride)
     let copies = elements.isEmpty ? 0 : CL_MEM_COPY_HOST_PTR
     var status: cl_int = 0
     let created = elements.withUnsafeBytes { contents in

@@ -3,6 +3,26 @@ import OpenCLHost
 import Testing
 
 @Suite(.enabled(if: hasDevice, noDevice)) struct BufferTests {
+  @Test("a context whose largest allocation was lowered refuses more", arguments: Device.all)
+  func lowered(_ device: Device) throws {
+    let context = try Context(device, largestAllocation: 64)
+    #expect(context.largestAllocation == 64)
+    #expect(try Buffer<Float>(context, count: 16).count == 16)
+    let tooLarge = OpenCLUsageError.allocationTooLarge(bytes: 68, limit: 64)
+    #expect(throws: tooLarge) { try Buffer<Float>(context, count: 17) }
+    #expect(throws: tooLarge) {
+      try Buffer<Float>(context, copying: [Float](repeating: 0, count: 17))
+    }
+    var memory = [Float](repeating: 0, count: 17)
+    memory.withUnsafeMutableBufferPointer { memory in
+      _ = #expect(throws: tooLarge) { try Buffer(context, lending: memory) }
+    }
+    #expect(throws: OpenCLUsageError.allocationLimit(0)) {
+      try Context(device, largestAllocation: 0)
+    }
+    #expect(try Context(device).largestAllocation == device.largestAllocation)
+  }
+
   @Test(arguments: Device.all, [0, 1, 17, 1000])
   func writesComeBack(device: Device, count: Int) throws {
     let setup = try Setup(device)
