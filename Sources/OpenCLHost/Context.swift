@@ -12,6 +12,9 @@ public final class Context: Sendable {
   /// Set only where the caller lowered it: drivers may allow more than they promise.
   let allocationLimit: Int?
 
+  /// Dies with the context.
+  let programs = ProgramCache()
+
   let handle: Handle
 
   /// Opens a context of its own on a device.

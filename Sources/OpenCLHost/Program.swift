@@ -7,9 +7,9 @@ public final class Program: Sendable {
   public let context: Context
 
   /// What the compiler wrote: warnings, or nothing.
-  public let buildLog: String
+  public var buildLog: String { handle.buildLog }
 
-  let handle: Handle
+  let handle: ProgramHandle
 
   /// Builds sources, one after another as if they were one file.
   ///
@@ -21,7 +21,7 @@ public final class Program: Sendable {
   public convenience init(
     _ context: Context, sources: [(name: String, text: String)], options: String = ""
   ) throws {
-    let text = sources.map { "#line 1 \($0.name.quoted)\n\($0.text)\n" }.joined()
+    let text = Self.text(of: sources)
     let names = sources.map(\.name).joined(separator: ", ")
     var status: cl_int = 0
     let created = text.withCString { start in
@@ -62,8 +62,16 @@ public final class Program: Sendable {
       throw OpenCLError(status: status, call: call, log: log.isEmpty ? nil : log)
     }
     self.context = context
-    self.handle = handle
-    buildLog = log
+    self.handle = ProgramHandle(handle, buildLog: log)
+  }
+
+  /// A program that was built before, in this context.
+  init(_ context: Context, built handle: ProgramHandle) {
+    (self.context, self.handle) = (context, handle)
+  }
+
+  static func text(of sources: [(name: String, text: String)]) -> String {
+    sources.map { "#line 1 \($0.name.quoted)\n\($0.text)\n" }.joined()
   }
 
   /// A new kernel; its arguments are its own, though others of the same name exist.
@@ -118,6 +126,19 @@ public final class Program: Sendable {
     }
     return (try? info.string(CL_PROGRAM_BUILD_LOG)) ?? ""
   }
+}
+
+/// A built program as the driver knows it; many a `Program` may share one.
+final class ProgramHandle: Sendable {
+  let buildLog: String
+  private let handle: Handle
+
+  init(_ handle: consuming Handle, buildLog: String) {
+    self.handle = handle
+    self.buildLog = buildLog
+  }
+
+  var raw: OpaquePointer { handle.raw }
 }
 
 extension String {

@@ -154,7 +154,7 @@ struct NormPrograms {
     if context.device.hasCorrectlyRoundedDivideAndSquareRoot {
       options += " -cl-fp32-correctly-rounded-divide-sqrt"
     }
-    return try Program(
+    return try Program.cached(
       context,
       sources: [
         ("norm.cl", String(cString: around.norm)),

@@ -45,6 +45,9 @@ public struct EngineChoice: Sendable {
 
   #if OpenCL
   /// An OpenCL device, in a context of the optimizer's own: see ``Optimizer/queue``.
+  ///
+  /// Without a shape it is the one that `descent tune` found for the rule, if it did; see
+  /// ``Optimizer/engineReason``.
   public static func openCL(_ device: Device, shape: LaunchShape? = nil) -> EngineChoice {
     EngineChoice(kind: .device(device, shape))
   }
@@ -62,6 +65,12 @@ extension EngineChoice {
     switch kind {
     case .automatic:
       let automatic = AutomaticChoice()
+      #if OpenCL
+      if let device = automatic.device {
+        return try engine(
+          rule, layout, CommandQueue(Context(device)), nil, because: automatic.reason)
+      }
+      #endif
       return (try automatic.choice.engine(for: rule, layout: layout).0, automatic.reason)
     case .cpu(let options):
       return (try CPUEngine(rule, layout: layout, options: options), "asked for")
@@ -72,15 +81,24 @@ extension EngineChoice {
       guard device.isAvailable else {
         throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
       }
-      let queue = try CommandQueue(Context(device))
-      let engine = try OpenCLEngine(rule, layout: layout, queue: queue, shape: shape)
-      return (engine, "asked for")
+      return try engine(rule, layout, CommandQueue(Context(device)), shape, because: "asked for")
     case .queue(let queue, let shape):
-      let engine = try OpenCLEngine(rule, layout: layout, queue: queue, shape: shape)
-      return (engine, "asked for")
+      return try engine(rule, layout, queue, shape, because: "asked for")
     #endif
     }
   }
+
+  #if OpenCL
+  /// An engine with the shape asked for, else the one that `descent tune` found, else the table's.
+  private func engine(
+    _ rule: any UpdateRule, _ layout: ParameterLayout, _ queue: CommandQueue,
+    _ shape: LaunchShape?, because reason: String
+  ) throws -> (any Engine, String) {
+    let tuned = shape == nil ? TunedShapes(of: queue.device)[rule.kernel] : nil
+    let engine = try OpenCLEngine(rule, layout: layout, queue: queue, shape: shape ?? tuned)
+    return (engine, tuned.map { "\(reason); launched as tuned: \($0)" } ?? reason)
+  }
+  #endif
 }
 
 /// What `.automatic` takes on this machine, and why.
@@ -130,40 +148,6 @@ public struct AutomaticChoice: Sendable {
 }
 
 #if OpenCL
-/// How a kernel is cut into work-groups. It changes no bit of the result.
-public struct LaunchShape: Hashable, Sendable {
-  /// Floats that a work-item updates: 1, 2, 4, 8 or 16.
-  public var lanes: Int
-  /// Work-items in a group.
-  public var groupSize: Int
-
-  public init(lanes: Int, groupSize: Int) {
-    (self.lanes, self.groupSize) = (lanes, groupSize)
-  }
-
-  /// What suits the device, as measured: see ARCHITECTURE.md.
-  public init(for device: Device) {
-    self =
-      device.type.contains(.cpu)
-      ? Self(lanes: 16, groupSize: 256) : Self(lanes: 4, groupSize: 256)
-    groupSize = min(groupSize, device.maximumWorkGroupSize)
-  }
-
-  /// Elements that a group updates.
-  var block: Int { lanes * groupSize }
-
-  package func validate(on device: Device) throws {
-    guard [1, 2, 4, 8, 16].contains(lanes) else {
-      throw DescentError.unsupported("lanes is \(lanes); allowed is 1, 2, 4, 8 or 16")
-    }
-    guard groupSize >= 1, groupSize <= device.maximumWorkGroupSize else {
-      throw DescentError.unsupported(
-        "groupSize is \(groupSize); allowed on \(device.name) is 1 to \(device.maximumWorkGroupSize)"
-      )
-    }
-  }
-}
-
 /// Whether a device's arithmetic agrees with the reference to the last bit.
 public enum SameBits: Equatable, Sendable {
   case yes

@@ -38,7 +38,7 @@ struct UpdatePrograms {
       (rule.file, rule.text),
       ("update.cl", String(cString: around.update)),
     ]
-    return try Program(context, sources: parts, options: options).kernel(named: "update")
+    return try Program.cached(context, sources: parts, options: options).kernel(named: "update")
   }
 }
 #endif

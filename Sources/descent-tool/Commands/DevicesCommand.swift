@@ -37,6 +37,9 @@ struct DevicesCommand: ParsableCommand {
       console.print("\(result.name) may differ in the last bits: \(result.reason ?? "").")
     }
     #if OpenCL
+    for (index, device) in Device.all.enumerated() where !TunedShapes(of: device).isEmpty {
+      console.print("opencl:\(index) launches as descent tune found best.")
+    }
     if Device.all.isEmpty { console.print("No OpenCL driver was found.") }
     for failure in Device.discovery.failures { console.print("Passed over: \(failure)") }
     #else

@@ -1,0 +1,42 @@
+#if OpenCL
+public import OpenCLHost
+
+/// How a kernel is cut into work-groups. It changes no bit of the result.
+public struct LaunchShape: Hashable, Sendable {
+  /// Floats that a work-item updates: 1, 2, 4, 8 or 16.
+  public var lanes: Int
+  /// Work-items in a group.
+  public var groupSize: Int
+
+  public init(lanes: Int, groupSize: Int) {
+    (self.lanes, self.groupSize) = (lanes, groupSize)
+  }
+
+  /// What suits devices of this kind, whatever was tuned; no larger than the device allows.
+  public init(for device: Device) {
+    self = LaunchTable.shape(type: device.type, vendor: device.vendor)
+    groupSize = min(groupSize, device.maximumWorkGroupSize)
+  }
+
+  /// The lanes that kernels can be built for.
+  package static let allowedLanes = [1, 2, 4, 8, 16]
+
+  /// Elements that a group updates.
+  var block: Int { lanes * groupSize }
+
+  package func validate(on device: Device) throws {
+    guard Self.allowedLanes.contains(lanes) else {
+      throw DescentError.unsupported("lanes is \(lanes); allowed is 1, 2, 4, 8 or 16")
+    }
+    guard groupSize >= 1, groupSize <= device.maximumWorkGroupSize else {
+      throw DescentError.unsupported(
+        "groupSize is \(groupSize); allowed on \(device.name) is 1 to \(device.maximumWorkGroupSize)"
+      )
+    }
+  }
+}
+
+extension LaunchShape: CustomStringConvertible {
+  public var description: String { "\(lanes) lanes × \(groupSize)" }
+}
+#endif

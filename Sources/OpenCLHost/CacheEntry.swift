@@ -1,0 +1,45 @@
+#if OpenCL
+/// How an entry of a ``CacheFolder`` lies in its file: a line with sizes and a checksum, the key,
+/// what is kept under it.
+///
+/// The key is there in full, so that two keys of one hash are told apart. The checksum is over both:
+/// drivers have been seen to crash on a damaged binary.
+enum CacheEntry {
+  /// Changed whenever what is kept means something else.
+  static let format = "descent-cache 1"
+
+  static func file(key: String, payload: [UInt8]) -> [UInt8] {
+    let body = Array(key.utf8) + payload
+    return Array(head(key.utf8.count, payload.count, hash(body)).utf8) + body
+  }
+
+  /// What the file keeps, nil unless it is whole and of this key.
+  static func payload(of file: [UInt8], key: String) -> [UInt8]? {
+    let count = key.utf8.count
+    guard let end = file.firstIndex(of: newline) else { return nil }
+    let body = file[(end + 1)...]
+    guard body.count >= count, body.prefix(count).elementsEqual(key.utf8) else { return nil }
+    // The one head that this key and this body can have.
+    guard file[...end].elementsEqual(head(count, body.count - count, hash(body)).utf8) else {
+      return nil
+    }
+    return Array(body.dropFirst(count))
+  }
+
+  private static let newline = UInt8(ascii: "\n")
+
+  private static func head(_ key: Int, _ payload: Int, _ checksum: UInt64) -> String {
+    "\(format) \(key) \(payload) \(hexadecimal(checksum))\n"
+  }
+
+  /// FNV-1a: any one byte that changes changes the result. No defence against malice.
+  static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
+    bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+  }
+
+  static func hexadecimal(_ value: UInt64) -> String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+}
+#endif

@@ -1,0 +1,77 @@
+#if OpenCL
+import Synchronization
+
+/// The programs that were built in a context, so that all who need one share it.
+///
+/// The context owns it. It holds what the driver knows of a program and no `Program`, which would
+/// keep the context alive in a circle.
+final class ProgramCache: Sendable {
+  struct Key: Hashable {
+    var text: String
+    var options: String
+  }
+
+  /// Beyond it the oldest is forgotten; whoever has it keeps it.
+  static let capacity = 64
+
+  private let programs = Mutex<[(key: Key, handle: ProgramHandle)]>([])
+
+  /// The program of this key, made by `make` if there is none. Others wait meanwhile, so that nothing
+  /// is built twice.
+  func program(_ key: Key, make: () throws -> ProgramHandle) rethrows -> ProgramHandle {
+    try programs.withLock { programs in
+      if let known = programs.first(where: { $0.key == key }) { return known.handle }
+      let made = try make()
+      if programs.count == Self.capacity { programs.removeFirst() }
+      programs.append((key, made))
+      return made
+    }
+  }
+}
+
+extension Program {
+  /// As `init(_:sources:options:)`, but built at most once in a context, and loaded from `folder` if
+  /// an earlier process left it there. The bits that its kernels compute are the same either way.
+  ///
+  /// What cannot be read, written or loaded is built; only a failing build throws. A loaded
+  /// program has no `buildLog`.
+  package static func cached(
+    _ context: Context, sources: [(name: String, text: String)], options: String = "",
+    in folder: CacheFolder? = .user
+  ) throws -> Program {
+    let text = text(of: sources)
+    let handle = try context.programs.program(ProgramCache.Key(text: text, options: options)) {
+      guard let folder else {
+        return try Program(context, sources: sources, options: options).handle
+      }
+      let key = "\(context.device.cacheKey)\noptions \(options)\n\(text)"
+      if let program = load(context, folder, key, options) { return program.handle }
+      let program = try Program(context, sources: sources, options: options)
+      if let binary = try? program.binary(), !binary.isEmpty {
+        try? folder.store(binary, .programs, key: key)
+      }
+      return program.handle
+    }
+    return Program(context, built: handle)
+  }
+
+  private static func load(
+    _ context: Context, _ folder: CacheFolder, _ key: String, _ options: String
+  ) -> Program? {
+    guard let binary = folder.load(.programs, key: key),
+      let program = try? Program(context, binary: binary, options: options),
+      // A driver may take a binary and find nothing in it that it can run.
+      let names = try? program.kernelNames, !names.isEmpty
+    else { return nil }
+    return program
+  }
+}
+
+extension Device {
+  /// What a binary and a measurement are good for: this device under this version of its driver.
+  package var cacheKey: String {
+    "platform \(platform.name), \(platform.version)\n"
+      + "device \(name), \(vendor), \(version)\ndriver \(driverVersion)"
+  }
+}
+#endif
