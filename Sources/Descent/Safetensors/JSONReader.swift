@@ -1,0 +1,187 @@
+/// Reads JSON (RFC 8259) from a file that may be hostile. Its user says at each place what is expected,
+/// so nothing is built but that, and nesting beyond it ends at once.
+///
+/// Of its own, since a general reader hides what decides here: a key that stands twice, a number that
+/// no `Int` holds, and the byte at which it stopped.
+struct JSONReader {
+  private let bytes: [UInt8]
+  private let file: String
+  private let origin: Int
+  var position = 0
+
+  /// - Parameter origin: where in the file the bytes begin.
+  init(_ bytes: [UInt8], file: String, origin: Int = 0) {
+    (self.bytes, self.file, self.origin) = (bytes, file, origin)
+  }
+
+  var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+  /// The error that something else than `allowed` stands here.
+  func unexpected(_ allowed: String) -> SafetensorsError {
+    let found =
+      switch next {
+      case nil: "the end"
+      case let byte? where byte > 0x20 && byte < 0x7f: "\"\(Character(Unicode.Scalar(byte)))\""
+      case let byte?: "the byte 0x" + String(byte, radix: 16)
+      }
+    return malformed(position, found, allowed)
+  }
+
+  func malformed(_ position: Int, _ found: String, _ allowed: String) -> SafetensorsError {
+    .malformed(file: file, at: .byte(origin + position), found: found, allowed: allowed)
+  }
+
+  mutating func skipSpace() {
+    while let byte = next, byte == 0x20 || byte == 0x09 || byte == 0x0a || byte == 0x0d {
+      position += 1
+    }
+  }
+
+  /// Takes the character if it stands here.
+  mutating func take(_ character: Unicode.Scalar) -> Bool {
+    guard next == UInt8(ascii: character) else { return false }
+    position += 1
+    return true
+  }
+
+  /// Throws unless nothing but white space is left.
+  mutating func end() throws(SafetensorsError) {
+    skipSpace()
+    if next != nil { throw unexpected("the end") }
+  }
+
+  /// Reads an object; `member` is given each key, which is none of those before, and must read its
+  /// value.
+  mutating func object(
+    _ member: (inout JSONReader, String) throws(SafetensorsError) -> Void
+  ) throws(SafetensorsError) {
+    skipSpace()
+    guard take("{") else { throw unexpected("an object") }
+    skipSpace()
+    if take("}") { return }
+    var keys: Set<String> = []
+    repeat {
+      skipSpace()
+      let start = position
+      let key = try string()
+      guard keys.insert(key).inserted else {
+        throw malformed(start, "\(excerpt(key)) for the second time", "each key once")
+      }
+      skipSpace()
+      guard take(":") else { throw unexpected("\":\"") }
+      try member(&self, key)
+      skipSpace()
+    } while take(",")
+    guard take("}") else { throw unexpected("\",\" or \"}\"") }
+  }
+
+  /// Reads an array of at most `limit` elements; `element` must read one.
+  mutating func array(
+    limit: Int, _ element: (inout JSONReader) throws(SafetensorsError) -> Void
+  ) throws(SafetensorsError) {
+    skipSpace()
+    guard take("[") else { throw unexpected("an array") }
+    skipSpace()
+    if take("]") { return }
+    var count = 0
+    repeat {
+      if count == limit {
+        throw malformed(position, "another element", "an array of up to \(limit)")
+      }
+      count += 1
+      try element(&self)
+      skipSpace()
+    } while take(",")
+    guard take("]") else { throw unexpected("\",\" or \"]\"") }
+  }
+
+  /// A whole number from 0 to `Int.max`, written without sign, point and exponent.
+  mutating func integer() throws(SafetensorsError) -> Int {
+    skipSpace()
+    let (start, allowed) = (position, "a whole number from 0 to \(Int.max)")
+    var (value, overflow) = (0, false)
+    while let byte = next, byte >= 0x30 && byte <= 0x39 {
+      let (tens, tooLarge) = value.multipliedReportingOverflow(by: 10)
+      let (sum, tooLargeToo) = tens.addingReportingOverflow(Int(byte) - 0x30)
+      overflow = overflow || tooLarge || tooLargeToo
+      value = overflow ? 0 : sum
+      position += 1
+    }
+    if position == start { throw unexpected(allowed) }
+    if let byte = next, byte == 0x2e || byte | 0x20 == 0x65 { throw unexpected(allowed) }
+    if overflow { throw malformed(start, "a number above it", allowed) }
+    if bytes[start] == 0x30 && position > start + 1 {
+      throw malformed(start, "a leading zero", allowed)
+    }
+    return value
+  }
+
+  mutating func string() throws(SafetensorsError) -> String {
+    skipSpace()
+    guard take("\"") else { throw unexpected("a string") }
+    let start = position
+    var text: [UInt8] = []
+    var plain = position
+    while true {
+      guard let byte = next else { throw unexpected("\"\"\" at the end of a string") }
+      if byte < 0x20 { throw unexpected("a control character only as an escape") }
+      if byte != 0x22 && byte != 0x5c {
+        position += 1
+        continue
+      }
+      text += bytes[plain..<position]
+      position += 1
+      if byte == 0x22 { break }
+      text += try escape().utf8
+      plain = position
+    }
+    guard let string = String(validating: text, as: UTF8.self) else {
+      throw malformed(start, "a string that is no UTF-8", "UTF-8")
+    }
+    return string
+  }
+
+  /// What follows a backslash.
+  private mutating func escape() throws(SafetensorsError) -> String {
+    let allowed = "one of \" \\ / b f n r t u after a backslash"
+    guard let byte = next else { throw unexpected(allowed) }
+    let start = position - 1
+    position += 1
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"):
+      return String(Unicode.Scalar(byte))
+    case UInt8(ascii: "b"): return "\u{8}"
+    case UInt8(ascii: "f"): return "\u{c}"
+    case UInt8(ascii: "n"): return "\n"
+    case UInt8(ascii: "r"): return "\r"
+    case UInt8(ascii: "t"): return "\t"
+    case UInt8(ascii: "u"):
+      var code = try fourHexadecimals()
+      if 0xd800..<0xdc00 ~= code, take("\\") {
+        guard take("u") else { throw unexpected("the second half of a surrogate pair") }
+        let low = try fourHexadecimals()
+        // Anything but a low surrogate leaves a value that is no scalar.
+        code = 0xdc00..<0xe000 ~= low ? 0x10000 + (code - 0xd800) << 10 + (low - 0xdc00) : code
+      }
+      guard let scalar = Unicode.Scalar(code) else {
+        throw malformed(start, "half a surrogate pair", "both halves, or none")
+      }
+      return String(scalar)
+    default:
+      position -= 1
+      throw unexpected(allowed)
+    }
+  }
+
+  private mutating func fourHexadecimals() throws(SafetensorsError) -> UInt32 {
+    var code: UInt32 = 0
+    for _ in 0..<4 {
+      guard let byte = next, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+        throw unexpected("four hexadecimal digits")
+      }
+      code = code << 4 | UInt32(digit)
+      position += 1
+    }
+    return code
+  }
+}

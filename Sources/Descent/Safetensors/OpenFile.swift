@@ -1,0 +1,89 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// An open file, closed with its last owner. Reads and writes name their place, so threads may share
+/// it.
+final class OpenFile: Sendable {
+  let path: String
+  let descriptor: Int32
+
+  /// - Parameter mode: the permissions of a file that is made, less the process's mask.
+  init(_ path: String, _ flags: Int32, mode: mode_t = 0o666) throws(SafetensorsError) {
+    self.path = path
+    descriptor = try Self.call("open", path) { open(path, flags | O_CLOEXEC, mode) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Repeats a call that a signal interrupted, and throws if it returns −1.
+  @discardableResult
+  static func call<Value: SignedInteger>(
+    _ name: String, _ path: String, _ body: () -> Value
+  ) throws(SafetensorsError) -> Value {
+    while true {
+      let value = body()
+      if value != -1 { return value }
+      let code = errno
+      if code != EINTR { throw .system(call: name, path: path, code: code) }
+    }
+  }
+
+  func status() throws(SafetensorsError) -> stat {
+    var status = stat()
+    try Self.call("fstat", path) { fstat(descriptor, &status) }
+    return status
+  }
+
+  /// Fills the memory from `offset` on. Throws ``SafetensorsError/malformed(file:at:found:allowed:)``
+  /// if the file ends before it.
+  func read(into memory: UnsafeMutableRawBufferPointer, at offset: Int) throws(SafetensorsError) {
+    var done = 0
+    while done < memory.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: memory[done...])
+      let count = try Self.call("pread", path) {
+        pread(descriptor, rest.baseAddress, min(rest.count, Self.most), offset + done)
+      }
+      if count == 0 {
+        throw .malformed(
+          file: path, at: .byte(offset + done), found: "the file's end",
+          allowed: "\(memory.count - done) more bytes")
+      }
+      done += count
+    }
+  }
+
+  /// The `count` bytes from `offset` on, which must be known to be there.
+  func bytes(_ count: Int, at offset: Int) throws(SafetensorsError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    try bytes.withUnsafeMutableBufferPointer { bytes throws(SafetensorsError) in
+      try read(into: UnsafeMutableRawBufferPointer(bytes), at: offset)
+    }
+    return bytes
+  }
+
+  /// Writes all of the memory from `offset` on.
+  func write(_ memory: UnsafeRawBufferPointer, at offset: Int) throws(SafetensorsError) {
+    var done = 0
+    while done < memory.count {
+      let rest = UnsafeRawBufferPointer(rebasing: memory[done...])
+      done += try Self.call("pwrite", path) {
+        pwrite(descriptor, rest.baseAddress, min(rest.count, Self.most), offset + done)
+      }
+    }
+  }
+
+  /// Returns once the device has the bytes.
+  func sync() throws(SafetensorsError) {
+    try Self.call("fsync", path) { fsync(descriptor) }
+  }
+
+  // Linux moves at most 2 GiB less a page in one call.
+  private static let most = 1 << 30
+}
+
+extension stat {
+  var isRegularFile: Bool { st_mode & S_IFMT == S_IFREG }
+}

@@ -1,0 +1,127 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+#if _endian(big)
+#error("safetensors files are little-endian, and so must this machine be")
+#endif
+
+/// A safetensors file, open for reading: 8 bytes with the header's length, the header in JSON, the
+/// tensors' bytes.
+///
+/// The whole header is checked before anything is read, and every length against the file's own before
+/// memory is asked for, so a file from anywhere may be opened. Names that Swift counts as equal
+/// although their bytes differ are one name, and a file with two of them is refused.
+///
+/// Where the metadata holds checksums (``SafetensorsWriter`` says which), a tensor that is read whole
+/// is compared with its own, and the header when the file is opened. Bytes are read by `pread`, so a
+/// file that is cut short meanwhile is an error too. All methods may be called from several threads at
+/// once.
+public final class SafetensorsFile: Sendable {
+  public let path: String
+  /// In the order of their bytes in the file.
+  public let tensors: [SafetensorsTensor]
+  public let metadata: [String: String]
+
+  let file: OpenFile
+  private let places: [String: Int]
+  /// Where each tensor's bytes begin in the file.
+  let starts: [Int]
+
+  /// Opens a file and checks its header.
+  public init(_ path: String) throws(SafetensorsError) {
+    self.path = path
+    // Not to wait for what might be a pipe.
+    file = try OpenFile(path, O_RDONLY | O_NONBLOCK)
+    let status = try file.status()
+    guard status.isRegularFile else { throw .misuse("\(path) is no regular file") }
+    let bytes = try Self.header(of: file, size: Int(status.st_size))
+    let behind = Int(status.st_size) - 8 - bytes.count
+    let header = try SafetensorsHeader(bytes, bodyBytes: behind, file: path)
+    (tensors, metadata, places) = (header.tensors, header.metadata, header.places)
+    starts = header.starts.map { $0 + 8 + bytes.count }
+    try checkMetadata()
+  }
+
+  private static func header(of file: OpenFile, size: Int) throws(SafetensorsError) -> [UInt8] {
+    var word: UInt64 = 0
+    try withUnsafeMutableBytes(of: &word) { word throws(SafetensorsError) in
+      try file.read(into: word, at: 0)
+    }
+    let limit = min(SafetensorsHeader.maximumBytes, size - 8)
+    guard word >= 2 && word <= UInt64(limit) else {
+      throw .malformed(
+        file: file.path, at: .byte(0), found: "a header of \(word) bytes",
+        allowed: size < 10 ? "none in a file of \(size) bytes" : "2 to \(limit)")
+    }
+    return try file.bytes(Int(word), at: 8)
+  }
+
+  /// The tensor of that name, if there is one.
+  public subscript(name: String) -> SafetensorsTensor? { places[name].map { tensors[$0] } }
+
+  func place(_ name: String) throws(SafetensorsError) -> Int {
+    guard let place = places[name] else { throw .unknownTensor(file: path, name: name) }
+    return place
+  }
+}
+
+extension SafetensorsFile {
+  /// The checksum that was written with a tensor, if one was.
+  public func checksum(of name: String) -> UInt32? {
+    metadata[SafetensorsMetadata.checksum(name)].flatMap { CRC32.value($0) }
+  }
+
+  private func checkMetadata() throws(SafetensorsError) {
+    for (key, text) in metadata where key.hasPrefix("checksum:") || key == SafetensorsMetadata.seal
+    {
+      guard CRC32.value(text) != nil else {
+        throw .malformed(
+          file: path, at: .metadata(key), found: excerpt(text),
+          allowed: "\(CRC32.prefix) and eight hexadecimal digits")
+      }
+      if key != SafetensorsMetadata.seal && places[String(key.dropFirst("checksum:".count))] == nil
+      {
+        throw .malformed(
+          file: path, at: .metadata(key), found: "a tensor that is not there",
+          allowed: "one of the file's")
+      }
+    }
+    guard let written = metadata[SafetensorsMetadata.seal].flatMap({ CRC32.value($0) }) else {
+      // A file of this package without it has lost it.
+      guard let format = metadata[SafetensorsMetadata.format] else { return }
+      throw .malformed(
+        file: path, at: .metadata(SafetensorsMetadata.format), found: excerpt(format),
+        allowed: "it together with \(SafetensorsMetadata.seal)")
+    }
+    let found = SafetensorsMetadata.seal(metadata, tensors)
+    if found != written {
+      throw .checksum(
+        file: path, of: .metadata(SafetensorsMetadata.seal), found: found, written: written)
+    }
+    let format = metadata[SafetensorsMetadata.format]
+    if format != "1" {
+      throw .malformed(
+        file: path, at: .metadata(SafetensorsMetadata.format),
+        found: format.map(excerpt) ?? "nothing", allowed: "\"1\"")
+    }
+  }
+
+  /// Reads every tensor that has a checksum, and throws ``SafetensorsError/checksum(file:of:found:written:)``
+  /// for the first whose bytes are not those that were written.
+  public func verify() throws(SafetensorsError) {
+    for (place, tensor) in tensors.enumerated() where checksum(of: tensor.name) != nil {
+      var check = CRC32()
+      try pieces(of: place, 0..<tensor.byteCount) { piece, _ in check.combine(piece) }
+      try compare(check, with: tensor)
+    }
+  }
+
+  func compare(_ check: CRC32, with tensor: SafetensorsTensor) throws(SafetensorsError) {
+    guard let written = checksum(of: tensor.name), written != check.value else { return }
+    throw .checksum(
+      file: path, of: .tensor(tensor.name), found: check.value, written: written)
+  }
+}

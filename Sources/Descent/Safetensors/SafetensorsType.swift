@@ -1,0 +1,78 @@
+/// The type of a tensor's elements; the raw value is what files call it.
+public enum SafetensorsType: String, CaseIterable, Hashable, Sendable {
+  case bool = "BOOL"
+  case uint8 = "U8"
+  case int8 = "I8"
+  case float8E4M3 = "F8_E4M3"
+  case float8E5M2 = "F8_E5M2"
+  case float8E8M0 = "F8_E8M0"
+  case float8E4M3FNUZ = "F8_E4M3FNUZ"
+  case float8E5M2FNUZ = "F8_E5M2FNUZ"
+  case uint16 = "U16"
+  case int16 = "I16"
+  case float16 = "F16"
+  case bfloat16 = "BF16"
+  case uint32 = "U32"
+  case int32 = "I32"
+  case float32 = "F32"
+  case uint64 = "U64"
+  case int64 = "I64"
+  case float64 = "F64"
+  /// Two `Float`s.
+  case complex64 = "C64"
+
+  /// Bytes of one element.
+  public var size: Int {
+    switch self {
+    case .bool, .uint8, .int8, .float8E4M3, .float8E5M2, .float8E8M0, .float8E4M3FNUZ,
+      .float8E5M2FNUZ:
+      1
+    case .uint16, .int16, .float16, .bfloat16: 2
+    case .uint32, .int32, .float32: 4
+    case .uint64, .int64, .float64, .complex64: 8
+    }
+  }
+
+  /// What ``SafetensorsFile`` reads as `Float`.
+  public static let readableAsFloat: [SafetensorsType] = [.float32, .float16, .bfloat16, .float64]
+}
+
+/// A tensor in a file: its name, its type and its shape. Elements lie row-major.
+public struct SafetensorsTensor: Hashable, Sendable {
+  public let name: String
+  public let type: SafetensorsType
+  public let shape: [Int]
+  /// How many elements: 1 for an empty shape, 0 if one of the sizes is 0.
+  public let count: Int
+  /// How many bytes they take.
+  public var byteCount: Int { count * type.size }
+
+  /// The most sizes that a shape may have; NumPy and PyTorch allow as many.
+  public static let maximumRank = 64
+
+  /// Throws ``SafetensorsError/declaration(name:reason:)`` for an empty name or `__metadata__`, a
+  /// negative size, more than ``maximumRank`` sizes, or more bytes than an `Int` can count.
+  public init(
+    _ name: String, type: SafetensorsType = .float32, shape: [Int]
+  ) throws(SafetensorsError) {
+    func refusal(_ reason: String) -> SafetensorsError { .declaration(name: name, reason: reason) }
+    if name.isEmpty || name == "__metadata__" {
+      throw refusal("a tensor cannot have this name")
+    }
+    if shape.count > Self.maximumRank {
+      throw refusal("\(shape.count) sizes in its shape; allowed is up to \(Self.maximumRank)")
+    }
+    if let size = shape.first(where: { $0 < 0 }) {
+      throw refusal("a size of \(size) in its shape; allowed is 0 or more")
+    }
+    var (count, overflow) = (1, false)
+    for size in shape where !overflow {
+      (count, overflow) = count.multipliedReportingOverflow(by: size)
+    }
+    if shape.contains(0) { (count, overflow) = (0, false) }
+    if overflow || count.multipliedReportingOverflow(by: type.size).overflow {
+      throw refusal("the shape \(shape) has more bytes than can be counted")
+    }
+    (self.name, self.type, self.shape, self.count) = (name, type, shape, count)
+  }
+}

@@ -1,0 +1,175 @@
+/// Writes a safetensors file that appears whole or not at all.
+///
+///     let writer = try SafetensorsWriter("model.safetensors", tensors: [
+///       SafetensorsTensor("weight", shape: [2, 3])
+///     ])
+///     try writer.append(values, to: "weight")
+///     try writer.commit()
+///
+/// Tensors are declared first and filled in any order, each from its beginning, in as many pieces as
+/// the caller likes. Until ``commit()`` the file is `NAME.tmp-PID-N` beside the name; it is removed if
+/// the writer goes without a commit. A commit syncs the file, renames it and syncs the folder, so a
+/// process that is killed and a machine that loses its power leave the file before or the file after.
+/// A file that is replaced keeps its permissions, and a symbolic link its place.
+///
+/// Bodies begin at a multiple of 8 bytes, in the order of the declarations; tensors of wider types
+/// should come first, so that all are aligned.
+///
+/// **Metadata.** To the caller's entries the writer adds these, so that a changed byte is found
+/// wherever it is. A checksum is `crc32:` and a CRC-32 in eight hexadecimal digits, which is
+/// `zlib.crc32` in Python and `crc32:cbf43926` for the bytes `123456789`.
+///
+/// - `descent.format`: `1`.
+/// - `checksum:NAME`: the checksum of a tensor's bytes.
+/// - `descent.checksum`: that of the header's content: of every other entry in the order of the keys'
+///   bytes, key, NUL, value, NUL; then of every tensor in the order of the names' bytes, name, NUL,
+///   type, NUL, sizes joined by commas, NUL.
+/// - `descent.set`, in each file of a set of shards and in its index: the same over the caller's
+///   entries and the checksums of all tensors, and then all tensors.
+///
+/// **Shards.** With a `shardSize` in bytes, more than that is cut into
+/// `NAME-00001-of-00003.safetensors` and so on, between tensors, with `NAME.safetensors.index.json`
+/// beside them, as Hugging Face's libraries do. A set that replaces another takes the names of
+/// `NAME.2`, and the next one those of `NAME` again, so that the old index and its shards stay whole
+/// until the new index stands; then they are removed.
+public final class SafetensorsWriter {
+  /// One file, with what was written to it so far.
+  struct Shard {
+    let file: AtomicFile
+    var header: SafetensorsHeader
+    let bodyStart: Int
+    var written: [Int]
+    var checks: [CRC32]
+  }
+
+  /// As they were declared.
+  public let tensors: [SafetensorsTensor]
+
+  var shards: [Shard] = []
+  let shardNames: [String]
+  let names: ShardNames?
+  let path: String
+  let metadata: [String: String]
+  /// By a tensor's name, its shard and its place there.
+  var places: [String: (shard: Int, place: Int)] = [:]
+  var ended: String?
+
+  /// Makes the file, or the files, beside their names.
+  ///
+  /// Throws ``SafetensorsError/declaration(name:reason:)`` for a name that stands twice, for a
+  /// metadata key that the writer sets itself and for a header that no reader would take;
+  /// ``SafetensorsError/misuse(_:)`` for a path that cannot be written to.
+  public init(
+    _ path: String, tensors: [SafetensorsTensor], metadata: [String: String] = [:],
+    shardSize: Int = .max
+  ) throws(SafetensorsError) {
+    if let key = metadata.keys.first(where: SafetensorsMetadata.isReserved) {
+      throw .declaration(name: key, reason: "the writer sets this metadata itself")
+    }
+    _ = try SafetensorsHeader(tensors)
+    let path = resolved(path)
+    let groups = Self.groups(tensors, size: shardSize)
+    (self.path, self.tensors, self.metadata, names) = (path, tensors, metadata, ShardNames(path))
+    if groups.count > 1 {
+      guard let names else {
+        throw .misuse("\(path) is to have shards; allowed is a name that ends in .safetensors")
+      }
+      let used = (try? SafetensorsIndex(names.index)).map { Set($0.files.values) }
+      shardNames = names.shards(groups.count, except: used ?? [])
+    } else {
+      shardNames = []
+    }
+    for (index, group) in groups.enumerated() {
+      let shardPath = shardNames.isEmpty ? path : names?.path(shardNames[index]) ?? path
+      try add(group, path: shardPath)
+    }
+  }
+
+  private func add(_ group: [SafetensorsTensor], path: String) throws(SafetensorsError) {
+    var header = try SafetensorsHeader(group)
+    header.metadata = metadata
+    header.metadata[SafetensorsMetadata.format] = "1"
+    if !shardNames.isEmpty { header.metadata[SafetensorsMetadata.set] = CRC32.text(0) }
+    for tensor in group {
+      header.metadata[SafetensorsMetadata.checksum(tensor.name)] = CRC32.text(0)
+      places[tensor.name] = (shards.count, header.places[tensor.name] ?? 0)
+    }
+    header.metadata[SafetensorsMetadata.seal] = CRC32.text(0)
+    let bodyStart = header.bytes.count
+    if bodyStart - 8 > SafetensorsHeader.maximumBytes {
+      throw .declaration(
+        name: path,
+        reason: "a header of \(bodyStart - 8) bytes; allowed is \(SafetensorsHeader.maximumBytes)")
+    }
+    shards.append(
+      Shard(
+        file: try AtomicFile(path), header: header, bodyStart: bodyStart,
+        written: Array(repeating: 0, count: group.count),
+        checks: Array(repeating: CRC32(), count: group.count)))
+  }
+
+  /// In order, as many as fit into `size` bytes, and at least one.
+  private static func groups(_ tensors: [SafetensorsTensor], size: Int) -> [[SafetensorsTensor]] {
+    var (groups, bytes) = ([[SafetensorsTensor]()], 0)
+    for tensor in tensors {
+      if bytes > 0 && tensor.byteCount > max(0, size) - bytes {
+        groups.append([])
+        bytes = 0
+      }
+      groups[groups.count - 1].append(tensor)
+      bytes += tensor.byteCount
+    }
+    return groups
+  }
+}
+
+extension SafetensorsWriter {
+  /// Writes the next bytes of a tensor, little-endian and row-major. They are written when the call
+  /// returns, though not yet synced. After an error of the system the writer can only be dropped.
+  public func append(
+    _ bytes: UnsafeRawBufferPointer, to name: String
+  ) throws(SafetensorsError) {
+    if let ended { throw .misuse(ended) }
+    guard let (shard, place) = places[name] else {
+      throw .unknownTensor(file: path, name: name)
+    }
+    let tensor = shards[shard].header.tensors[place]
+    let (given, overflow) = shards[shard].written[place].addingReportingOverflow(bytes.count)
+    guard !overflow, given <= tensor.byteCount else {
+      throw .count(tensor: name, given: given, expected: tensor.byteCount)
+    }
+    let start = shards[shard].bodyStart + shards[shard].header.starts[place]
+    var rest = bytes[...]
+    // Piece by piece, so that what was summed up is still in the cache when it is written.
+    while !rest.isEmpty {
+      let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 18))
+      shards[shard].checks[place].combine(piece)
+      do {
+        try shards[shard].file.write(piece, at: start + shards[shard].written[place])
+      } catch {
+        ended = "an earlier write failed (\(error)); the writer can only be dropped"
+        throw error
+      }
+      shards[shard].written[place] += piece.count
+      rest = rest.dropFirst(piece.count)
+    }
+  }
+
+  /// Writes the next elements of a tensor of the type `F32`.
+  public func append(
+    _ values: UnsafeBufferPointer<Float>, to name: String
+  ) throws(SafetensorsError) {
+    if let (shard, place) = places[name] {
+      let type = shards[shard].header.tensors[place].type
+      if type != .float32 { throw .type(tensor: name, found: type, allowed: [.float32]) }
+    }
+    try append(UnsafeRawBufferPointer(values), to: name)
+  }
+
+  /// As ``append(_:to:)-(UnsafeBufferPointer<Float>,_)``.
+  public func append(_ values: [Float], to name: String) throws(SafetensorsError) {
+    try values.withUnsafeBufferPointer { values throws(SafetensorsError) in
+      try append(values, to: name)
+    }
+  }
+}
