@@ -24,6 +24,9 @@ run:
 	$(DESCENT) train --data Examples/data/digits.csv --rule all --device all \
 	  --plot out/losses.svg --json out/train.json
 
+# No test or check may depend on what an earlier run has cached.
+test test-huge check-kernels check-arm: export DESCENT_CACHE = off
+
 # Release is what users run, and debug must give the same bits.
 test:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
@@ -37,7 +40,7 @@ test-huge:
 	  --scratch-path .build-test --filter HugeTests
 
 lint:
-	$(SWIFT) format lint --strict -r Package.swift Sources Tests Snippets Benchmarks/Package.swift Benchmarks/Sources
+	$(SWIFT) format lint --strict -r Package.swift Sources Tests Snippets $(wildcard Benchmarks/Package.swift Benchmarks/Benchmarks Benchmarks/allocations)
 	Scripts/check-imports.sh
 	Scripts/check-kernels.sh syntax
 	python3 Benchmarks/peers/report.py --check
@@ -54,7 +57,9 @@ check-arm:
 
 bench:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
-	cd Benchmarks && $(SWIFT) run -c release ceiling
+	$(RELEASE)
+	@mkdir -p out
+	$(DESCENT) bench --json out/bench.json --plot out/bench.svg --html out/bench.html
 
 PYTHON = Benchmarks/peers/.venv/bin/python
 # PEERS="--rounds 2 --rules adam --cases 65536" and the like: see Benchmarks/peers/README.md.

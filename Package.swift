@@ -31,10 +31,11 @@ let package = Package(
     .target(
       name: "Descent",
       dependencies: ["DescentKernels", .target(name: "OpenCLHost", condition: openCL)]),
+    .target(name: "DescentCeiling", path: "Sources/CeilingPasses"),
     .executableTarget(
       name: "descent-tool",
       dependencies: [
-        "Descent", .target(name: "OpenCLHost", condition: openCL),
+        "Descent", "DescentCeiling", .target(name: "OpenCLHost", condition: openCL),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SwiftCSV", package: "SwiftCSV"),
         .product(name: "Rainbow", package: "Rainbow"),
@@ -51,7 +52,8 @@ let package = Package(
     .testTarget(
       name: "ToolTests",
       dependencies: [
-        "descent-tool", "Descent",
+        "descent-tool", "Descent", "DescentCeiling",
+        .target(name: "OpenCLHost", condition: openCL),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], resources: [.copy("Goldens")]),
   ],

@@ -16,8 +16,8 @@ forbid() { # what, then where
   fi
 }
 
-forbid CDescentOpenCL Sources/Descent Sources/descent-tool Benchmarks/Sources Snippets
-forbid DescentKernels Sources/OpenCLHost Sources/descent-tool Benchmarks/Sources Snippets
+forbid CDescentOpenCL Sources/Descent Sources/descent-tool Snippets
+forbid DescentKernels Sources/OpenCLHost Sources/descent-tool Snippets
 forbid Descent Sources/OpenCLHost
 forbid "Foundation(Essentials)?" Sources/OpenCLHost Sources/Descent
 # The C modules are no part of the libraries' interfaces.

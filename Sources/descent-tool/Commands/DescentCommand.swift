@@ -12,7 +12,7 @@ struct DescentCommand: ParsableCommand {
     version: version,
     subcommands: [
       DevicesCommand.self, TrainCommand.self, VerifyCommand.self, FigureCommand.self,
-      RaceCommand.self, PeerCommand.self,
+      RaceCommand.self, BenchCommand.self, TuneCommand.self, PeerCommand.self,
     ])
 
   static func main() {

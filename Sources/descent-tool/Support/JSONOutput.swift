@@ -18,7 +18,7 @@ struct JSONOutput: Sendable {
   /// A file is replaced as a whole: readers find the old document or the new one, and the old one
   /// stays if writing fails. What is not a regular file (a pipe, `/dev/null`) is written in place.
   func write<Result: Encodable>(_ results: [Result]) throws {
-    let data = try Self.document(Document(command: command, results: results, version: version))
+    let data = try document(results)
     do {
       if destination == Self.standardOutput {
         try FileHandle.standardOutput.write(contentsOf: data)
@@ -41,7 +41,9 @@ struct JSONOutput: Sendable {
     }
   }
 
-  private static func document(_ document: some Encodable) throws -> Data {
+  /// The document alone.
+  func document<Result: Encodable>(_ results: [Result]) throws -> Data {
+    let document = Document(command: command, results: results, version: version)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(

@@ -22,8 +22,13 @@ struct Table: Sendable {
 
   init(_ columns: Column...) { self.columns = columns }
 
+  init(_ columns: [Column]) { self.columns = columns }
+
   /// Adds a row, which must have a cell for each column.
-  mutating func append(_ cells: String...) {
+  mutating func append(_ cells: String...) { append(cells) }
+
+  /// Adds a row, which must have a cell for each column.
+  mutating func append(_ cells: [String]) {
     precondition(cells.count == columns.count, "a row of a table has a cell for each column")
     rows.append(cells)
   }

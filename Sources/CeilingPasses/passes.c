@@ -1,0 +1,215 @@
+// The ceiling's pass on this processor, by its widest vectors, over threads that stay alive.
+#include "DescentCeiling.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#pragma clang fp contract(off)
+
+// As long as the CPU engine's blocks; threads take them as they come, so that one which is held up
+// by another process does not hold up all. Below a few blocks, waking a thread costs more than it
+// saves.
+enum { usual_block = 1 << 16, blocks_for_threads = 4 };
+
+typedef struct {
+  float *parameters;
+  const float *gradients;
+  float *states[ceiling_states_limit];
+  int stateCount;
+  long count;
+} streams;
+
+// One cache line at a time; processors without such registers use several.
+typedef float wide __attribute__((ext_vector_type(16), aligned(4)));
+
+static inline __attribute__((always_inline)) void over(const streams *all, int stateCount,
+                                                       long begin, long end) {
+  float *x = all->parameters;
+  const float *g = all->gradients;
+  float *states[ceiling_states_limit];
+  for (int k = 0; k < stateCount; k++) states[k] = all->states[k];
+  long i = begin;
+  for (; i + 16 <= end; i += 16) {
+    *(wide *)(x + i) += *(const wide *)(g + i) * ceiling_tiny;
+#pragma clang loop unroll(full)
+    for (int k = 0; k < stateCount; k++) *(wide *)(states[k] + i) += ceiling_tiny;
+  }
+  for (; i < end; i++) {
+    x[i] += g[i] * ceiling_tiny;
+    for (int k = 0; k < stateCount; k++) states[k][i] += ceiling_tiny;
+  }
+}
+
+// Constants, so that the loop over the states is no loop.
+static inline __attribute__((always_inline)) void select_count(const streams *all, long begin,
+                                                               long end) {
+  switch (all->stateCount) {
+    case 0: return over(all, 0, begin, end);
+    case 1: return over(all, 1, begin, end);
+    case 2: return over(all, 2, begin, end);
+    case 3: return over(all, 3, begin, end);
+    default: return over(all, ceiling_states_limit, begin, end);
+  }
+}
+
+static void part_baseline(const streams *all, long begin, long end) {
+  select_count(all, begin, end);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"), min_vector_width(256)))
+static void part_avx2(const streams *all, long begin, long end) {
+  select_count(all, begin, end);
+}
+
+__attribute__((target("avx512f"), min_vector_width(512)))
+static void part_avx512(const streams *all, long begin, long end) {
+  select_count(all, begin, end);
+}
+#endif
+
+static void in_place(const streams *all, long begin, long end) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return part_avx512(all, begin, end);
+  if (__builtin_cpu_supports("avx2")) return part_avx2(all, begin, end);
+#endif
+  part_baseline(all, begin, end);
+}
+
+static void copied(const streams *all, long begin, long end) {
+  memcpy(all->parameters + begin, all->gradients + begin, (size_t)(end - begin) * sizeof(float));
+}
+
+typedef void part(const streams *all, long begin, long end);
+
+struct ceiling_pool {
+  pthread_mutex_t mutex;
+  pthread_cond_t started, finished;
+  atomic_long generation, next;
+  atomic_int working;
+  bool open, stopping;
+  streams work;
+  part *part;
+  long block;
+  int workers;
+  pthread_t threads[];
+};
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+// Waking a thread takes longer than looking for some microseconds.
+enum { looks = 200 };
+
+static void take_blocks(ceiling_pool *pool, const streams *all, part *part, long block) {
+  for (;;) {
+    long begin = atomic_fetch_add(&pool->next, 1) * block;
+    if (begin >= all->count) return;
+    long end = begin + block < all->count ? begin + block : all->count;
+    part(all, begin, end);
+  }
+}
+
+static void *serve(void *argument) {
+  ceiling_pool *pool = argument;
+  for (long seen = 0;;) {
+    for (int i = 0; i < looks && atomic_load(&pool->generation) == seen; i++) pause_briefly();
+    pthread_mutex_lock(&pool->mutex);
+    while (atomic_load(&pool->generation) == seen && !pool->stopping)
+      pthread_cond_wait(&pool->started, &pool->mutex);
+    bool stopping = pool->stopping, open = pool->open;
+    seen = atomic_load(&pool->generation);
+    const streams work = pool->work;
+    part *part = pool->part;
+    const long block = pool->block;
+    if (open) atomic_fetch_add(&pool->working, 1);
+    pthread_mutex_unlock(&pool->mutex);
+    if (stopping) return NULL;
+    if (!open) continue;
+    take_blocks(pool, &work, part, block);
+    if (atomic_fetch_sub(&pool->working, 1) == 1) {
+      pthread_mutex_lock(&pool->mutex);
+      pthread_cond_signal(&pool->finished);
+      pthread_mutex_unlock(&pool->mutex);
+    }
+  }
+}
+
+ceiling_pool *ceiling_pool_create(int threads) {
+  int workers = threads - 1;
+  ceiling_pool *pool = calloc(1, sizeof *pool + (unsigned long)workers * sizeof(pthread_t));
+  if (!pool) return NULL;
+  pthread_mutex_init(&pool->mutex, NULL);
+  pthread_cond_init(&pool->started, NULL);
+  pthread_cond_init(&pool->finished, NULL);
+  for (; pool->workers < workers; pool->workers++) {
+    if (pthread_create(&pool->threads[pool->workers], NULL, serve, pool) != 0) {
+      ceiling_pool_destroy(pool);
+      return NULL;
+    }
+  }
+  return pool;
+}
+
+void ceiling_pool_destroy(ceiling_pool *pool) {
+  pthread_mutex_lock(&pool->mutex);
+  pool->stopping = true;
+  atomic_fetch_add(&pool->generation, 1);
+  pthread_cond_broadcast(&pool->started);
+  pthread_mutex_unlock(&pool->mutex);
+  for (int i = 0; i < pool->workers; i++) pthread_join(pool->threads[i], NULL);
+  pthread_cond_destroy(&pool->finished);
+  pthread_cond_destroy(&pool->started);
+  pthread_mutex_destroy(&pool->mutex);
+  free(pool);
+}
+
+static void run(ceiling_pool *pool, const streams *work, part *part, long block) {
+  if (pool->workers == 0 || work->count < blocks_for_threads * usual_block)
+    return part(work, 0, work->count);
+  pthread_mutex_lock(&pool->mutex);
+  pool->work = *work;
+  pool->part = part;
+  pool->block = block;
+  pool->open = true;
+  atomic_store(&pool->next, 0);
+  atomic_fetch_add(&pool->generation, 1);
+  pthread_cond_broadcast(&pool->started);
+  pthread_mutex_unlock(&pool->mutex);
+  take_blocks(pool, work, part, block);
+  // Who has not woken up until now finds nothing left to do.
+  pthread_mutex_lock(&pool->mutex);
+  pool->open = false;
+  pthread_mutex_unlock(&pool->mutex);
+  for (int i = 0; i < looks && atomic_load(&pool->working) != 0; i++) pause_briefly();
+  pthread_mutex_lock(&pool->mutex);
+  while (atomic_load(&pool->working) != 0) pthread_cond_wait(&pool->finished, &pool->mutex);
+  pthread_mutex_unlock(&pool->mutex);
+}
+
+void ceiling_pass(ceiling_pool *pool, float *parameters, const float *gradients,
+                  float *const *states, int stateCount, long count) {
+  streams work = {parameters, gradients, {NULL}, stateCount, count};
+  for (int k = 0; k < stateCount; k++) work.states[k] = states[k];
+  run(pool, &work, in_place, usual_block);
+}
+
+void ceiling_copy(ceiling_pool *pool, float *to, const float *from, long count) {
+  streams work = {to, from, {NULL}, 0, count};
+  // The longer the piece, the more of it the C library writes past the caches.
+  run(pool, &work, copied, count / (pool->workers + 1) + 1);
+}
+
+static const char text[] = {
+#embed "ceiling.cl"
+    , 0};
+
+const char *ceiling_kernel_text(void) { return text; }

@@ -1,0 +1,107 @@
+import Descent
+
+/// A rule under the name that the command line has for it.
+struct BenchmarkRule: Sendable {
+  let name: String
+  let rule: any UpdateRule
+  var states: Int { rule.stateNames.count }
+}
+
+/// The measurement: rules on devices over vectors of one layout, in rounds that alternate rule, device
+/// and ceiling, so that whatever else the machine does meets all alike.
+struct Benchmark {
+  var rules: [BenchmarkRule]
+  var devices: [BenchmarkDevice]
+  var layout: ParameterLayout
+  var rounds = 9
+  /// How often all rounds are repeated, each time in other memory: where vectors lie can make a tenth
+  /// of the speed.
+  var placements = 3
+  var limits: MemoryLimits
+  /// Seconds that short steps are repeated for to make one sample.
+  var sampleTime = 1e-3
+  var interruption = Interruption()
+
+  /// How many calls of `progress` a whole run makes.
+  var progressTotal: Int {
+    placements * (rounds + 2) * rules.count * devices.reduce(0) { $0 + $1.cases.count }
+  }
+
+  /// Measures, and checks every vector afterwards.
+  ///
+  /// - Parameter progress: called when a part of the work is done.
+  /// - Returns: what was measured at least once: everything, unless interrupted. Copies come first,
+  ///   then rule by rule.
+  /// - Throws: ``BenchmarkError``, and what engines throw.
+  func run(progress: () -> Void = {}) throws -> [BenchmarkRow] {
+    var copies = devices.map { BenchmarkRow(copyOn: $0, count: layout.elementCount) }
+    var rows: [BenchmarkRow] = []
+    for batch in try batches() {
+      let first = rows.count
+      for _ in 0..<placements where !interruption.isRequested {
+        let placement = try Placement(self, rules: batch, progress)
+        if rows.count == first { rows += placement.rows }
+        try placement.measure(into: &rows[first...], copies: &copies, progress)
+        try placement.check(progress)
+      }
+    }
+    return (copies + rows).filter { $0.samples.count > 0 }
+  }
+
+  /// The rules in groups that fit in memory together, as few as possible.
+  func batches() throws -> [[BenchmarkRule]] {
+    var batches: [[BenchmarkRule]] = []
+    for rule in rules {
+      if let last = batches.last, excess(of: last + [rule]) == nil {
+        batches[batches.count - 1].append(rule)
+      } else {
+        if let excess = excess(of: [rule]) { throw BenchmarkError.memory(excess) }
+        batches.append([rule])
+      }
+    }
+    return batches
+  }
+
+  /// Why these rules cannot be measured together; nil if they can.
+  private func excess(of rules: [BenchmarkRule]) -> String? {
+    var host = 0
+    for device in devices {
+      let need = MemoryNeed(
+        count: layout.count, states: rules.map(\.states), cases: device.cases,
+        sharesHostMemory: device.sharesHostMemory)
+      host += need.host
+      if let limit = limits.devices[device.name], need.device > limit {
+        return message(rules, need.device, limit, of: device.name)
+      }
+    }
+    return host > limits.host ? message(rules, host, limits.host, of: "this machine") : nil
+  }
+
+  private func message(
+    _ rules: [BenchmarkRule], _ need: Int, _ limit: Int, of whose: String
+  ) -> String {
+    let names = rules.map(\.name).joined(separator: ", ")
+    // Rounded down to two digits.
+    var fitting = Int(Double(layout.count) * Double(limit) / Double(need))
+    var unit = 1
+    while fitting / unit >= 100 { unit *= 10 }
+    fitting = fitting / unit * unit
+    return "\(names) at \(layout.count) elements needs \(gibibytes(need)) of \(whose)'s memory, "
+      + "where \(gibibytes(limit)) can be had; \(fitting) elements would fit"
+      + (layout.tensors.count > 1 ? "; see --scale" : "")
+  }
+}
+
+/// Bytes in GiB with one decimal.
+func gibibytes(_ bytes: Int) -> String {
+  "\((Double(bytes) / Double(1 << 30) * 10).rounded() / 10) GiB"
+}
+
+extension BenchmarkRow {
+  /// Without samples.
+  fileprivate init(copyOn device: BenchmarkDevice, count: Int) {
+    self.init(
+      rule: Self.copy, device: device.name, count: count, tensors: 1, memoryCase: .resident,
+      bytesPerStep: 2 * count * MemoryLayout<Float>.stride, launchesPerStep: 0, states: nil)
+  }
+}

@@ -1,0 +1,88 @@
+import Foundation
+
+/// What was measured, and on what, for people.
+struct BenchmarkReport {
+  struct Machine: Encodable, Sendable {
+    let name: String
+    let description: String
+    let driver: String
+  }
+
+  var rows: [BenchmarkRow]
+  var machines: [Machine]
+  /// `33,554,432 elements`, or a model.
+  var subject: String
+  /// What was left out, in sentences.
+  var notes: [String] = []
+  /// Which memory case is whose, in sentences.
+  var advice: [String] = []
+  /// Whether vectors of many lengths were measured.
+  var isSweep = false
+
+  private var steps: [BenchmarkRow] { rows.filter { $0.states != nil } }
+  private var hasCases: Bool { rows.contains { $0.memoryCase != .resident } }
+  private var hasSeveralCounts: Bool { Set(steps.map(\.count)).count > 1 }
+
+  /// The ceilings: GB/s of passes over as many streams as rules have, and of a plain copy.
+  var ceilings: Table {
+    var table = Table(.left("device"), .right("elements"), .left("pass"), .right("GB/s"))
+    for machine in machines {
+      let mine = rows.filter { $0.device == machine.name }
+      for count in unique(mine.map(\.count)) {
+        let these = mine.filter { $0.count == count }
+        for copy in these where copy.states == nil {
+          table.append(machine.name, "\(count)", "plain copy", Self.decimals(copy.rate, 1))
+        }
+        for states in Set(these.compactMap(\.states)).sorted() {
+          let rates = these.filter { $0.states == states }.compactMap(\.ceilingRate)
+          guard let rate = rates.median else { continue }
+          table.append(
+            machine.name, "\(count)",
+            "parameters, gradients"
+              + (states == 0 ? "" : states == 1 ? ", 1 state" : ", \(states) states"),
+            Self.decimals(rate, 1))
+        }
+      }
+    }
+    return table
+  }
+
+  /// A line for each rule on each device.
+  var table: Table {
+    var table = Table(columns)
+    for row in steps { table.append(cells(row)) }
+    return table
+  }
+
+  private var columns: [Table.Column] {
+    [.left("rule"), .left("device")] + (hasCases ? [.left("case")] : [])
+      + (hasSeveralCounts ? [.right("elements")] : []) + [
+        .right("median ms"), .right("min ms"), .right("GB/s"), .right("of ceiling"),
+        .right("parameters/s"), .right("launches"),
+      ]
+  }
+
+  private func cells(_ row: BenchmarkRow) -> [String] {
+    [row.rule, row.device] + (hasCases ? [row.memoryCase.rawValue] : [])
+      + (hasSeveralCounts ? ["\(row.count)"] : []) + [
+        Self.milliseconds(row.samples.median), Self.milliseconds(row.samples.minimum),
+        Self.decimals(row.rate, 1),
+        row.samples.fractionOfCeiling.map { Self.decimals($0, 2) } ?? "",
+        String(format: "%.3g", row.parametersPerSecond), "\(row.launchesPerStep)",
+      ]
+  }
+
+  /// Where one device overtakes another; only a sweep shows it.
+  var overtakings: [String] {
+    isSweep ? Overtaking.sentences(of: rows) : []
+  }
+
+  static func decimals(_ value: Double, _ count: Int) -> String {
+    String(format: "%.\(count)f", value)
+  }
+
+  /// Three digits at least: a step may take half a microsecond.
+  private static func milliseconds(_ seconds: Double) -> String {
+    decimals(seconds * 1e3, seconds < 1e-4 ? 5 : seconds < 1e-2 ? 3 : 2)
+  }
+}

@@ -1,0 +1,88 @@
+import Descent
+
+/// Where parameters and gradients lie between the steps of a trainer.
+enum MemoryCase: String, CaseIterable, Encodable, Sendable {
+  /// In the device's memory, where they stay.
+  case resident
+  /// In host memory from `PinnedMemory`; each step carries them to the device and parameters back.
+  case pinned
+  /// In ordinary host memory; likewise.
+  case pageable
+
+  /// Tells a user whether the case is theirs.
+  var advice: String {
+    switch self {
+    case .resident:
+      "resident is yours if gradients are computed on the device: parameters stay there "
+        + "(enqueueStep)."
+    case .pinned:
+      "pinned is yours if gradients are computed by the host, into PinnedMemory that you hand to "
+        + "enqueueWrite and enqueueRead."
+    case .pageable:
+      "pageable is yours if the host computes gradients into arrays: step(&parameters, gradients:) "
+        + "on this device."
+    }
+  }
+}
+
+/// A device, and the vectors on it that all rules share: gradients, and the ceiling's streams.
+protocol Workbench: AnyObject {
+  /// A rule on the device, with parameters and states of its own.
+  func makeRunner(_ rule: any UpdateRule, _ memoryCase: MemoryCase) throws -> any StepRunner
+
+  /// Passes of the ceiling over parameters, gradients and so many states, and the wait for them.
+  func pass(states: Int, times: Int) throws
+
+  /// Plain copies of a vector, and the wait for them.
+  func copy(times: Int) throws
+
+  /// Throws ``BenchmarkError`` unless passes and copies left what they must.
+  func checkCeiling(_ expectation: CeilingExpectation) throws
+}
+
+/// A rule on a device, with parameters and states of its own.
+protocol StepRunner: AnyObject {
+  var optimizer: Optimizer { get }
+
+  /// Takes steps, and waits for them.
+  func steps(_ times: Int) throws
+
+  func parameters() throws -> [Float]
+}
+
+extension StepRunner {
+  /// Throws ``BenchmarkError`` unless parameters and states of a group are what the steps must have
+  /// made of them.
+  func check(_ expectation: Expectation, on device: String) throws {
+    let ranges = optimizer.layout.ranges(of: expectation.group)
+    try expectation.vectors[0].check(parameters(), ranges, on: device)
+    for (name, expected) in zip(optimizer.stateNames, expectation.vectors.dropFirst()) {
+      try expected.check(optimizer.state(name), ranges, on: device)
+    }
+  }
+}
+
+extension ExpectedVector {
+  func check(_ vector: [Float], _ ranges: [Range<Int>], on device: String) throws {
+    try vector.withUnsafeBufferPointer { vector in
+      for range in ranges {
+        try check(
+          UnsafeBufferPointer(rebasing: vector[range]), from: range.lowerBound, on: device)
+      }
+    }
+  }
+}
+
+extension ParameterLayout {
+  /// The elements of a group's tensors in the flat vector, neighbours joined.
+  func ranges(of group: String) -> [Range<Int>] {
+    tensors.filter { $0.group == group && $0.count > 0 }.map(\.range)
+      .reduce(into: []) { ranges, range in
+        if let last = ranges.last, last.upperBound == range.lowerBound {
+          ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
+        } else {
+          ranges.append(range)
+        }
+      }
+  }
+}

@@ -1,0 +1,209 @@
+import ArgumentParser
+import Descent
+import Foundation
+
+#if OpenCL
+import OpenCLHost
+#endif
+
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Time every rule on every device against the memory's own speed.",
+    discussion: """
+      An update waits for memory, so what matters is its share of the ceiling: an in-place pass over \
+      as many streams with next to no arithmetic, on the same device. Step and ceiling alternate, \
+      device by device and rule by rule, and every element is checked afterwards. Ctrl-C shows what \
+      was measured until then.
+
+      JSON: results of rule, device, count, tensors, case, medianSeconds, minimumSeconds, \
+      bytesPerStep, ceilingSeconds, fractionOfCeiling, launchesPerStep. The case is where parameters \
+      and gradients lie between steps: resident, pinned or pageable. The rule copy is a plain copy \
+      of a vector; it has no ceiling, which is null.
+      """)
+
+  @Option(
+    help: "Rules between commas, as in verify's cases also \"adam rootEpsilon\"; or all.",
+    completion: .list(Rules.all.map { $0.name } + ["all"]))
+  var rule = "all"
+
+  @Option(
+    help:
+      "automatic, cpu, reference, opencl or opencl:N, several between commas; all but reference.",
+    completion: .list(["automatic", "cpu", "opencl", "all"]))
+  var device = "all"
+
+  @Option(help: "Elements in a vector. Otherwise 33554432.")
+  var count: Int?
+
+  @Flag(help: "Vectors from 1024 to 67108864 elements: where does which device overtake which?")
+  var sweep = false
+
+  @Option(
+    help: ArgumentHelp("A model's tensors, as in Benchmarks/layouts.", valueName: "file.json"),
+    completion: .file(extensions: ["json"]))
+  var layout: String?
+
+  @Option(help: "Divide the first size of the layout's tensors, to fit large models.")
+  var scale = 1
+
+  @Option(help: "Bytes that each of the layout's tensors begins at a multiple of.")
+  var alignment = 4
+
+  @Option(help: "Deal the layout's tensors out over so many parameter groups by turns.")
+  var alternateGroups = 1
+
+  @Option(help: "How often each is timed in one place in memory.")
+  var rounds = 9
+
+  @Option(help: "How often all vectors are made anew. Otherwise 3, in a sweep 1.")
+  var placements: Int?
+
+  @Option(help: "Threads of the CPU engine and of its ceiling.")
+  var threads: Int?
+
+  @Option(
+    help: ArgumentHelp("Draw the speeds.", valueName: "file.svg"),
+    completion: .file(extensions: ["svg"]))
+  var plot: String?
+
+  @Option(
+    help: ArgumentHelp("Write all of it as one page.", valueName: "file.html"),
+    completion: .file(extensions: ["html"]))
+  var html: String?
+
+  @Flag(
+    help: ArgumentHelp(
+      "Measure round trips on devices that share this machine's memory too.", visibility: .hidden))
+  var allCases = false
+
+  @OptionGroup var json: JSONOption
+
+  func validate() throws {
+    _ = try rules()
+    _ = try engines()
+    for (name, value) in [
+      ("count", count), ("rounds", rounds), ("placements", placements), ("threads", threads),
+      ("scale", scale), ("alignment", alignment), ("alternate-groups", alternateGroups),
+    ] {
+      if let value, value < 1 {
+        throw ValidationError("--\(name) is \(value); allowed is 1 or more")
+      }
+    }
+    if [count != nil, sweep, layout != nil].count(where: { $0 }) > 1 {
+      throw ValidationError("--count, --sweep and --layout exclude each other")
+    }
+    for (name, isGiven) in [
+      ("scale", scale > 1), ("alignment", alignment > 4), ("alternate-groups", alternateGroups > 1),
+    ] where isGiven && layout == nil {
+      throw ValidationError("--\(name) needs a --layout")
+    }
+  }
+
+  func run() throws {
+    let console = json.console
+    let devices = try engines().map {
+      try BenchmarkDevice($0, threads: threads, allCases: allCases)
+    }
+    var plan = BenchmarkPlan(
+      rules: try rules(), devices: devices, rounds: rounds,
+      placements: placements ?? (sweep ? 1 : 3))
+    if sweep {
+      try plan.addSweep()
+    } else if let layout {
+      let model = try BenchmarkModel(path: layout)
+      plan.add(
+        try model.layout(dividedBy: scale, alignment: alignment, groups: alternateGroups),
+        named: model.model + (scale > 1 ? " with its tensors' first sizes divided by \(scale)" : "")
+      )
+    } else {
+      try plan.add(count: count ?? 1 << 25)
+    }
+    try plan.check()
+    for note in plan.notes { console.print(note) }
+    let rows = try measured(plan)
+    if rows.isEmpty {
+      console.print("Interrupted before anything was measured.")
+      throw ExitCode(130)
+    }
+    let report = plan.report(rows)
+    show(report, on: console)
+    try write(report)
+    if plan.interruption.isRequested {
+      console.print("Interrupted; what stands above was measured until then.")
+      throw ExitCode(130)
+    }
+  }
+
+  private func measured(_ plan: BenchmarkPlan) throws -> [BenchmarkRow] {
+    var bar = ProgressBar("measuring", total: plan.progressTotal)
+    var done = 0
+    defer { bar.erase() }
+    return try plan.interruption.whileWatchingInterrupts {
+      try plan.run {
+        done += 1
+        bar.update(done)
+      }
+    }
+  }
+
+  private func show(_ report: BenchmarkReport, on console: Console) {
+    for machine in report.machines {
+      console.print(
+        "\(machine.name): \(machine.description)"
+          + (machine.driver.isEmpty ? "" : " (\(machine.driver))"))
+    }
+    console.print("\n\(console.bold("Ceilings"))")
+    console.print(report.ceilings)
+    console.print("\n\(console.bold("Steps")), \(report.subject)")
+    console.print(report.table)
+    console.print()
+    for sentence in report.overtakings { console.print(sentence) }
+    for sentence in report.advice { console.print(sentence) }
+  }
+
+  private func write(_ report: BenchmarkReport) throws {
+    try json.write(report.rows, of: "bench")
+    if let plot { try OutputFile(path: plot).write(report.plot) }
+    guard let html else { return }
+    let document = try JSONOutput(
+      destination: html, command: "bench", version: DescentCommand.version
+    ).document(report.rows)
+    let call = ["descent"] + CommandLine.arguments.dropFirst()
+    let page = HTMLReport(
+      report: report, version: DescentCommand.version,
+      made: Date.now.formatted(.iso8601) + "; " + call.joined(separator: " "),
+      json: String(decoding: document, as: UTF8.self))
+    try OutputFile(path: html).write(page.html)
+  }
+
+  // MARK: What to measure
+
+  /// A rule with its default hyper-parameters, or a variant by its name.
+  func rules() throws -> [BenchmarkRule] {
+    let names = rule.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    let variants = Rules.all.flatMap { $0.variants }
+    if !names.contains("all"), names.contains(where: { $0.contains(" ") }) {
+      return try unique(names).map { name in
+        if let variant = variants.first(where: { $0.name == name }) {
+          return BenchmarkRule(name: name, rule: variant.rule)
+        }
+        return try selectedRules(name).map { BenchmarkRule(name: $0.name, rule: $0.init()) }[0]
+      }
+    }
+    return try selectedRules(rule).map { BenchmarkRule(name: $0.name, rule: $0.init()) }
+  }
+
+  /// The devices that can run; the reference only where it is named.
+  private func engines() throws -> [SelectedEngine] {
+    let engines = try SelectedEngine.parse(device)
+    guard device.split(separator: ",").contains(where: { $0 == "all" }) else { return engines }
+    #if OpenCL
+    return engines.filter {
+      $0.name != "reference" && $0.device.map { $0.isAvailable && $0.hasCompiler } ?? true
+    }
+    #else
+    return engines.filter { $0.name != "reference" }
+    #endif
+  }
+}
