@@ -11,7 +11,7 @@ import OpenCLHost
   /// Tensors of two groups in turn, with gaps, some longer than a block of small work-groups.
   private static func layout(_ alignment: Int) throws -> ParameterLayout {
     var layout = try ParameterLayout(alignment: alignment)
-    for (index, size) in [1, 0, 37, 64, 65, 3, 129, 300, 2].enumerated() {
+    for (index, size) in [1, 0, 37, 64, 65, 3, 129, 300, 5000].enumerated() {
       try layout.append(
         "t\(index)", shape: [size], group: index.isMultiple(of: 3) ? "slow" : "default")
     }
@@ -62,8 +62,8 @@ import OpenCLHost
     for queue in try TestDevices.queues.get() {
       engines.append(.openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 16)))
       engines.append(.openCL(queue))
-      // Segments of 64 elements, shorter than a tile.
-      let context = try Context(queue.device, largestAllocation: 256)
+      // Segments of 2,048 elements, shorter than a tile.
+      let context = try Context(queue.device, largestAllocation: 8192)
       engines.append(
         .openCL(try CommandQueue(context), shape: LaunchShape(lanes: 1, groupSize: 16)))
     }
