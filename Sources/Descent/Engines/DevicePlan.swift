@@ -36,20 +36,24 @@ struct DevicePlan {
   }
 
   let key: Key
+  /// Of launches over tables.
+  let tableShape: LaunchShape
   let launches: [Launch]
   let hasFlat: Bool
   let hasTables: Bool
 
   /// - Parameters:
   ///   - states: the lengths of the states' segments.
-  ///   - block: elements of a work-group.
+  ///   - shape: of flat launches.
   init(
-    _ layout: ParameterLayout, _ key: Key, states: [Int], block: Int, context: Context
+    _ layout: ParameterLayout, _ key: Key, states: [Int], shape: LaunchShape, context: Context
   ) throws {
     let plan = StepPlan(
       layout.stretches(sets: key.sets), parameters: starts(ofPieces: key.parameters),
       gradients: starts(ofPieces: key.gradients), states: starts(ofPieces: states))
     self.key = key
+    tableShape = shape.forTable(
+      ofRuns: plan.runs.map(\.count), isProcessor: context.device.type.contains(.cpu))
     var launches: [Launch] = []
     var rest = plan.runs[...]
     while let first = rest.first {
@@ -59,7 +63,7 @@ struct DevicePlan {
         launches.append(
           Launch(.flat(count: first.count, group: first.group), first, from: first.start))
       } else {
-        let blocks = PlacedBlock.covering(runs, block: block)
+        let blocks = PlacedBlock.covering(runs, block: tableShape.block)
         let table = try Buffer(context, copying: blocks)
         launches.append(Launch(.table(table, count: blocks.count), first, from: 0))
       }

@@ -24,6 +24,20 @@ public struct LaunchShape: Hashable, Sendable {
   /// Elements that a group updates.
   var block: Int { lanes * groupSize }
 
+  /// The shape for a table of runs as long as these: groups so small that most runs fill one, since the
+  /// items beyond a run's end cost as much as those in it.
+  func forTable(ofRuns counts: [Int], isProcessor: Bool) -> LaunchShape {
+    guard !counts.isEmpty else { return self }
+    let median = counts.sorted()[counts.count / 2]
+    var shape = self
+    // A GPU's items move together, 32 or 64 of them.
+    let least = isProcessor ? 1 : 64
+    while shape.groupSize / 2 >= least, shape.groupSize.isMultiple(of: 2), shape.block / 2 >= median {
+      shape.groupSize /= 2
+    }
+    return shape
+  }
+
   package func validate(on device: Device) throws {
     guard Self.allowedLanes.contains(lanes) else {
       throw DescentError.unsupported("lanes is \(lanes); allowed is 1, 2, 4, 8 or 16")

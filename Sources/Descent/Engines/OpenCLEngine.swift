@@ -14,7 +14,7 @@ final class OpenCLEngine: Engine {
   private let shape: LaunchShape
   private let values: GroupValues
   private var ring: ValuesRing?
-  private var kernels: [UpdatePrograms.Options: Kernel] = [:]
+  private var kernels: [KernelKey: Kernel] = [:]
   private var norm: DeviceNorm?
   private var control: DeviceControl?
   private var lossScale: LossScale?
@@ -34,13 +34,13 @@ final class OpenCLEngine: Engine {
     self.queue = queue
     self.layout = layout
     self.shape = shape
-    programs = UpdatePrograms(rule: compiled, context: queue.context, shape: shape)
+    programs = UpdatePrograms(rule: compiled, context: queue.context)
     values = GroupValues(compiled, groups: layout.groupNames.count)
     states = try DeviceStates(rule, count: layout.count, queue: queue)
     name = "opencl (\(device.name), \(shape.lanes) lanes)"
     let plan = try makePlan(
       DevicePlan.Key(parameters: [layout.count], gradients: [layout.count], sets: nil))
-    _ = try kernel(plan.hasTables ? .table : [])
+    _ = try plan.hasTables ? kernel(.table, plan.tableShape) : kernel([], shape)
   }
 
   // MARK: Host memory
@@ -221,11 +221,11 @@ final class OpenCLEngine: Engine {
       ring = try ValuesRing(queue.context, bytesPerRow: values.memory.count, rows: rows)
     }
     var options: UpdatePrograms.Options = step.zeroes ? .zeroing : []
-    let flat = plan.hasFlat ? try kernel(options) : nil
+    let flat = plan.hasFlat ? try kernel(options, shape) : nil
     options.insert(.table)
     if looks { options.insert(.controlled) }
     return Prepared(
-      plan: plan, flat: flat, table: plan.hasTables ? try kernel(options) : nil,
+      plan: plan, flat: flat, table: plan.hasTables ? try kernel(options, plan.tableShape) : nil,
       rows: looks ? stepsInFlight + 1 : 1)
   }
 
@@ -251,12 +251,14 @@ final class OpenCLEngine: Engine {
   ) throws -> Event? {
     let kernel: Kernel
     let groups: Int
+    let groupSize: Int
     var next = 3
     switch work.work {
     case .flat(let count, let group):
       guard let flat = launch.flat, let own = values.layout.of(group) else { return nil }
       kernel = flat
       groups = (count + shape.block - 1) / shape.block
+      groupSize = shape.groupSize
       try kernel.setArgument(0, UInt64(count))
       try kernel.setArgument(
         1, bytes: UnsafeRawBufferPointer(start: own.preparation, count: StepInput.preparationSize))
@@ -268,6 +270,7 @@ final class OpenCLEngine: Engine {
       guard let table = launch.table, let ring, let slot else { return nil }
       kernel = table
       groups = count
+      groupSize = launch.plan.tableShape.groupSize
       let groupCount = layout.groupNames.count
       try kernel.setArgument(0, blocks)
       try kernel.setArgument(1, ring.buffer)
@@ -291,22 +294,30 @@ final class OpenCLEngine: Engine {
       try kernel.setArgument(next + 5 + index, state[work.states.piece])
     }
     return try kernel.enqueue(
-      on: queue, global: groups * shape.groupSize, local: shape.groupSize, after: after)
+      on: queue, global: groups * groupSize, local: groupSize, after: after)
   }
 
   /// The plan of a kind; the last one is kept, since steps are mostly alike.
   private func makePlan(_ key: DevicePlan.Key) throws -> DevicePlan {
     if let plan, plan.key == key { return plan }
     let made = try DevicePlan(
-      layout, key, states: states.counts, block: shape.block, context: queue.context)
+      layout, key, states: states.counts, shape: shape, context: queue.context)
     plan = made
     return made
   }
 
-  private func kernel(_ options: UpdatePrograms.Options) throws -> Kernel {
-    if let kernel = kernels[options] { return kernel }
-    let made = try programs.kernel(options)
-    kernels[options] = made
+  private struct KernelKey: Hashable {
+    let options: UpdatePrograms.Options
+    let shape: LaunchShape
+  }
+
+  private func kernel(
+    _ options: UpdatePrograms.Options, _ shape: LaunchShape
+  ) throws -> Kernel {
+    let key = KernelKey(options: options, shape: shape)
+    if let kernel = kernels[key] { return kernel }
+    let made = try programs.kernel(options, shape)
+    kernels[key] = made
     return made
   }
 

@@ -2,11 +2,10 @@
 internal import DescentKernels
 import OpenCLHost
 
-/// The OpenCL programs of one rule, device and shape.
+/// The OpenCL programs of one rule and device.
 struct UpdatePrograms {
   let rule: CompiledRule
   let context: Context
-  let shape: LaunchShape
 
   /// What update.cl is asked to do beyond the update of one group.
   struct Options: OptionSet, Hashable {
@@ -17,7 +16,7 @@ struct UpdatePrograms {
   }
 
   /// A kernel of one optimizer's own.
-  func kernel(_ asked: Options) throws -> Kernel {
+  func kernel(_ asked: Options, _ shape: LaunchShape) throws -> Kernel {
     var options =
       "-cl-std=CL1.2 -DLANES=\(shape.lanes) -DGROUP=\(shape.groupSize) "
       + "-DSTATES=\(rule.stateCount) -DVARIANT=\(rule.variant)"
