@@ -4,7 +4,8 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
-.PHONY: help run test test-huge lint check-kernels check-arm bench bench-peers bench-report clean
+.PHONY: help run test test-huge lint check-kernels check-arm bench bench-peers bench-report gpu-bundle \
+  clean
 help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
 	@echo "make test           all tests, with OpenCL and without"
@@ -15,6 +16,7 @@ help:
 	@echo "make bench          speed against the memory's own"
 	@echo "make bench-peers    speed beside PyTorch and Optax; a Python environment of its own"
 	@echo "make bench-report   tables, picture and the README's figures from bench-peers' results"
+	@echo "make gpu-bundle     a folder that tests and times on a machine with only a GPU's driver"
 
 run:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
@@ -72,6 +74,11 @@ bench-peers:
 bench-report:
 	Benchmarks/peers/setup.sh
 	$(PYTHON) Benchmarks/peers/report.py
+
+# To a machine with a GPU: copy out/gpu-bundle.tar.gz, unpack it, and see `run.sh --help`.
+gpu-bundle:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers binutils
+	Scripts/gpu/bundle.sh
 
 clean:
 	rm -rf .build .build-* Benchmarks/.build Benchmarks/peers/.venv out
