@@ -39,7 +39,8 @@ while read -r _ name file states variant; do
     cat "Kernels/$part"
   done >"$work/program.cl"
   for lanes in 1 2 4 8 16; do
-    for options in "" -DTABLE "-DTABLE -DCONTROLLED -DZEROING"; do
+    for options in "" -DZEROING -DTABLE "-DTABLE -DZEROING" "-DTABLE -DCONTROLLED" \
+      "-DTABLE -DCONTROLLED -DZEROING"; do
       "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" -DGROUP=64 \
         "-DSTATES=$states" "-DVARIANT=$variant" $options "$work/program.cl" || {
         echo "$name at $lanes lanes is not valid OpenCL C 1.2 $options" >&2
@@ -49,6 +50,11 @@ while read -r _ name file states variant; do
     done
   done
 done <<<"$rows"
+cat Kernels/norm.cl Kernels/norm_kernels.cl >"$work/norm.cl"
+for options in "" -DPROCESSOR; do
+  "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror $options "$work/norm.cl" || failed=1
+  checked=$((checked + 3))
+done
 [[ $failed -eq 0 ]] || exit 1
 echo "syntax: $checked kernels"
 [[ ${1:-} != syntax ]] || exit 0

@@ -20,6 +20,12 @@ static uint as_uint(float value) {
 
 #include "../norm.cl"
 
+_Static_assert(sizeof(partial) == sizeof(descent_partial) &&
+                   sizeof(clipping) == sizeof(descent_clipping) &&
+                   sizeof(decision) == sizeof(descent_decision) &&
+                   sizeof(control) == sizeof(descent_control),
+               "structures that devices and this processor declare alike");
+
 float descent_norm_downscale(unsigned peak) { return downscale(peak); }
 
 static partial term(const descent_partial *terms, const int *indices, long i) {
@@ -51,7 +57,6 @@ void descent_decide(descent_control *now, descent_partial total, descent_clippin
   const clipping c = {settings.gradientScale, settings.limit, settings.epsilon};
   const decision d = {how.growthFactor, how.backoffFactor, how.growthInterval, how.skips};
   control state;
-  _Static_assert(sizeof state == sizeof *now, "one structure, declared twice");
   __builtin_memcpy(&state, now, sizeof state);
   decide(&state, (partial){total.sum, total.peak}, c, d);
   __builtin_memcpy(now, &state, sizeof state);

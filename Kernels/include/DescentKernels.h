@@ -25,7 +25,8 @@ typedef struct {
 // The table: its rows in the order of rules/list.inc, and how many there are.
 const descent_rule *descent_rules(int *count);
 
-// What stands around a rule's text in an OpenCL program: options, lanes, prepare; then update.
+// What stands around a rule's text in an OpenCL program: options, lanes, prepare, and for steps that the
+// device decides norm; then update. The norm's own program is norm and normKernels.
 typedef struct {
   const char *options, *lanes, *prepare, *update, *norm, *normKernels;
 } descent_texts;

@@ -26,24 +26,27 @@ public struct LossScale: Hashable, Codable, Sendable {
 
   /// Throws ``DescentError/unsupported(_:)`` for numbers that would not scale.
   func validate() throws {
-    func check(_ name: String, _ value: Double, _ isAllowed: Bool, _ allowed: String) throws {
+    func check(
+      _ name: String, _ value: some CustomStringConvertible, _ isAllowed: Bool, _ allowed: String
+    ) throws {
       if !isAllowed {
         throw DescentError.unsupported("lossScale: \(name) is \(value); allowed is \(allowed)")
       }
     }
     let isNormal = Float(scale).isNormal && scale > 0 && (1 / Float(scale)).isNormal
-    try check("scale", scale, isNormal, "a positive Float whose inverse is one")
+    try check("scale", scale, isNormal, "a positive normal Float with a normal inverse")
     try check(
       "growthFactor", growthFactor, growthFactor >= 1 && Float(growthFactor).isFinite,
       "a finite number of at least 1")
     try check(
-      "backoffFactor", backoffFactor, backoffFactor > 0 && backoffFactor <= 1, "above 0 and up to 1"
+      "backoffFactor", backoffFactor, Float(backoffFactor) > 0 && backoffFactor <= 1,
+      "above 0, also as a Float, and up to 1"
     )
     try check(
-      "growthInterval", Double(growthInterval),
+      "growthInterval", growthInterval,
       growthInterval >= 1 && growthInterval <= Int(UInt32.max), "a whole number from 1 up")
     try check(
-      "stepsSinceChange", Double(stepsSinceChange),
+      "stepsSinceChange", stepsSinceChange,
       stepsSinceChange >= 0 && stepsSinceChange < growthInterval, "less than growthInterval")
   }
 }

@@ -64,6 +64,7 @@ public final class Optimizer {
   private var skippedSteps = 0
   private var control = StepControl()
   private var controlIsChecked = false
+  private var lastStepLooked = false
   /// The vectors whose pieces were last found not to overlap.
   private var apart = PieceCheck()
   /// The rule that the states belong to.
@@ -84,7 +85,7 @@ public final class Optimizer {
     self.layout = layout
     firstRule = rule
     stateNames = rule.stateNames
-    groups = try GroupRules(rule, layout)
+    groups = try withDefaultFloatingPoint { try GroupRules(rule, layout) }
     (engine, engineReason) = try withDefaultFloatingPoint {
       try choice.engine(for: rule, layout: layout)
     }
@@ -95,7 +96,7 @@ public final class Optimizer {
     try rule.validate()
     (self.rule, firstRule, stateNames) = (rule, rule, rule.stateNames)
     (self.layout, self.engine, engineReason) = (layout, engine, "asked for")
-    groups = try GroupRules(rule, layout)
+    groups = try withDefaultFloatingPoint { try GroupRules(rule, layout) }
   }
 
   /// η of the rule.
@@ -225,6 +226,7 @@ public final class Optimizer {
     if isSettled { throw DescentError.settled }
     if !ruleIsChecked { try checkRule(after: lastRule) }
     if !controlIsChecked { try checkControl() }
+    try checkLookAhead()
     try checkScale(gradientScale)
     // What the engine decides it tells of later; all else is counted here and now.
     try collect(wait: !control.looks)
@@ -232,6 +234,7 @@ public final class Optimizer {
       groups: groups, gradientScale: gradientScale, control: control, zeroes: zeroes)
     let result = try markingTornSteps { try withDefaultFloatingPoint { try update(input) } }
     if !control.looks { count(DecidedSteps(applied: 1)) }
+    lastStepLooked = control.looks
     lastRule = rule
     // Where a rule cannot follow itself, as with a γ announced to change, it is looked at again.
     ruleIsChecked = (try? Self.validate(rule, after: rule)) != nil
@@ -272,7 +275,7 @@ public final class Optimizer {
       throw DescentError.ruleChanged(from: Self.meaning(firstRule), to: Self.meaning(rule))
     }
     if let last { try Self.validate(rule, after: last) }
-    try groups.follow(rule)
+    try withDefaultFloatingPoint { try groups.follow(rule) }
     ruleIsChecked = true
   }
 
@@ -285,6 +288,16 @@ public final class Optimizer {
 
   private static func validate<Rule: UpdateRule>(_ rule: Rule, after last: any UpdateRule) throws {
     if let last = last as? Rule { try rule.validate(after: last) }
+  }
+
+  /// Throws if momentum is announced to change by a step that may not be taken, or not by all groups:
+  /// the look-ahead point would be ahead by another γ than the next step prepares for.
+  private func checkLookAhead() throws {
+    guard let rule = rule as? Nesterov, rule.heldMomentum != rule.momentum,
+      control.looks || groups.groups.contains(where: \.isFrozen)
+    else { return }
+    throw DescentError.unsupported(
+      "nesterov: nextMomentum cannot change in a step that may be skipped or with a frozen group")
   }
 
   /// Throws unless clipping and the loss scale can be, and puts together what steps do beside the update.
@@ -325,8 +338,8 @@ public final class Optimizer {
     try write(stateIndex(name), tensor.range, values)
   }
 
-  /// Every state of the whole model by name: with ``stepCount`` and the parameters, all that it takes
-  /// to go on elsewhere. Throws ``DescentError/settled`` after ``settle(_:)``: whoever went on from a
+  /// Every state of the whole model by name: with ``stepCount``, the parameters, the counts of groups that
+  /// were frozen and the ``lossScale``, if there is one, all that it takes to go on elsewhere. Throws ``DescentError/settled`` after ``settle(_:)``: whoever went on from a
   /// settled point with these states would take the look-ahead twice.
   public func states() throws -> [String: [Float]] {
     if isSettled { throw DescentError.settled }
@@ -388,6 +401,7 @@ public final class Optimizer {
     tornReason = nil
     isSettled = false
     lastRule = nil
+    lastStepLooked = false
   }
 
   private func stateIndex(_ name: String) throws -> Int {
@@ -429,7 +443,7 @@ extension Optimizer {
     let index = try groups.index(of: name)
     // A step in flight counts for the groups as they were when it was enqueued.
     try collect(wait: true)
-    try groups.set(index, to: group, rule)
+    try withDefaultFloatingPoint { try groups.set(index, to: group, rule) }
     controlIsChecked = false
   }
 
@@ -448,7 +462,7 @@ extension Optimizer {
   /// number on every engine. Waits for the step.
   public var lastNorm: Double? {
     get throws {
-      guard control.looks, controlIsChecked else { return nil }
+      guard lastStepLooked else { return nil }
       return try markingTornSteps { try engine.lastDecision().norm }
     }
   }
@@ -465,6 +479,8 @@ extension Optimizer {
 
   /// Sets a loss scale that every step divides out of its gradients, and that follows what it finds; nil
   /// takes it away. `gradientScale` multiplies beside it. Waits for enqueued steps.
+  ///
+  /// A step divides by the scale as the step before has left it: read ``lossScale`` before each loss.
   public func setLossScale(_ scale: LossScale?) throws {
     try scale?.validate()
     try collect(wait: true)
@@ -528,8 +544,8 @@ extension Optimizer {
   /// its context.
   public var queue: CommandQueue? { (engine as? OpenCLEngine)?.queue }
 
-  /// How many kernels the last step launched on the device: one for each piece of memory, whatever the
-  /// number of tensors. 0 before the first step and on other engines.
+  /// How many launches the last step's update took on the device: one for each piece of memory, whatever
+  /// the number of tensors. A step that looks at its gradient first launches four more. 0 before the first step and on other engines.
   public var launchesPerStep: Int { engine.launchesPerStep }
 
   /// Enqueues a step over device memory and returns its event, without waiting.
@@ -539,7 +555,10 @@ extension Optimizer {
   ///   - gradients: lie the same way. The two must not overlap.
   ///   - zeroing: whether the gradients are 0 after the step, also after one that was skipped.
   ///   - after: what the step waits for, beyond what is in ``queue`` already.
-  /// The step counts as taken. If its event fails, the next call that needs the states throws the
+  /// Does not wait for the device, but where 32 steps are in flight that may be skipped or that have
+  /// several groups, and at the first step after skipping or clipping was switched on or off.
+  ///
+  /// A step that cannot be skipped counts as taken. If its event fails, the next call that needs the states throws the
   /// event's error, and the optimizer refuses to go on until it is reset or a state is restored.
   ///
   /// - Throws: ``DescentError``, also on an engine without a device, or `OpenCLUsageError` for a

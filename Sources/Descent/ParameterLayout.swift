@@ -8,7 +8,8 @@
 /// ```
 ///
 /// Tensors follow one another without gaps, unless the layout has an ``alignment`` or a tensor an
-/// offset of its own. What lies between tensors is neither read nor written by a step.
+/// offset of its own. A step neither changes what lies between tensors nor lets it into a result; on a
+/// device with memory of its own, host memory is carried there and back with what lies between.
 public struct ParameterLayout: Hashable, Sendable {
   /// One tensor: its name, its shape, and its elements' range in the flat vector, row-major.
   public struct Tensor: Hashable, Sendable {

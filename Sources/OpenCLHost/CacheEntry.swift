@@ -37,6 +37,12 @@ enum CacheEntry {
     bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
   }
 
+  /// Whether a file of this name is an entry, or what a process left that died while writing one.
+  static func isName(_ name: String) -> Bool {
+    let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+    return parts[0].utf8.count == 16 && parts[0].allSatisfy { $0.isHexDigit }
+  }
+
   static func hexadecimal(_ value: UInt64) -> String {
     let digits = String(value, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits

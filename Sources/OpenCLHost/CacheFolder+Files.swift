@@ -70,6 +70,8 @@ extension CacheFolder {
   /// processes that died while writing grow old too.
   func removeOldest(in folder: String, above limit: Int, keeping newest: String?) {
     var files = names(in: folder).compactMap { name -> (path: String, status: stat)? in
+      // What somebody else put here is not ours to remove.
+      guard CacheEntry.isName(name) else { return nil }
       let path = "\(folder)/\(name)"
       guard let status = status(of: path), status.st_mode & S_IFMT == S_IFREG else { return nil }
       return (path, status)
@@ -102,7 +104,7 @@ extension CacheFolder {
 
   private func status(of path: String) -> stat? {
     var status = stat()
-    return stat(path, &status) == 0 ? status : nil
+    return lstat(path, &status) == 0 ? status : nil
   }
 
   private func systemError(_ path: String) -> CacheFolderError {

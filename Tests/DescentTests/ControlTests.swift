@@ -11,7 +11,7 @@ import OpenCLHost
 @Suite struct ControlTests {
   private static func layout() throws -> ParameterLayout {
     var layout = ParameterLayout()
-    for (index, size) in [3, 0, 700, 33, 17_000, 1].enumerated() {
+    for (index, size) in [3, 0, 700, 33, 70_000, 1].enumerated() {
       try layout.append("t\(index)", shape: [size], group: index.isMultiple(of: 2) ? "even" : "odd")
     }
     return layout
@@ -23,6 +23,9 @@ import OpenCLHost
     for queue in try TestDevices.queues.get() {
       engines.append(.openCL(queue))
       engines.append(.openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 16)))
+      // Segments shorter than the vector, and room for the values of steps in flight.
+      let context = try Context(queue.device, largestAllocation: 1 << 18)
+      engines.append(.openCL(try CommandQueue(context)))
     }
     #endif
     return engines
@@ -195,7 +198,10 @@ import OpenCLHost
       message { try optimizer.setLossScale(LossScale(scale: 0)) }.contains("scale is 0.0"))
     #expect(
       message { try optimizer.setLossScale(LossScale(growthInterval: 0)) }
-        .contains("growthInterval is 0.0"))
+        .contains("growthInterval is 0; allowed is"))
+    #expect(
+      message { try optimizer.setLossScale(LossScale(backoffFactor: 1e-50)) }
+        .contains("backoffFactor is 1e-50"))
     #expect(x == [1] && optimizer.stepCount == 0)
     #expect(try optimizer.lastNorm == nil && optimizer.lossScale == nil)
   }
@@ -220,7 +226,129 @@ import OpenCLHost
     #expect(x == [1, 1, 1, 1])
   }
 
+  @Test("the loss scale and the norm can be asked for at any time")
+  func asked() throws {
+    for engine in try Self.engines() + [.reference] {
+      let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: 2), on: engine)
+      #expect(try optimizer.lastNorm == nil && optimizer.lossScale == nil)
+      let scale = LossScale(scale: 512, growthInterval: 9, stepsSinceChange: 3)
+      try optimizer.setLossScale(scale)
+      #expect(try optimizer.lossScale == scale)
+      var x: [Float] = [1, 1]
+      try optimizer.step(&x, gradients: [3, 4])
+      optimizer.clipping = .value(1)
+      #expect(try optimizer.lastNorm == 5 && optimizer.lossScale?.stepsSinceChange == 4)
+      try optimizer.step(&x, gradients: [.nan, 4])
+      #expect(try optimizer.lossScale?.scale == 256)
+      try optimizer.setLossScale(nil)
+      #expect(try optimizer.lastNorm?.isNaN == true && optimizer.lossScale == nil)
+      try optimizer.step(&x, gradients: [3, 4])
+      #expect(try optimizer.lastNorm == nil && optimizer.stepCount == 2)
+      try optimizer.setLossScale(scale)
+      try optimizer.step(&x, gradients: [3, 4])
+      try optimizer.reset()
+      #expect(try optimizer.lossScale?.scale == 512 && optimizer.lastNorm == nil)
+      try optimizer.step(&x, gradients: [3, 4])
+      #expect(optimizer.stepCount == 1)
+    }
+  }
+
+  @Test("frozen groups are not looked at, and their gradients are zeroed all the same")
+  func frozen() throws {
+    let layout = try Self.layout()
+    for engine in try Self.engines() + [.reference] {
+      let optimizer = try Optimizer(Adam(), layout: layout, on: engine)
+      for (group, clipping) in [("odd", Clipping?.none), ("odd", .globalNorm(1)), ("even", nil)] {
+        optimizer.clipping = clipping
+        try optimizer.setGroup(group, to: ParameterGroup(isFrozen: true))
+        var x = [Float](repeating: 1, count: layout.count)
+        var g = [Float](repeating: 1, count: layout.count)
+        for tensor in layout.tensors where tensor.group == "odd" {
+          for index in tensor.range { g[index] = .nan }
+        }
+        try optimizer.step(&x, zeroing: &g)
+        #expect(g.allSatisfy { $0 == 0 })
+        for tensor in layout.tensors {
+          let isFrozen = try optimizer.group(tensor.group).isFrozen
+          #expect(x[tensor.range].allSatisfy { ($0 == 1) == isFrozen && !$0.isNaN })
+        }
+      }
+      #expect(optimizer.skippedStepCount == 0 && optimizer.stepCount == 3)
+    }
+  }
+
+  @Test("a γ that changes is refused where a step may be skipped")
+  func lookAhead() throws {
+    let optimizer = try Optimizer(
+      Nesterov(momentum: 0.5, nextMomentum: 0.75), layout: ParameterLayout(count: 1))
+    optimizer.skipsNonFinite = true
+    var x: [Float] = [1]
+    #expect(message { try optimizer.step(&x, gradients: [1]) }.contains("nextMomentum cannot"))
+    optimizer.rule = Nesterov(momentum: 0.5)
+    try optimizer.step(&x, gradients: [1])
+    #expect(optimizer.stepCount == 1)
+  }
+
   #if OpenCL
+  @Test("a group that sums a tile finds the item's bits, and the reference's", .needsDevice)
+  func tileBodies() throws {
+    let layout = try Self.layout()
+    let control = StepControl(clipping: .tensorNorm(1), isFrozen: [false, false])
+    let g = PinnedSteps(count: layout.count).gradients(3)
+    for queue in try TestDevices.queues.get() {
+      let gradients = try Buffer(queue.context, copying: g)
+      var found: [[Float]] = []
+      for groupPerTile in [false, true] {
+        let norm = try DeviceNorm(layout, control, queue.context, groupPerTile: groupPerTile)
+        try norm.prepare(pieces: [layout.count], queue.context)
+        let state = try DeviceControl(queue.context, lossScale: nil)
+        _ = try norm.enqueue([gradients.whole], scale: 1, state: state.state, on: queue, after: [])
+        let now = try state.state.read(on: queue)[0]
+        found.append(try norm.coefficients.read(on: queue) + [now.total.sum, Float(now.applied)])
+      }
+      #expect(found[0] == found[1] && found[0].last == 1 && found[0].contains { $0 < 1 })
+    }
+  }
+
+  @Test(
+    "steps in flight are forgotten by a reset, and ways of stepping may take turns", .needsDevice)
+  func turns() throws {
+    for queue in try TestDevices.queues.get() {
+      let layout = try Self.layout()
+      let reference = try Optimizer(Adam(), layout: layout, on: .reference)
+      let optimizer = try Optimizer(Adam(), layout: layout, on: .openCL(queue))
+      var expected = [Float](repeating: 1, count: layout.count)
+      let x = try Buffer(queue.context, copying: expected)
+      let g = Self.gradients(layout.count, 1)
+      let gradients = try Buffer(queue.context, copying: g)
+      func both(_ body: (Optimizer) throws -> Void) rethrows {
+        for one in [reference, optimizer] { try body(one) }
+      }
+      func step(_ times: Int) throws {
+        for _ in 0..<times {
+          try reference.step(&expected, gradients: g)
+          try optimizer.enqueueStep(x, gradients: gradients)
+        }
+      }
+      both { $0.clipping = .globalNorm(1) }
+      try step(5)
+      try both { try $0.reset() }
+      try step(40)
+      both { $0.clipping = nil }
+      try step(3)
+      both { $0.skipsNonFinite = true }
+      try step(3)
+      try both { try $0.setGroup("odd", to: ParameterGroup(learningRateFactor: 0.5)) }
+      try step(3)
+      try both { try $0.setGroup("odd", to: ParameterGroup(isFrozen: true)) }
+      try step(3)
+      #expect(try x.read(on: queue) == expected)
+      #expect(optimizer.stepCount == 52 && reference.stepCount == 52)
+      #expect(try optimizer.stepCount(ofGroup: "odd") == 49)
+      #expect(try optimizer.states() == reference.states())
+    }
+  }
+
   @Test("random skips under a queue kept deep give the bits of one step at a time", .needsDevice)
   func deep() throws {
     for queue in try TestDevices.queues.get() {

@@ -16,8 +16,8 @@ final class DeviceControl {
   private(set) var known: descent_control
   private var told = DecidedSteps()
 
-  init(_ context: Context) throws {
-    known = descent_control(lossScale: nil)
+  init(_ context: Context, lossScale: LossScale?) throws {
+    known = descent_control(lossScale: lossScale)
     state = try Buffer(context, copying: [known])
     copies = .allocate(capacity: ValuesRing.slots)
     copies.initialize(repeating: known, count: ValuesRing.slots)
@@ -63,13 +63,6 @@ final class DeviceControl {
   func collect() -> DecidedSteps {
     defer { told = DecidedSteps() }
     return told
-  }
-
-  /// Forgets what is under way, whatever became of it, and what the device counted.
-  func reset(on queue: CommandQueue) {
-    for (_, event) in underWay { try? event.wait() }
-    underWay = []
-    told = DecidedSteps()
   }
 
   func setLossScale(_ scale: LossScale?, on queue: CommandQueue) throws {

@@ -44,10 +44,14 @@ final class DeviceNorm {
     }
   }
 
-  init(_ layout: ParameterLayout, _ control: StepControl, _ context: Context) throws {
+  /// - Parameter groupPerTile: how tiles are summed; nil leaves it to the device's kind.
+  init(
+    _ layout: ParameterLayout, _ control: StepControl, _ context: Context,
+    groupPerTile: Bool? = nil
+  ) throws {
     self.control = control
     plan = NormPlan(layout, control)
-    programs = NormPrograms(context: context)
+    programs = NormPrograms(context: context, groupPerTile: groupPerTile)
     tensors = try Fold(plan.tensors, context)
     sets = try Fold(plan.sets, context)
     limits = try Buffer(
@@ -143,9 +147,12 @@ struct NormPrograms {
   static let items = 256
 
   let context: Context
-  private var isProcessor: Bool { context.device.type.contains(.cpu) }
+  private let isProcessor: Bool
 
-  init(context: Context) { self.context = context }
+  init(context: Context, groupPerTile: Bool?) {
+    self.context = context
+    isProcessor = groupPerTile.map { !$0 } ?? context.device.type.contains(.cpu)
+  }
 
   func program() throws -> Program {
     let around = descent_program_texts()

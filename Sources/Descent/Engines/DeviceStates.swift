@@ -9,11 +9,8 @@ final class DeviceStates {
   let counts: [Int]
   private let starts: [Int]
 
-  /// Elements of a norm's tile; segments end between tiles, so that none is cut.
-  private static let tile = 1 << 14
-
-  init(_ rule: any UpdateRule, count: Int, queue: CommandQueue) throws {
-    let counts = Self.counts(count, in: queue.context)
+  init(_ rule: any UpdateRule, _ cuts: SegmentCuts, queue: CommandQueue) throws {
+    let counts = cuts.counts(of: 0..<cuts.count)
     (self.counts, starts) = (counts, Descent.starts(ofPieces: counts))
     segments = try rule.stateNames.map { name in
       try counts.map { count in
@@ -22,14 +19,6 @@ final class DeviceStates {
         return segment
       }
     }
-  }
-
-  /// How `count` elements are cut. A launch's items can be counted in 32 bits on every device, even at
-  /// one element each.
-  static func counts(_ count: Int, in context: Context) -> [Int] {
-    let allowed = min(context.largestAllocation / MemoryLayout<Float>.stride, 1 << 31)
-    let length = allowed > tile ? allowed / tile * tile : max(1, allowed)
-    return stride(from: 0, to: count, by: length).map { min(length, count - $0) }
   }
 
   func read(

@@ -22,8 +22,8 @@ public struct EngineChoice: Sendable {
   /// on it. OpenCL devices that are processors are taken only where asked for.
   public static let automatic = EngineChoice(kind: .automatic)
 
-  /// This processor, with the widest instructions it has and a thread for every processor that this
-  /// process may use.
+  /// This processor, with the widest instructions it has and as many threads as `DESCENT_THREADS` says,
+  /// or else one for every processor that this process may use.
   public static let cpu = EngineChoice(kind: .cpu(CPUOptions()))
 
   /// Plain Swift, one element at a time: for tests, and for reading.

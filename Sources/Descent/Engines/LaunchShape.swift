@@ -24,18 +24,20 @@ public struct LaunchShape: Hashable, Sendable {
   /// Elements that a group updates.
   var block: Int { lanes * groupSize }
 
-  /// The shape for a table of runs as long as these: groups so small that most runs fill one, since the
-  /// items beyond a run's end cost as much as those in it.
+  /// The shape for a table of runs as long as these: the items beyond a run's end cost as much as those
+  /// in it, and a group by itself as much as some 256 elements.
   func forTable(ofRuns counts: [Int], isProcessor: Bool) -> LaunchShape {
-    guard !counts.isEmpty else { return self }
-    let median = counts.sorted()[counts.count / 2]
-    var shape = self
+    func cost(_ shape: LaunchShape) -> Int {
+      counts.reduce(0) { $0 + ($1 + shape.block - 1) / shape.block * (shape.block + 256) }
+    }
+    var (best, shape) = (self, self)
     // A GPU's items move together, 32 or 64 of them.
     let least = isProcessor ? 1 : 64
-    while shape.groupSize / 2 >= least, shape.groupSize.isMultiple(of: 2), shape.block / 2 >= median {
+    while shape.groupSize.isMultiple(of: 2), shape.groupSize / 2 >= least {
       shape.groupSize /= 2
+      if cost(shape) < cost(best) { best = shape }
     }
-    return shape
+    return best
   }
 
   package func validate(on device: Device) throws {

@@ -10,6 +10,7 @@ final class OpenCLEngine: Engine {
 
   private let layout: ParameterLayout
   private let programs: UpdatePrograms
+  private let cuts: SegmentCuts
   private let states: DeviceStates
   private let shape: LaunchShape
   private let values: GroupValues
@@ -36,7 +37,8 @@ final class OpenCLEngine: Engine {
     self.shape = shape
     programs = UpdatePrograms(rule: compiled, context: queue.context)
     values = GroupValues(compiled, groups: layout.groupNames.count)
-    states = try DeviceStates(rule, count: layout.count, queue: queue)
+    cuts = SegmentCuts(layout, queue.context)
+    states = try DeviceStates(rule, cuts, queue: queue)
     name = "opencl (\(device.name), \(shape.lanes) lanes)"
     let plan = try makePlan(
       DevicePlan.Key(parameters: [layout.count], gradients: [layout.count], sets: nil))
@@ -48,8 +50,7 @@ final class OpenCLEngine: Engine {
   /// Host memory is lent to a device that shares it; otherwise it is carried to the device and back.
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
     if queue.device.sharesHostMemory {
-      let x = try parameters.flatMap(lent)
-      let g = try gradients.flatMap(lent)
+      let (x, g) = (try lent(parameters), try lent(gradients))
       try enqueueAndFinish(x.map(\.whole), g.map(\.whole), step) {
         for piece in step.zeroes ? x + g : x { try piece.synchronize(on: queue) }
       }
@@ -76,8 +77,9 @@ final class OpenCLEngine: Engine {
   /// Zeroes every tensor's gradient in host memory.
   private func zero(_ gradients: HostPieces) {
     let starts = starts(ofPieces: gradients.map(\.count))
+    let stretches = layout.stretches()
     for (index, piece) in gradients.enumerated() {
-      for stretch in layout.stretches() {
+      for stretch in stretches {
         let part = stretch.range.clamped(to: starts[index]..<starts[index + 1])
         if part.isEmpty { continue }
         let memory = piece[part.lowerBound - starts[index]..<part.upperBound - starts[index]]
@@ -86,13 +88,16 @@ final class OpenCLEngine: Engine {
     }
   }
 
-  /// A piece of host memory as buffers that the context allows.
-  private func lent(_ piece: UnsafeMutableBufferPointer<Float>) throws -> [Buffer<Float>] {
-    var start = 0
-    return try DeviceStates.counts(piece.count, in: queue.context).map { count in
-      defer { start += count }
-      return try Buffer(
-        queue.context, lending: UnsafeMutableBufferPointer(rebasing: piece[start..<start + count]))
+  /// Pieces of host memory as buffers that the context allows.
+  private func lent(_ pieces: HostPieces) throws -> [Buffer<Float>] {
+    let starts = starts(ofPieces: pieces.map(\.count))
+    return try pieces.indices.flatMap { index in
+      var start = 0
+      return try cuts.counts(of: starts[index]..<starts[index + 1]).map { count in
+        defer { start += count }
+        let part = pieces[index][start..<start + count]
+        return try Buffer(queue.context, lending: UnsafeMutableBufferPointer(rebasing: part))
+      }
     }
   }
 
@@ -149,12 +154,14 @@ final class OpenCLEngine: Engine {
   ) throws -> Event {
     let launch = try prepare(parameters, gradients, step)
     launchesPerStep = 0
+    var hasBegun = false
     do {
       var before = (lastStep.map { [$0] } ?? []) + after
       let slot = try send(step, launch, after: lastStep.map { [$0] } ?? [])
       if let slot { before.append(slot.event) }
       if let norm, let control {
         let scale = Float(step.gradientScale)
+        hasBegun = true
         lastStep = try norm.enqueue(
           gradients, scale: scale, state: control.state, on: queue, after: before)
       }
@@ -165,6 +172,7 @@ final class OpenCLEngine: Engine {
             slot: slot?.slot, after: launchesPerStep == 0 && norm == nil ? before : last)
         else { continue }
         launchesPerStep += 1
+        hasBegun = true
         // Each launch waits for the one before, so that the last tells of all.
         lastStep = event
         if let slot { ring?.use(slot.slot, until: event) }
@@ -178,7 +186,8 @@ final class OpenCLEngine: Engine {
       guard let lastStep else { return try queue.marker(after: before) }
       return lastStep
     } catch {
-      if launchesPerStep > 0 { throw TornStep(underlying: error) }
+      // Also once the device has decided: it counts the step, or its loss scale moves.
+      if hasBegun { throw TornStep(underlying: error) }
       throw error
     }
   }
@@ -204,10 +213,7 @@ final class OpenCLEngine: Engine {
         norm = try DeviceNorm(layout, step.control, queue.context)
       }
       try norm?.prepare(pieces: gradients.map(\.count), queue.context)
-      if control == nil {
-        control = try DeviceControl(queue.context)
-        try control?.setLossScale(lossScale, on: queue)
-      }
+      control = try control ?? DeviceControl(queue.context, lossScale: lossScale)
     } else {
       norm = nil
     }
@@ -337,7 +343,7 @@ final class OpenCLEngine: Engine {
   }
 
   func lastDecision() throws -> StepDecision {
-    guard let control else { return StepDecision() }
+    guard let control else { return StepDecision(descent_control(lossScale: lossScale)) }
     try forgettingFailure { try control.listen(wait: true) }
     return StepDecision(control.known)
   }
@@ -353,7 +359,13 @@ final class OpenCLEngine: Engine {
     // Whether it failed no longer matters: its states are replaced.
     try? lastStep?.wait()
     lastStep = nil
-    control?.reset(on: queue)
+    // A control block of its own for what comes; the loss scale stays where it was last heard to be.
+    if let control {
+      try? control.listen(wait: true)
+      lossScale?.scale = Double(control.known.lossScale)
+      lossScale?.stepsSinceChange = Int(control.known.grown)
+    }
+    control = nil
   }
 
   private func forgettingFailure(_ body: () throws -> Void) throws {

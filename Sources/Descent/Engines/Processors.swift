@@ -9,10 +9,14 @@ import Musl
 /// How many processors this process may use: its affinity, or a container's quota if that is less.
 func usableProcessors() -> Int { Int(descent_processors()) }
 
-/// What the environment variable `DESCENT_THREADS` says, nil where it is not set. Throws
+/// What the environment variable `DESCENT_THREADS` says, nil where it is not set or empty. Throws
 /// ``DescentError`` unless it is a whole number from 1 up.
 func threadsAskedFor() throws -> Int? {
-  guard let text = getenv("DESCENT_THREADS").map({ String(cString: $0) }) else { return nil }
+  try threads(in: getenv("DESCENT_THREADS").map { String(cString: $0) })
+}
+
+func threads(in text: String?) throws -> Int? {
+  guard let text, !text.isEmpty else { return nil }
   guard let threads = Int(text), threads >= 1 else {
     throw DescentError.unsupported(
       "DESCENT_THREADS is \"\(text)\"; allowed is a whole number from 1 up")

@@ -16,9 +16,12 @@ struct StepControl: Equatable {
       || groupClipping.contains { $0?.isNorm == true }
   }
 
-  func clipping(ofGroup group: Int) -> Clipping? {
-    (groupClipping.isEmpty ? nil : groupClipping[group]) ?? clipping
+  /// What a group asks for itself.
+  func ownClipping(ofGroup group: Int) -> Clipping? {
+    groupClipping.isEmpty ? nil : groupClipping[group]
   }
+
+  func clipping(ofGroup group: Int) -> Clipping? { ownClipping(ofGroup: group) ?? clipping }
 
   /// How a step decides. A norm that is not finite skips, whoever asked for norms.
   var decision: descent_decision {
@@ -53,7 +56,7 @@ struct ClipSets {
       if !isFrozen { all.append(index) }
       var set = 0
       if !isFrozen, let clipping = control.clipping(ofGroup: group), clipping.isNorm {
-        let own = control.groupClipping[group] == nil ? nil : Optional(group)
+        let own = control.ownClipping(ofGroup: group) == nil ? nil : Optional(group)
         var known = sets[own]
         if case .tensorNorm = clipping { known = nil }
         if known == nil {

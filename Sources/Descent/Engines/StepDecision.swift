@@ -32,7 +32,7 @@ extension descent_control {
   init(lossScale: LossScale?) {
     self.init()
     set(lossScale)
-    inverse = 1
+    inverse = 1 / self.lossScale
   }
 
   mutating func set(_ scale: LossScale?) {
