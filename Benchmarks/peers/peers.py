@@ -27,6 +27,10 @@ def options():
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, help="of every side; otherwise one a processor")
     parser.add_argument("--rules", default="all", help="between commas, or all")
+    parser.add_argument(
+        "--model-rules", default="adam",
+        help="those of the rules to compare on many tensors, where some need half a second a step",
+    )
     parser.add_argument("--cases", default=CASES, help="between commas: see rules.py")
     parser.add_argument("--devices", default="cpu,opencl:0", help="Descent's, between commas")
     parser.add_argument("--peers", default="pytorch,pytorch-compiled,optax")
@@ -143,6 +147,10 @@ def main():
         if "optax" in peers:
             yield optax.side("optax", *rule.optax, model)
 
+    def fitting(rule, model):
+        is_asked_for = len(model.shapes) == 1 or rule.name in arguments.model_rules.split(",")
+        return model if is_asked_for else None
+
     versions = {"descent": version, "python": platform.python_version()}
     versions |= pytorch.ask("about") | optax.ask("about")
     document = about_system() | {
@@ -152,7 +160,7 @@ def main():
         "devices": [known[name] for name in devices],
     }
     try:
-        run(document, rules, models, sides, arguments.rounds, arguments.output)
+        run(document, rules, models, sides, arguments.rounds, arguments.output, fitting)
     finally:
         for peer in (descent, pytorch, optax):
             peer.close()
