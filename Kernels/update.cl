@@ -23,7 +23,10 @@
 #define EACH_STATE(DO) DO(0) DO(1) DO(2) DO(3)
 #endif
 
+// `restrict` is the kernel's own to say: in a function that is inlined it becomes an intrinsic that
+// oclgrind 21.10 does not know.
 #define ARGUMENT(i) , global float *restrict state##i
+#define PART_ARGUMENT(i) , global float *state##i
 #define PLACE(i) , state##i + statesOffset + at
 #define LOAD_STATE(i) state[i] = LOAD(state##i);
 #define STORE_STATE(i) STORE(state[i], state##i);
@@ -39,8 +42,8 @@
 #define LOAD_STATE_PART(i) state[i] = load_part(state##i, left);
 #define STORE_STATE_PART(i) store_part(state[i], state##i, left);
 
-static void update_lanes(preparation p, scalars s, global float *restrict to,
-                         GRADIENT *restrict from EACH_STATE(ARGUMENT)) {
+static void update_lanes(preparation p, scalars s, global float *to,
+                         GRADIENT *from EACH_STATE(PART_ARGUMENT)) {
   lanes state[STATES + 1];
   lanes x = LOAD(to);
   lanes g = LOAD(from);
@@ -53,8 +56,8 @@ static void update_lanes(preparation p, scalars s, global float *restrict to,
 }
 
 // The last lanes of a block, of which `left` are elements.
-static void update_part(uint left, preparation p, scalars s, global float *restrict to,
-                        GRADIENT *restrict from EACH_STATE(ARGUMENT)) {
+static void update_part(uint left, preparation p, scalars s, global float *to,
+                        GRADIENT *from EACH_STATE(PART_ARGUMENT)) {
   lanes state[STATES + 1];
   lanes x = load_part(to, left);
   lanes g = load_part(from, left);
