@@ -10,11 +10,21 @@
 /// Not `Sendable`, and without a lock: one trainer, one optimizer. Whatever the engine, the same
 /// calls leave the same bits, except on a device that says otherwise of itself (`Device.sameBits`).
 public final class Optimizer {
-  /// The rule. It may be replaced between steps, `optimizer.rule = Adam(learningRate: 1e-4)`; the next
-  /// step validates it, and refuses another type and hyper-parameters that change which states there
+  /// The rule. It may be replaced between steps, `optimizer.rule = Adam(learningRate: 1e-4)`; a
+  /// ``schedule`` goes before its rate. The next step validates it, and refuses another type and hyper-parameters that change which states there
   /// are or what they mean. States begin as the first rule says.
   public var rule: any UpdateRule {
     didSet { ruleIsChecked = false }
+  }
+
+  /// The learning rate over the steps, in place of the rule's own; nil leaves that to the rule. The step
+  /// that comes after n applied ones has `schedule.learningRate(after: n)`, times its group's factor. A
+  /// skipped step moves the schedule no more than ``stepCount``, and a group that was frozen goes on
+  /// where the optimizer stands, not where it stopped.
+  ///
+  /// The next step validates it, and every step its rate, before anything is touched.
+  public var schedule: Schedule? {
+    didSet { scheduleIsChecked = false }
   }
 
   public let layout: ParameterLayout
@@ -60,6 +70,7 @@ public final class Optimizer {
   var skippedSteps = 0
   var control = StepControl()
   var controlIsChecked = false
+  private var scheduleIsChecked = false
   var lastStepLooked = false
   /// The vectors whose pieces were last found not to overlap.
   var apart = PieceCheck()
@@ -95,10 +106,14 @@ public final class Optimizer {
     groups = try withDefaultFloatingPoint { try GroupRules(rule, layout) }
   }
 
-  /// η of the rule.
+  /// η of the coming step, before its group's factor: the schedule's where there is one, else the rule's.
+  /// Setting it takes the schedule away. With a schedule, reading it waits as ``stepCount`` does.
   public var learningRate: Double {
-    get { rule.learningRate }
-    set { rule.learningRate = newValue }
+    get { schedule?.learningRate(after: stepCount) ?? rule.learningRate }
+    set {
+      schedule = nil
+      rule.learningRate = newValue
+    }
   }
 
   // MARK: A step, whatever the memory
@@ -115,8 +130,10 @@ public final class Optimizer {
     try checkScale(gradientScale)
     // What the engine decides it tells of later; all else is counted here and now.
     try collect(wait: !control.looks)
+    try checkRates()
     let input = StepInput(
-      groups: groups, gradientScale: gradientScale, control: control, zeroes: zeroes)
+      groups: groups, gradientScale: gradientScale, schedule: schedule, appliedSteps: appliedSteps,
+      control: control, zeroes: zeroes)
     let result = try markingTornSteps { try withDefaultFloatingPoint { try update(input) } }
     if !control.looks { count(DecidedSteps(applied: 1)) }
     lastStepLooked = control.looks
@@ -193,6 +210,35 @@ public final class Optimizer {
     control.groupClipping = groups.groups.map(\.clipping)
     control.isFrozen = groups.groups.map(\.isFrozen)
     controlIsChecked = true
+  }
+
+  /// Throws unless the schedule is valid and gives the coming step a rate, whatever becomes of the steps in
+  /// flight.
+  private func checkRates() throws {
+    guard let schedule else { return }
+    if !scheduleIsChecked { try schedule.validate() }
+    scheduleIsChecked = true
+    var refusal = refusedRate(of: schedule)
+    // A rate that may never be reached refuses nothing, so which step comes has to be known.
+    if refusal != nil && engine.stepsInFlight > 0 {
+      try collect(wait: true)
+      refusal = refusedRate(of: schedule)
+    }
+    if let refusal { throw refusal }
+  }
+
+  private func refusedRate(of schedule: Schedule) -> DescentError? {
+    let allowed = Hyperparameter<Schedule>.Allowed.atLeastZero
+    for steps in appliedSteps...appliedSteps + engine.stepsInFlight {
+      let rate = schedule.learningRate(after: steps)
+      for group in groups.groups
+      where !withDefaultFloatingPoint({ allowed.contains(rate * group.learningRateFactor) }) {
+        return .hyperparameter(
+          rule: "schedule", name: "the learning rate after \(steps) steps, with a group's factor,",
+          value: rate * group.learningRateFactor, allowed: allowed.description)
+      }
+    }
+    return nil
   }
 
   func checkCount(_ what: String, _ given: Int) throws {

@@ -85,6 +85,7 @@ final class ReferenceEngine: Engine {
     _ factors: (inverse: Float, coefficient: Float)?, _ x: UnsafeMutablePointer<Float>,
     _ g: UnsafePointer<Float>, _ states: [UnsafeMutablePointer<Float>], _ count: Int
   ) {
+    let rule = rule.with(learningRate: step.learningRate(ofGroup: group))
     var preparation = Preparation<Float>(
       rule, gradientScale: step.gradientScale,
       limit: step.control.clipping(ofGroup: group)?.valueLimit ?? .infinity)
