@@ -61,6 +61,18 @@ public final class Optimizer {
     didSet { controlIsChecked = false }
   }
 
+  /// The tensors that steps leave out until this is changed, by name: those that got no gradient. Their
+  /// parameters and states stay as they are, and their gradients are neither read, nor part of a norm or
+  /// of what has to be finite; a step that zeroes gradients zeroes these too. An unknown name is refused
+  /// by the next step.
+  ///
+  /// A tensor's bias correction follows its group's step count, which a step counts whoever was left out,
+  /// where PyTorch counts for each parameter: a tensor that needs a count of its own needs a group of its
+  /// own, frozen where it is left out. A change costs the next step a new plan.
+  public var leftOut: Set<String> = [] {
+    didSet { controlIsChecked = false }
+  }
+
   /// The states that the rule keeps, by name.
   public let stateNames: [String]
 
@@ -196,15 +208,18 @@ public final class Optimizer {
   /// the look-ahead point would be ahead by another γ than the next step prepares for.
   private func checkLookAhead() throws {
     guard let rule = rule as? Nesterov, rule.heldMomentum != rule.momentum,
-      control.looks || groups.groups.contains(where: \.isFrozen)
+      control.looks || !leftOut.isEmpty || groups.groups.contains(where: \.isFrozen)
     else { return }
     throw DescentError.unsupported(
-      "nesterov: nextMomentum cannot change in a step that may be skipped or with a frozen group")
+      "nesterov: nextMomentum cannot change in a step that may be skipped, leaves tensors out or has a "
+        + "frozen group")
   }
 
-  /// Throws unless clipping and the loss scale can be, and puts together what steps do beside the update.
+  /// Throws unless clipping and what is left out can be, and puts together what steps do beside the update.
   private func checkControl() throws {
     try clipping?.validate()
+    for name in leftOut { _ = try layout.tensor(name) }
+    control.leftOut = leftOut.isEmpty ? [] : layout.tensors.map { leftOut.contains($0.name) }
     control.clipping = clipping
     control.skipsNonFinite = skipsNonFinite
     control.groupClipping = groups.groups.map(\.clipping)

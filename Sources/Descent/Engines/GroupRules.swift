@@ -62,6 +62,11 @@ struct StepInput {
   /// Whether the gradients are 0 afterwards.
   var zeroes = false
 
+  /// Whether a stretch's group stays as it is: it is frozen, or stands for what is left out.
+  func isIdle(_ group: Int) -> Bool {
+    group == groups.groups.count || groups.groups[group].isFrozen
+  }
+
   static let preparationSize = MemoryLayout<Preparation<Float>>.size
 
   /// What ``write(to:stride:)`` writes for each group: preparation, scalars, and four bytes that tell
@@ -76,11 +81,10 @@ struct StepInput {
       * groups.groups[group].learningRateFactor
   }
 
-  /// Writes what kernels need to know of each group's coming step, one group after another; or of the
-  /// step that comes `later` steps after that.
+  /// Writes what kernels need to know of each group's coming step, one group after another and as a frozen
+  /// one what is left out; or of the step that comes `later` steps after that.
   func write(to memory: UnsafeMutableRawBufferPointer, stride: Int, later: Int = 0) {
     for (index, rule) in groups.rules.enumerated() {
-      let isFrozen: UInt32 = groups.groups[index].isFrozen ? 1 : 0
       let start = index * stride
       rule.withScalars(
         at: groups.counts[index] + 1 + later,
@@ -90,7 +94,10 @@ struct StepInput {
         memory[start...].copyBytes(from: preparation)
         memory[(start + preparation.count)...].copyBytes(from: scalars)
       }
-      memory.storeBytes(of: isFrozen, toByteOffset: start + stride - 4, as: UInt32.self)
+    }
+    for index in 0...groups.groups.count {
+      memory.storeBytes(
+        of: isIdle(index) ? 1 : 0, toByteOffset: (index + 1) * stride - 4, as: UInt32.self)
     }
   }
 }
