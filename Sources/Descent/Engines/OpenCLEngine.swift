@@ -39,6 +39,8 @@ final class OpenCLEngine: Engine {
     values = GroupValues(compiled, groups: layout.groupNames.count)
     cuts = SegmentCuts(layout, queue.context)
     states = try DeviceStates(rule, cuts, queue: queue)
+    // A queue out of order has to be told that the states are born before the first step.
+    if !queue.isInOrder { lastStep = try queue.marker() }
     name = "opencl (\(device.name), \(shape.lanes) lanes)"
     let plan = try makePlan(
       DevicePlan.Key(parameters: [layout.count], gradients: [layout.count], sets: nil))
