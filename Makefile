@@ -4,8 +4,8 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
-.PHONY: help run test test-huge lint check-kernels check-arm bench bench-peers bench-report gpu-bundle \
-  clean
+.PHONY: help run test test-huge lint check-kernels check-arm check-allocations bench bench-peers \
+  bench-report gpu-bundle clean
 help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
 	@echo "make test           all tests, with OpenCL and without"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint           formatting, imports, kernels' syntax"
 	@echo "make check-kernels  every kernel under oclgrind"
 	@echo "make check-arm      the CPU rules on emulated arm64"
+	@echo "make check-allocations  a step allocates nothing, an optimizer its states and a little"
 	@echo "make bench          speed against the memory's own"
 	@echo "make bench-peers    speed beside PyTorch and Optax; a Python environment of its own"
 	@echo "make bench-report   tables, picture and the README's figures from bench-peers' results"
@@ -56,6 +57,11 @@ check-arm:
 	Scripts/install.sh qemu-user libc6-dev-arm64-cross gcc-aarch64-linux-gnu
 	$(RELEASE)
 	Scripts/check-arm.sh
+
+check-allocations:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers
+	$(RELEASE)
+	Benchmarks/allocations/check.sh
 
 bench:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
