@@ -13,7 +13,7 @@ struct PeakMemory {
   var beside: Int { growth - states }
 
   /// What may come beside the states: 64 KiB for each thread and 1 MiB.
-  static func allowed(threads: Int) -> Int { threads << 16 + 1 << 20 }
+  static func allowed(threads: Int) -> Int { threads * (64 << 10) + (1 << 20) }
 
   /// Measures four steps over `count` elements; once in a process, since its greatest size is never
   /// forgotten.
