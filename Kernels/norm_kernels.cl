@@ -122,11 +122,18 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
   const uint start = starts[own];
   const uint end = starts[own + 1];
 
+  // Many tensors are a single tile. The same for all items, which would meet at barriers for nothing.
+  if (end - start == 1) {
+    if (item == 0) results[own] = terms[list[start]];
+    return;
+  }
+  const uint width = fold_width(end - start);
+
   uint most = 0;
   for (uint i = start + item; i < end; i += ITEMS) most = max(most, terms[list[i]].peak);
   peaks[item] = most;
   barrier(CLK_LOCAL_MEM_FENCE);
-  for (uint apart = ITEMS / 2; apart > 0; apart /= 2) {
+  for (uint apart = width / 2; apart > 0; apart /= 2) {
     if (item < apart) peaks[item] = max(peaks[item], peaks[item + apart]);
     barrier(CLK_LOCAL_MEM_FENCE);
   }
@@ -136,7 +143,7 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
     sum = add_term(sum, rescaled(terms[list[i]], peak));
   sums[item] = sum;
   barrier(CLK_LOCAL_MEM_FENCE);
-  for (uint apart = ITEMS / 2; apart > 0; apart /= 2) {
+  for (uint apart = width / 2; apart > 0; apart /= 2) {
     if (item < apart) sums[item] = add_pair(sums[item], sums[item + apart]);
     barrier(CLK_LOCAL_MEM_FENCE);
   }
