@@ -11,7 +11,9 @@ public import OpenCLHost
 /// try optimizer.step(&parameters, gradients: gradients)
 /// ```
 ///
-/// Not `Sendable`, and without a lock: one trainer, one optimizer. Whatever the engine, the same
+/// Not `Sendable`, and without a lock: one trainer, one optimizer. Several of them may work at once, each on
+/// its own thread, on one queue or on several; a buffer that two of them touch needs events between their
+/// steps. A step's event may be waited for on any thread. Whatever the engine, the same
 /// calls leave the same bits, except on a device that says otherwise of itself (`Device.sameBits`).
 public final class Optimizer {
   /// The rule. It may be replaced between steps, `optimizer.rule = Adam(learningRate: 1e-4)`; the next
@@ -563,7 +565,8 @@ extension Optimizer {
   /// event's error, and the optimizer refuses to go on until it is reset or a state is restored.
   ///
   /// - Throws: ``DescentError``, also on an engine without a device, or `OpenCLUsageError` for a
-  ///   buffer of another context, before anything is touched; `OpenCLError` if the device refuses.
+  ///   buffer or an event of another context or parameters that kernels may only read, before anything
+  ///   is touched; `OpenCLError` if the device refuses, or for an event that has failed already.
   @discardableResult
   public func enqueueStep(
     _ parameters: BufferSlice<Float>, gradients: BufferSlice<Float>, gradientScale: Double = 1,
