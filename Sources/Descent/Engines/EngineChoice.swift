@@ -52,7 +52,8 @@ public struct EngineChoice: Sendable {
     EngineChoice(kind: .device(device, shape))
   }
 
-  /// The device, context and queue that a trainer already has.
+  /// The device, context and queue that a trainer already has; around its own `cl_command_queue`,
+  /// `.openCL(CommandQueue(retaining: queue))`.
   public static func openCL(_ queue: CommandQueue, shape: LaunchShape? = nil) -> EngineChoice {
     EngineChoice(kind: .queue(queue, shape))
   }

@@ -23,7 +23,7 @@ final class HostCarrier {
   private struct Slot {
     let parameters: PinnedMemory<Float>
     let gradients: PinnedMemory<Float>
-    var sent: Event?
+    var sent: [Event] = []
     var fetched: (chunk: Int, event: Event)?
   }
 
@@ -79,16 +79,14 @@ final class HostCarrier {
     hostParameters = PiecewiseMemory(parameters)
     hostGradients = PiecewiseMemory(gradients)
     guard gradientsFirst else { return [] }
-    var last: Event?
     for chunk in self.gradients.chunks.indices {
       let slot = try takeSlot()
-      last = try sendGradients(chunk, slot)
-      slots[slot].sent = last
+      slots[slot].sent = [try sendGradients(chunk, slot)]
       try up.flush()
     }
     hostGradients = PiecewiseMemory()
-    // That queue is in order.
-    return last.map { [$0] } ?? []
+    // All others were waited for.
+    return slots.flatMap(\.sent)
   }
 
   /// Sends what the update of a chunk needs, once a slot is free.
@@ -100,15 +98,15 @@ final class HostCarrier {
     _ = try update?.isComplete
     // What was enqueued so far works while the host copies.
     try queue.flush()
-    if !hostGradients.isEmpty { _ = try sendGradients(chunk, slot) }
+    if !hostGradients.isEmpty { slots[slot].sent = [try sendGradients(chunk, slot)] }
     let memory = part(slots[slot].parameters, chunk)
     hostParameters.copy(from: starts[chunk], to: memory)
     let target = parameters[chunk]
-    let sent = try target.buffer.enqueueWrite(
-      UnsafeBufferPointer(memory), at: target.range.lowerBound, on: up)
-    slots[slot].sent = sent
+    slots[slot].sent.append(
+      try target.buffer.enqueueWrite(
+        UnsafeBufferPointer(memory), at: target.range.lowerBound, on: up))
     try up.flush()
-    return [sent]
+    return slots[slot].sent
   }
 
   /// Fetches the parameters of the chunk that was sent last, after its update.
@@ -136,7 +134,7 @@ final class HostCarrier {
   }
 
   private func forget() {
-    for slot in slots.indices { (slots[slot].sent, slots[slot].fetched) = (nil, nil) }
+    for slot in slots.indices { (slots[slot].sent, slots[slot].fetched) = ([], nil) }
     update = nil
     (hostParameters, hostGradients) = (PiecewiseMemory(), PiecewiseMemory())
   }
@@ -144,7 +142,8 @@ final class HostCarrier {
   /// The next slot, once nothing is under way in it.
   private func takeSlot() throws -> Int {
     current = (current + 1) % slots.count
-    try slots[current].sent?.wait()
+    try Event.wait(for: slots[current].sent)
+    slots[current].sent = []
     try collect(current)
     return current
   }
