@@ -25,7 +25,8 @@ extension Optimizer {
   /// event's error, and the optimizer refuses to go on until it is reset or a state is restored.
   ///
   /// - Throws: ``DescentError``, also on an engine without a device, or `OpenCLUsageError` for a
-  ///   buffer of another context, before anything is touched; `OpenCLError` if the device refuses.
+  ///   buffer or an event of another context or parameters that kernels may only read, before anything
+  ///   is touched; `OpenCLError` if the device refuses, or for an event that has failed already.
   @discardableResult
   public func enqueueStep(
     _ parameters: BufferSlice<Float>, gradients: BufferSlice<Float>, gradientScale: Double = 1,

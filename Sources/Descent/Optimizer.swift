@@ -7,7 +7,9 @@
 /// try optimizer.step(&parameters, gradients: gradients)
 /// ```
 ///
-/// Not `Sendable`, and without a lock: one trainer, one optimizer. Whatever the engine, the same
+/// Not `Sendable`, and without a lock: one trainer, one optimizer. Several of them may work at once, each on
+/// its own thread, on one queue or on several; a buffer that two of them touch needs events between their
+/// steps. A step's event may be waited for on any thread. Whatever the engine, the same
 /// calls leave the same bits, except on a device that says otherwise of itself (`Device.sameBits`).
 public final class Optimizer {
   /// The rule. It may be replaced between steps, `optimizer.rule = Adam(learningRate: 1e-4)`; a

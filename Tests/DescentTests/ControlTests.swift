@@ -26,6 +26,7 @@ import OpenCLHost
       // Segments shorter than the vector, and room for the values of steps in flight.
       let context = try Context(queue.device, largestAllocation: 1 << 18)
       engines.append(.openCL(try CommandQueue(context)))
+      engines.append(.openCL(queue, carrying: 5000))
     }
     #endif
     return engines

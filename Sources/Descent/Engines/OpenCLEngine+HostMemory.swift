@@ -4,29 +4,33 @@ import OpenCLHost
 extension OpenCLEngine {
   /// Host memory is lent to a device that shares it; otherwise it is carried to the device and back.
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
-    if queue.device.sharesHostMemory {
-      let (x, g) = (try lent(parameters), try lent(gradients))
-      try enqueueAndFinish(x.map(\.whole), g.map(\.whole), step) {
-        for piece in step.zeroes ? x + g : x { try piece.synchronize(on: queue) }
-      }
-    } else {
-      let staging = try self.staging ?? (makeStaging(), makeStaging())
-      self.staging = staging
-      try carry(parameters, staging.parameters) {
-        try $1.write(UnsafeBufferPointer($0), at: $2, on: queue)
-      }
-      try carry(gradients, staging.gradients) {
-        try $1.write(UnsafeBufferPointer($0), at: $2, on: queue)
-      }
-      var onDevice = step
-      onDevice.zeroes = false
-      try enqueueAndFinish(
-        staging.parameters.map(\.whole), staging.gradients.map(\.whole), onDevice
-      ) {
-        try carry(parameters, staging.parameters) { try $1.read(into: $0, from: $2, on: queue) }
-      }
-      if step.zeroes { zero(gradients) }
+    if let chunk { return try carry(parameters, gradients, step, chunk: chunk) }
+    let (x, g) = (try lent(parameters), try lent(gradients))
+    try enqueueAndFinish(x.map(\.whole), g.map(\.whole), step) {
+      for piece in step.zeroes ? x + g : x { try piece.synchronize(on: queue) }
     }
+  }
+
+  private func carry(
+    _ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput, chunk: Int
+  ) throws {
+    let carrier = try carrier ?? HostCarrier(queue, segments: states.counts, chunk: chunk)
+    self.carrier = carrier
+    let looks = step.control.looks
+    var onDevice = step
+    // Nobody reads the device's copy again.
+    onDevice.zeroes = false
+    do {
+      let ready = try carrier.begin(parameters, gradients, gradientsFirst: looks)
+      try enqueueAndFinish(
+        carrier.parameters, looks ? carrier.gradients.segments : carrier.gradients.chunks, onDevice,
+        after: ready, carrier: carrier
+      ) { try carrier.finish() }
+    } catch {
+      carrier.abandon()
+      throw error
+    }
+    if step.zeroes { zero(gradients) }
   }
 
   /// Zeroes every tensor's gradient in host memory.
@@ -56,36 +60,13 @@ extension OpenCLEngine {
     }
   }
 
-  private func makeStaging() throws -> [Buffer<Float>] {
-    try states.counts.map { try Buffer(queue.context, count: $0) }
-  }
-
-  /// Calls `body` with every part of host memory that one buffer answers to, that buffer, and where in
-  /// it.
-  private func carry(
-    _ pieces: HostPieces, _ buffers: [Buffer<Float>],
-    _ body: (UnsafeMutableBufferPointer<Float>, Buffer<Float>, Int) throws -> Void
-  ) throws {
-    let host = starts(ofPieces: pieces.map(\.count))
-    let device = starts(ofPieces: buffers.map(\.count))
-    for (index, piece) in pieces.enumerated() {
-      for (other, buffer) in buffers.enumerated() {
-        let part = (host[index]..<host[index + 1]).clamped(to: device[other]..<device[other + 1])
-        if part.isEmpty { continue }
-        let memory = piece[part.lowerBound - host[index]..<part.upperBound - host[index]]
-        try body(
-          UnsafeMutableBufferPointer(rebasing: memory), buffer, part.lowerBound - device[other])
-      }
-    }
-  }
-
   /// Once a launch is enqueued, a failure leaves the states in doubt.
   private func enqueueAndFinish(
     _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
-    _ fetch: () throws -> Void
+    after: [Event] = [], carrier: HostCarrier? = nil, _ fetch: () throws -> Void
   ) throws {
     do {
-      let event = try enqueue(parameters, gradients, step, after: [])
+      let event = try enqueue(parameters, gradients, step, after: after, carrier: carrier)
       do {
         try event.wait()
         try fetch()

@@ -20,19 +20,23 @@ final class OpenCLEngine: Engine {
   private var control: DeviceControl?
   private var lossScale: LossScale?
   private var plan: DevicePlan?
-  /// Parameters and gradients of host memory on their way; made by the first such step.
-  var staging: (parameters: [Buffer<Float>], gradients: [Buffer<Float>])?
+  /// Elements of host memory that are carried to the device at a time; nil where the device shares it.
+  let chunk: Int?
+  /// Made by the first step over host memory that is carried.
+  var carrier: HostCarrier?
   /// The latest launch, until it is known to have ended well.
   private var lastStep: Event?
 
   init(
-    _ rule: any UpdateRule, layout: ParameterLayout, queue: CommandQueue, shape: LaunchShape?
+    _ rule: any UpdateRule, layout: ParameterLayout, queue: CommandQueue, shape: LaunchShape?,
+    chunk: Int? = nil
   ) throws {
     let device = queue.device
     let shape = shape ?? LaunchShape(for: device)
     try shape.validate(on: device)
     let compiled = try CompiledRule(rule.kernel)
     self.queue = queue
+    self.chunk = chunk ?? (device.sharesHostMemory ? nil : HostCarrier.defaultChunk)
     self.layout = layout
     self.shape = shape
     programs = UpdatePrograms(rule: compiled, context: queue.context)
@@ -51,9 +55,11 @@ final class OpenCLEngine: Engine {
 
   /// Enqueues a step over memory of the device, in pieces, and hands it over at once; does not wait,
   /// but where 32 steps are in flight that the device decides or whose groups it reads.
+  ///
+  /// - Parameter carrier: what carries each piece of parameters there and back, nil if they lie there.
   func enqueue(
     _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
-    after: [Event]
+    after: [Event], carrier: HostCarrier? = nil
   ) throws -> Event {
     let launch = try prepare(parameters, gradients, step)
     launchesPerStep = 0
@@ -69,16 +75,18 @@ final class OpenCLEngine: Engine {
           gradients, scale: scale, state: control.state, on: queue, after: before)
       }
       for work in launch.plan.launches {
+        let ready = try carrier?.send(work.parameters.piece) ?? []
         guard
           let event = try enqueue(
             work, launch, parameters[work.parameters.piece], gradients[work.gradients.piece],
-            slot: slot?.slot, after: launchesPerStep == 0 && norm == nil ? before : last)
+            slot: slot?.slot, after: (launchesPerStep == 0 && norm == nil ? before : last) + ready)
         else { continue }
         launchesPerStep += 1
         hasBegun = true
         // Each launch waits for the one before, so that the last tells of all.
         lastStep = event
         if let slot { ring?.use(slot.slot, until: event) }
+        try carrier?.fetch(work.parameters.piece, after: event)
       }
       if norm != nil, let control, let lastStep {
         self.lastStep = try control.tell(after: lastStep, on: queue)
