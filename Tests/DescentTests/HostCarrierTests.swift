@@ -57,6 +57,29 @@ import Testing
     for choice in try Self.choices() { #expect(try run(choice) == expected) }
   }
 
+  @Test("sums of gradients and averages of parameters, in chunks")
+  func sumsAndAverages() throws {
+    var layout = try ParameterLayout(alignment: 512)
+    for (index, size) in Self.sizes.enumerated() { try layout.append("t\(index)", shape: [size]) }
+    func run(_ choice: EngineChoice) throws -> Digest {
+      let optimizer = try Optimizer(Adam(), layout: layout, on: choice)
+      var x = PinnedSteps(count: layout.count).parameters
+      for step in 1...6 {
+        if step == 3 { optimizer.averaging = ParameterAverage(decay: 0.75) }
+        var g = PinnedSteps(count: layout.count).gradients(2 * step)
+        try optimizer.accumulate(zeroing: &g)
+        #expect(layout.tensors.allSatisfy { g[$0.range].allSatisfy { $0 == 0 } })
+        try optimizer.step(&x, gradients: PinnedSteps(count: layout.count).gradients(2 * step + 1))
+      }
+      var digest = try Self.digest(of: optimizer, x)
+      let average = try optimizer.average()
+      for tensor in layout.tensors { digest.combine(Array(average[tensor.range])) }
+      return digest
+    }
+    let expected = try run(.reference)
+    for choice in try Self.choices() { #expect(try run(choice) == expected) }
+  }
+
   @Test("plain steps of one group, and memory in pieces that are cut anywhere")
   func pieces() throws {
     let count = 70_737

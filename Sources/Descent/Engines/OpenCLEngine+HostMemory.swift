@@ -14,23 +14,66 @@ extension OpenCLEngine {
   private func carry(
     _ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput, chunk: Int
   ) throws {
-    let carrier = try carrier ?? HostCarrier(queue, segments: states.counts, chunk: chunk)
-    self.carrier = carrier
     let looks = step.control.looks
     var onDevice = step
     // Nobody reads the device's copy again.
     onDevice.zeroes = false
-    do {
+    try carrying(chunk) { carrier in
+      if step.average?.begins == true { try beginAverage(with: parameters) }
       let ready = try carrier.begin(parameters, gradients, gradientsFirst: looks)
       try enqueueAndFinish(
         carrier.parameters, looks ? carrier.gradients.segments : carrier.gradients.chunks, onDevice,
         after: ready, carrier: carrier
       ) { try carrier.finish() }
+    }
+    if step.zeroes { zero(gradients) }
+  }
+
+  private func carrying(_ chunk: Int, _ body: (HostCarrier) throws -> Void) throws {
+    let carrier = try carrier ?? HostCarrier(queue, segments: states.counts, chunk: chunk)
+    self.carrier = carrier
+    do {
+      try body(carrier)
     } catch {
       carrier.abandon()
       throw error
     }
-    if step.zeroes { zero(gradients) }
+  }
+
+  /// The average before the first step that it follows.
+  private func beginAverage(with parameters: HostPieces) throws {
+    try lastStep?.wait()
+    let average = try average ?? DeviceStates([0], cuts, queue: queue)
+    self.average = average
+    let starts = starts(ofPieces: parameters.map(\.count))
+    for (index, piece) in parameters.enumerated() {
+      for stretch in layout.occupied {
+        let part = stretch.range.clamped(to: starts[index]..<starts[index + 1])
+        guard !part.isEmpty, let start = piece.baseAddress else { continue }
+        try average.write(0, part, from: start + (part.lowerBound - starts[index]), on: queue)
+      }
+    }
+  }
+
+  func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
+    guard let chunk else {
+      let g = try lent(gradients)
+      return try finishing {
+        try enqueueAccumulate(g.map(\.whole), begins: begins, zeroes: zeroes, after: []).wait()
+        for piece in zeroes ? g : [] { try piece.synchronize(on: queue) }
+      }
+    }
+    try carrying(chunk) { carrier in
+      let none = HostPieces(start: nil, count: 0)
+      let ready = try carrier.begin(none, gradients, gradientsFirst: true)
+      try finishing {
+        try enqueueAccumulate(
+          carrier.gradients.segments, begins: begins, zeroes: false, after: ready
+        ).wait()
+        try carrier.finish()
+      }
+    }
+    if zeroes { zero(gradients) }
   }
 
   /// Zeroes every tensor's gradient in host memory.
@@ -65,7 +108,7 @@ extension OpenCLEngine {
     _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
     after: [Event] = [], carrier: HostCarrier? = nil, _ fetch: () throws -> Void
   ) throws {
-    do {
+    try finishing {
       let event = try enqueue(parameters, gradients, step, after: after, carrier: carrier)
       do {
         try event.wait()
@@ -73,8 +116,14 @@ extension OpenCLEngine {
       } catch {
         throw TornStep(underlying: error)
       }
+    }
+  }
+
+  /// The memory is the caller's again on return, so nothing may run on it any more.
+  private func finishing(_ body: () throws -> Void) throws {
+    do {
+      try body()
     } catch {
-      // The memory is the caller's again on return, so nothing may run on it any more.
       try? queue.finish()
       throw error
     }
