@@ -20,7 +20,7 @@ public struct Checkpoint: Sendable {
   /// Whose names the states have.
   public let naming: StateNaming
 
-  /// What the trainer gave to ``Optimizer/save(to:parameters:metadata:shardSize:)`` beside the state.
+  /// What the trainer gave to ``Optimizer/save(to:parameters:naming:metadata:shardSize:)`` beside the state.
   public var metadata: [String: String] {
     reader.metadata.filter { !Self.isReserved($0.key) }
   }
@@ -102,7 +102,8 @@ public struct Checkpoint: Sendable {
       throw .tensor(
         name: name, reason: "the shape \(found.shape) in \(path); expected is \(shape)")
     }
-    if found.type != .float32 && !(converting && SafetensorsType.readableAsFloat.contains(found.type))
+    if found.type != .float32
+      && !(converting && SafetensorsType.readableAsFloat.contains(found.type))
     {
       throw .tensor(
         name: name, reason: "the type \(found.type.rawValue) in \(path); expected is F32")
@@ -122,7 +123,8 @@ extension Checkpoint {
       for tensor in status.layout.tensors {
         let name = try fileName(ofState: state, of: tensor.name)
         try value.withUnsafeMutableBufferPointer {
-          try reader.file(of: name).read(name, into: UnsafeMutableBufferPointer(rebasing: $0[tensor.range]))
+          try reader.file(of: name).read(
+            name, into: UnsafeMutableBufferPointer(rebasing: $0[tensor.range]))
         }
       }
       values[state] = value
@@ -144,7 +146,8 @@ extension Checkpoint {
   @discardableResult
   public func readParameters(
     into parameters: UnsafeMutableBufferPointer<Float>, layout: ParameterLayout,
-    converting: Bool = false, where isWanted: (ParameterLayout.Tensor) throws -> Bool = { _ in true }
+    converting: Bool = false,
+    where isWanted: (ParameterLayout.Tensor) throws -> Bool = { _ in true }
   ) throws -> LoadReport {
     guard parameters.count == layout.count else {
       throw DescentError.count(
@@ -153,7 +156,9 @@ extension Checkpoint {
     let wanted = try layout.tensors.filter { try isWanted($0) && reader[$0.name] != nil }
     for tensor in wanted { try check(tensor.name, tensor.shape, converting: converting) }
     try verify()
-    for tensor in wanted { try readParameters(of: tensor, into: parameters, converting: converting) }
+    for tensor in wanted {
+      try readParameters(of: tensor, into: parameters, converting: converting)
+    }
     return LoadReport(self, layout, loaded: wanted.map(\.name), states: false)
   }
 

@@ -82,16 +82,15 @@ struct CheckpointWriter {
 }
 
 extension Checkpoint {
-  /// Writes the same checkpoint to another file, under this package's names or PyTorch's, in one file or
-  /// in shards. The trainer's ``metadata`` goes along.
+  /// Writes the same to another file, under this package's names or PyTorch's, in one file or in shards.
+  /// The trainer's ``metadata`` goes along. A model's file has no names to change.
   ///
-  /// - Throws: ``CheckpointError/noOptimizer(file:)`` for a model's file,
-  ///   ``CheckpointError/interchange(_:)`` for a state that PyTorch cannot take, and
+  /// - Throws: ``CheckpointError/interchange(_:)`` for a state that PyTorch cannot take, and
   ///   ``SafetensorsError`` if this file was altered or the other cannot be written.
   public func write(
     to path: String, naming: StateNaming = .descent, shardSize: Int = .max
   ) throws {
-    guard let status else { throw CheckpointError.noOptimizer(file: self.path) }
+    guard let status else { return try copyModel(to: path, shardSize: shardSize) }
     if hasParameters {
       for tensor in status.layout.tensors { try check(tensor.name, tensor.shape) }
     }
@@ -104,5 +103,17 @@ extension Checkpoint {
     } states: {
       try read($0, $1, $2, $3)
     }
+  }
+
+  /// Tensors of whatever type, one after the other.
+  private func copyModel(to path: String, shardSize: Int) throws {
+    try verify()
+    let writer = try SafetensorsWriter(
+      path, tensors: reader.tensors, metadata: reader.metadata, shardSize: shardSize)
+    for tensor in reader.tensors {
+      let bytes = try reader.file(of: tensor.name).bytes(tensor.name)
+      try bytes.withUnsafeBytes { try writer.append($0, to: tensor.name) }
+    }
+    try writer.commit()
   }
 }

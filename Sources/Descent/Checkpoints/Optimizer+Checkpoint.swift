@@ -10,20 +10,21 @@ extension Optimizer {
   /// - Parameters:
   ///   - parameters: `layout.count` elements, after the step that was last taken. Those on a device are
   ///     read back first.
+  ///   - naming: whose names states have; PyTorch's are for a script of Examples/pytorch to read.
   ///   - metadata: whatever else the trainer needs to go on, under keys of its own; those that begin with
   ///     `optimizer.`, `pytorch.` or as ``SafetensorsWriter`` says are taken.
   ///   - shardSize: a file of more bytes is cut into several, with an index.
   /// - Throws: ``DescentError`` for what ``status`` throws; ``SafetensorsError`` if the file cannot be
   ///   written, or two tensors would have one name.
   public func save(
-    to path: String, parameters: UnsafeBufferPointer<Float>?, metadata: [String: String] = [:],
-    shardSize: Int = .max
+    to path: String, parameters: UnsafeBufferPointer<Float>?, naming: StateNaming = .descent,
+    metadata: [String: String] = [:], shardSize: Int = .max
   ) throws {
     if let parameters { try checkCount("parameters", parameters.count) }
     let status = try status
     let states = Dictionary(uniqueKeysWithValues: zip(stateNames, stateNames.indices))
     let writer = try CheckpointWriter(
-      path, status: status, naming: .descent, hasParameters: parameters != nil, metadata: metadata,
+      path, status: status, naming: naming, hasParameters: parameters != nil, metadata: metadata,
       shardSize: shardSize)
     try writer.write { tensor, elements, memory in
       guard let parameters else { return }
@@ -42,15 +43,17 @@ extension Optimizer {
 
   /// As with an unsafe buffer: `try optimizer.save(to: "run.safetensors", parameters: parameters)`.
   public func save(
-    to path: String, parameters: [Float]? = nil, metadata: [String: String] = [:],
-    shardSize: Int = .max
+    to path: String, parameters: [Float]? = nil, naming: StateNaming = .descent,
+    metadata: [String: String] = [:], shardSize: Int = .max
   ) throws {
     guard let parameters else {
       return try save(
-        to: path, parameters: UnsafeBufferPointer?.none, metadata: metadata, shardSize: shardSize)
+        to: path, parameters: UnsafeBufferPointer?.none, naming: naming, metadata: metadata,
+        shardSize: shardSize)
     }
     try parameters.withUnsafeBufferPointer {
-      try save(to: path, parameters: $0, metadata: metadata, shardSize: shardSize)
+      try save(
+        to: path, parameters: $0, naming: naming, metadata: metadata, shardSize: shardSize)
     }
   }
 

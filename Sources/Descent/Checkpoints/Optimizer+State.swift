@@ -123,7 +123,8 @@ extension Optimizer {
   /// Calls `body` with each piece of each state of tensors, and memory of the piece's count.
   func forEachPiece(
     of tensors: [ParameterLayout.Tensor],
-    _ body: (Int, ParameterLayout.Tensor, Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
+    _ body: (Int, ParameterLayout.Tensor, Range<Int>, UnsafeMutableBufferPointer<Float>) throws ->
+      Void
   ) throws {
     let count = min(Self.pieceCount, tensors.map(\.count).max() ?? 0)
     let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)

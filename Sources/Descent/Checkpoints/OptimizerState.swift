@@ -5,7 +5,7 @@
 /// let twin = try Optimizer(state, on: .cpu)  // goes on with the same bits
 /// ```
 ///
-/// A file holds the same without a second copy in memory: ``Optimizer/save(to:parameters:metadata:shardSize:)``.
+/// A file holds the same without a second copy in memory: ``Optimizer/save(to:parameters:naming:metadata:shardSize:)``.
 public struct OptimizerState: Equatable, Sendable {
   public var status: OptimizerStatus
   /// Every state of the whole model by name, `layout.count` elements each, as the parameters lie. What

@@ -71,7 +71,8 @@ struct PyTorchOptimizer: Codable {
   }
 
   /// PyTorch's name for a state of a rule.
-  static func stateName(_ state: String, of rule: any UpdateRule) throws(CheckpointError) -> String {
+  static func stateName(_ state: String, of rule: any UpdateRule) throws(CheckpointError) -> String
+  {
     let names: [String: String] =
       switch rule {
       case is Momentum: ["b": "momentum_buffer"]
