@@ -10,11 +10,21 @@
 /// Not `Sendable`, and without a lock: one trainer, one optimizer. Whatever the engine, the same
 /// calls leave the same bits, except on a device that says otherwise of itself (`Device.sameBits`).
 public final class Optimizer {
-  /// The rule. It may be replaced between steps, `optimizer.rule = Adam(learningRate: 1e-4)`; the next
-  /// step validates it, and refuses another type and hyper-parameters that change which states there
+  /// The rule. It may be replaced between steps, `optimizer.rule = Adam(learningRate: 1e-4)`; a
+  /// ``schedule`` goes before its rate. The next step validates it, and refuses another type and hyper-parameters that change which states there
   /// are or what they mean. States begin as the first rule says.
   public var rule: any UpdateRule {
     didSet { ruleIsChecked = false }
+  }
+
+  /// The learning rate over the steps, in place of the rule's own; nil leaves that to the rule. The step
+  /// that comes after n applied ones has `schedule.learningRate(after: n)`, times its group's factor. A
+  /// skipped step moves the schedule no more than ``stepCount``, and a group that was frozen goes on
+  /// where the optimizer stands, not where it stopped.
+  ///
+  /// The next step validates it, and every step its rate, before anything is touched.
+  public var schedule: Schedule? {
+    didSet { scheduleIsChecked = false }
   }
 
   public let layout: ParameterLayout
@@ -51,6 +61,18 @@ public final class Optimizer {
     didSet { controlIsChecked = false }
   }
 
+  /// The tensors that steps leave out until this is changed, by name: those that got no gradient. Their
+  /// parameters and states stay as they are, and their gradients are neither read, nor part of a norm or
+  /// of what has to be finite; a step that zeroes gradients zeroes these too. An unknown name is refused
+  /// by the next step.
+  ///
+  /// A tensor's bias correction follows its group's step count, which a step counts whoever was left out,
+  /// where PyTorch counts for each parameter: a tensor that needs a count of its own needs a group of its
+  /// own, frozen where it is left out. A change costs the next step a new plan.
+  public var leftOut: Set<String> = [] {
+    didSet { controlIsChecked = false }
+  }
+
   /// The states that the rule keeps, by name.
   public let stateNames: [String]
 
@@ -60,6 +82,7 @@ public final class Optimizer {
   var skippedSteps = 0
   var control = StepControl()
   var controlIsChecked = false
+  private var scheduleIsChecked = false
   var lastStepLooked = false
   /// The vectors whose pieces were last found not to overlap.
   var apart = PieceCheck()
@@ -95,10 +118,14 @@ public final class Optimizer {
     groups = try withDefaultFloatingPoint { try GroupRules(rule, layout) }
   }
 
-  /// η of the rule.
+  /// η of the coming step, before its group's factor: the schedule's where there is one, else the rule's.
+  /// Setting it takes the schedule away. With a schedule, reading it waits as ``stepCount`` does.
   public var learningRate: Double {
-    get { rule.learningRate }
-    set { rule.learningRate = newValue }
+    get { schedule?.learningRate(after: stepCount) ?? rule.learningRate }
+    set {
+      schedule = nil
+      rule.learningRate = newValue
+    }
   }
 
   // MARK: A step, whatever the memory
@@ -115,8 +142,10 @@ public final class Optimizer {
     try checkScale(gradientScale)
     // What the engine decides it tells of later; all else is counted here and now.
     try collect(wait: !control.looks)
+    try checkRates()
     let input = StepInput(
-      groups: groups, gradientScale: gradientScale, control: control, zeroes: zeroes)
+      groups: groups, gradientScale: gradientScale, schedule: schedule, appliedSteps: appliedSteps,
+      control: control, zeroes: zeroes)
     let result = try markingTornSteps { try withDefaultFloatingPoint { try update(input) } }
     if !control.looks { count(DecidedSteps(applied: 1)) }
     lastStepLooked = control.looks
@@ -172,20 +201,52 @@ public final class Optimizer {
   /// the look-ahead point would be ahead by another γ than the next step prepares for.
   private func checkLookAhead() throws {
     guard let rule = rule as? Nesterov, rule.heldMomentum != rule.momentum,
-      control.looks || groups.groups.contains(where: \.isFrozen)
+      control.looks || !leftOut.isEmpty || groups.groups.contains(where: \.isFrozen)
     else { return }
     throw DescentError.unsupported(
-      "nesterov: nextMomentum cannot change in a step that may be skipped or with a frozen group")
+      "nesterov: nextMomentum cannot change in a step that may be skipped, leaves tensors out or has a "
+        + "frozen group")
   }
 
-  /// Throws unless clipping and the loss scale can be, and puts together what steps do beside the update.
+  /// Throws unless clipping and what is left out can be, and puts together what steps do beside the update.
   private func checkControl() throws {
     try clipping?.validate()
+    for name in leftOut { _ = try layout.tensor(name) }
+    control.leftOut = leftOut.isEmpty ? [] : layout.tensors.map { leftOut.contains($0.name) }
     control.clipping = clipping
     control.skipsNonFinite = skipsNonFinite
     control.groupClipping = groups.groups.map(\.clipping)
     control.isFrozen = groups.groups.map(\.isFrozen)
     controlIsChecked = true
+  }
+
+  /// Throws unless the schedule is valid and gives the coming step a rate, whatever becomes of the steps in
+  /// flight.
+  private func checkRates() throws {
+    guard let schedule else { return }
+    if !scheduleIsChecked { try schedule.validate() }
+    scheduleIsChecked = true
+    var refusal = refusedRate(of: schedule)
+    // A rate that may never be reached refuses nothing, so which step comes has to be known.
+    if refusal != nil && engine.stepsInFlight > 0 {
+      try collect(wait: true)
+      refusal = refusedRate(of: schedule)
+    }
+    if let refusal { throw refusal }
+  }
+
+  private func refusedRate(of schedule: Schedule) -> DescentError? {
+    let allowed = Hyperparameter<Schedule>.Allowed.atLeastZero
+    for steps in appliedSteps...appliedSteps + engine.stepsInFlight {
+      let rate = schedule.learningRate(after: steps)
+      for group in groups.groups
+      where !withDefaultFloatingPoint({ allowed.contains(rate * group.learningRateFactor) }) {
+        return .hyperparameter(
+          rule: "schedule", name: "the learning rate after \(steps) steps, with a group's factor,",
+          value: rate * group.learningRateFactor, allowed: allowed.description)
+      }
+    }
+    return nil
   }
 
   func checkCount(_ what: String, _ given: Int) throws {
