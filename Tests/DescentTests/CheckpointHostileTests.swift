@@ -131,17 +131,26 @@ import Testing
       "optimizer.steps", #"{"taken":7,"skipped":0,"groups":{"default":7,"biases":1,"x":1}}"#,
       "there is no group \"x\""
     ),
-    ("optimizer.control", #"{"skipsNonFinite":0}"#, "allowed is true or false"),
+    ("optimizer.control", #"{"leftOut":[],"skipsNonFinite":0}"#, "allowed is true or false"),
     (
       "optimizer.control",
-      #"{"skipsNonFinite":true,"clipping":{"globalNorm":{"_0":-1,"epsilon":0}}}"#,
+      #"{"leftOut":[],"skipsNonFinite":true,"clipping":{"globalNorm":{"_0":-1,"epsilon":0}}}"#,
       "a clipping limit of -1.0"
     ),
     (
       "optimizer.control",
-      #"{"skipsNonFinite":true,"lossScale":{"scale":0,"growthFactor":2,"backoffFactor":0.5,"#
+      #"{"leftOut":[],"skipsNonFinite":true,"lossScale":{"scale":0,"growthFactor":2,"backoffFactor":0.5,"#
         + #""growthInterval":2,"stepsSinceChange":0}}"#, "lossScale: scale is 0.0"
     ),
+    (
+      "optimizer.control", #"{"leftOut":["x"],"skipsNonFinite":false}"#, "there is no tensor \"x\""
+    ),
+    (
+      "optimizer.schedule", #"[{"curve":{"constant":{"rate":-1}}}]"#,
+      "schedule constant: rate is -1.0"
+    ),
+    ("optimizer.schedule", "[]", "a schedule without a part"),
+    ("optimizer.schedule", #"[{"curve":{"custom":{"function":{}}}}]"#, "a custom schedule is a"),
     ("optimizer.layout", #"{"alignment":3,"tensors":[],"groups":{}}"#, "an alignment of 3 bytes"),
     (
       "optimizer.layout", #"{"alignment":4,"tensors":[],"groups":{}}"#,

@@ -63,6 +63,8 @@ enum SmallModel {
     optimizer.clipping = .globalNorm(2)
     optimizer.skipsNonFinite = true
     try optimizer.setLossScale(LossScale(scale: 64, growthInterval: 3))
+    optimizer.schedule = .warmUp(5).then(.cosine(from: 0.01, to: 1e-4, steps: 30))
+    optimizer.leftOut = ["scale"]
     return optimizer
   }
 

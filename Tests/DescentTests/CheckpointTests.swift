@@ -48,7 +48,7 @@ import OpenCLHost
       #expect(
         file.metadata["optimizer.steps"]
           == #"{"groups":{"biases":3,"default":3},"skipped":0,"taken":3}"#)
-      #expect(file.metadata["optimizer.control"] == #"{"skipsNonFinite":false}"#)
+      #expect(file.metadata["optimizer.control"] == #"{"leftOut":[],"skipsNonFinite":false}"#)
       #expect(file.metadata["optimizer.version"] == "1" && file.metadata["epoch"] == "4")
 
       let checkpoint = try Checkpoint(path)
@@ -231,6 +231,14 @@ import OpenCLHost
       #expect(throws: DescentError.settled) { try optimizer.save(to: path) }
       try optimizer.load(state)
       try optimizer.save(to: path)
+      optimizer.schedule = .custom { _ in 0.1 }
+      #expect(try optimizer.state.status.schedule == optimizer.schedule)
+      #expect {
+        try optimizer.save(to: path)
+      } throws: {
+        "\($0)".contains("a custom schedule is a function")
+      }
+      optimizer.schedule = nil
       optimizer.rule = SGD()
       #expect(throws: DescentError.ruleChanged(from: "nesterov", to: "sgd")) {
         try optimizer.save(to: path)

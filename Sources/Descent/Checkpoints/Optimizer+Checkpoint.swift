@@ -61,7 +61,8 @@ extension Optimizer {
   /// ``load(_:)``, and reads the parameters into memory of `layout.count` elements, if it is given.
   ///
   /// The whole file is read once and checked, checksums, names, shapes, rule and counts, before anything
-  /// is touched. If it fails after that, because the device does, the optimizer refuses to go on until
+  /// is touched. A PyTorch optimizer's state has no clipping, skipping or schedule; the optimizer keeps its
+  /// own. If it fails after that, because the device does, the optimizer refuses to go on until
   /// a state is loaded.
   ///
   /// - Throws: ``SafetensorsError`` for a file that is not whole or was altered, ``CheckpointError`` or
@@ -69,9 +70,10 @@ extension Optimizer {
   public func load(
     from checkpoint: Checkpoint, parameters: UnsafeMutableBufferPointer<Float>? = nil
   ) throws {
-    guard let status = checkpoint.status else {
+    guard var status = checkpoint.status else {
       throw CheckpointError.noOptimizer(file: checkpoint.path)
     }
+    if checkpoint.naming == .pyTorch { try keepWhatPyTorchLacks(&status) }
     let fit = try GroupFit(status, layout)
     try checkMeaning(status.rule)
     if let parameters { try check(parameters, checkpoint, layout.tensors) }
@@ -82,6 +84,13 @@ extension Optimizer {
     } _: {
       try checkpoint.read($0, $1, $2, $3)
     }
+  }
+
+  /// What stands outside of PyTorch's optimizers is not in their state.
+  private func keepWhatPyTorchLacks(_ status: inout OptimizerStatus) throws {
+    (status.clipping, status.skipsNonFinite) = (clipping, skipsNonFinite)
+    (status.schedule, status.leftOut) = (schedule, leftOut)
+    if status.lossScale == nil { status.lossScale = try lossScale }
   }
 
   /// As with a checkpoint that was opened: `try optimizer.load(from: "run.safetensors")`.

@@ -18,7 +18,7 @@ extension Optimizer {
       (status.stepCount, status.skippedStepCount) = (appliedSteps, skippedSteps)
       status.groupStepCounts = Dictionary(uniqueKeysWithValues: zip(groups.names, groups.counts))
       (status.clipping, status.skipsNonFinite) = (clipping, skipsNonFinite)
-      status.lossScale = try lossScale
+      (status.lossScale, status.schedule, status.leftOut) = (try lossScale, schedule, leftOut)
       try status.validate()
       return status
     }
@@ -30,7 +30,7 @@ extension Optimizer {
   }
 
   /// Takes up where another optimizer stopped, on any engine: its rule with all hyper-parameters, states,
-  /// counts, groups' settings, clipping and loss scale. What comes then has the bits of a run that never
+  /// counts, groups' settings, clipping, loss scale, schedule. What comes then has the bits of a run that never
   /// stopped, if the parameters are those that the state was taken with.
   ///
   /// The layouts must have the same tensors by name and shape; they may lie elsewhere, though in another
@@ -95,6 +95,7 @@ extension Optimizer {
       groups.counts[index] = group.count
     }
     (clipping, skipsNonFinite) = (status.clipping, status.skipsNonFinite)
+    (schedule, leftOut) = (status.schedule, status.leftOut)
     controlIsChecked = false
     try setLossScale(status.lossScale)
   }

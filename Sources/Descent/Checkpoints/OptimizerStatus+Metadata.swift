@@ -6,7 +6,8 @@
 /// - `optimizer.layout`: `{"alignment":4,"groups":{"default":{…}},"tensors":[{"group":"default",
 ///   "name":"weight","offset":0,"shape":[10,64]},…]}`.
 /// - `optimizer.steps`: `{"groups":{"default":7},"skipped":0,"taken":7}`.
-/// - `optimizer.control`: `{"clipping":…,"lossScale":…,"skipsNonFinite":false}`.
+/// - `optimizer.control`: `{"clipping":…,"leftOut":[],"lossScale":…,"skipsNonFinite":false}`.
+/// - `optimizer.schedule`: a list of the schedule's parts, if there is one.
 extension OptimizerStatus {
   enum Entry: String, CaseIterable {
     case version = "optimizer.version"
@@ -15,6 +16,7 @@ extension OptimizerStatus {
     case layout = "optimizer.layout"
     case steps = "optimizer.steps"
     case control = "optimizer.control"
+    case schedule = "optimizer.schedule"
   }
 
   static let version = "1"
@@ -29,6 +31,7 @@ extension OptimizerStatus {
     var clipping: Clipping?
     var skipsNonFinite: Bool
     var lossScale: LossScale?
+    var leftOut: [String]
   }
 
   /// Throws what coding a setting throws: a function has no text.
@@ -47,8 +50,10 @@ extension OptimizerStatus {
       entries[.control] =
         try JSONValue(
           encoding: Control(
-            clipping: clipping, skipsNonFinite: skipsNonFinite, lossScale: lossScale)
+            clipping: clipping, skipsNonFinite: skipsNonFinite, lossScale: lossScale,
+            leftOut: leftOut.sorted())
         ).text
+      if let schedule { entries[.schedule] = try JSONValue(encoding: schedule).text }
       return Dictionary(uniqueKeysWithValues: entries.map { ($0.key.rawValue, $0.value) })
     }
   }
@@ -74,7 +79,8 @@ extension OptimizerStatus {
     groupStepCounts = steps.groups
     let control = try entry(.control, Control.self)
     (clipping, skipsNonFinite) = (control.clipping, control.skipsNonFinite)
-    lossScale = control.lossScale
+    (lossScale, leftOut) = (control.lossScale, Set(control.leftOut))
+    schedule = try metadata.decoded(Entry.schedule.rawValue, Schedule.self, file: file)
     do {
       try validate()
     } catch {

@@ -16,6 +16,10 @@ public struct OptimizerStatus: Sendable {
   public var skipsNonFinite = false
   /// With the scale as the last step left it.
   public var lossScale: LossScale?
+  /// Where it stands follows from ``stepCount``. One of a function can be held here, but not in a file.
+  public var schedule: Schedule?
+  /// The tensors that steps leave out.
+  public var leftOut: Set<String> = []
 
   /// Before the first step.
   public init(_ rule: any UpdateRule, layout: ParameterLayout) {
@@ -55,6 +59,8 @@ public struct OptimizerStatus: Sendable {
     }
     try clipping?.validate()
     try lossScale?.validate()
+    try schedule?.validate()
+    for name in leftOut { _ = try layout.tensor(name) }
   }
 }
 
@@ -65,7 +71,7 @@ extension OptimizerStatus: Equatable {
       && a.layout == b.layout && a.stepCount == b.stepCount
       && a.skippedStepCount == b.skippedStepCount && a.groupStepCounts == b.groupStepCounts
       && a.clipping == b.clipping && a.skipsNonFinite == b.skipsNonFinite
-      && a.lossScale == b.lossScale
+      && a.lossScale == b.lossScale && a.schedule == b.schedule && a.leftOut == b.leftOut
   }
 }
 

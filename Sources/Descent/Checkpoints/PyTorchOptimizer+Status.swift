@@ -1,8 +1,11 @@
 extension PyTorchOptimizer {
-  /// What PyTorch is to know of an optimizer. Clipping and skipping are the trainer's there, and are left
-  /// out. Throws ``CheckpointError/interchange(_:)`` for what PyTorch has not.
+  /// What PyTorch is to know of an optimizer. Clipping, skipping and the schedule are the trainer's
+  /// there, and are left out. Throws ``CheckpointError/interchange(_:)`` for what PyTorch has not.
   init(_ status: OptimizerStatus) throws {
-    className = try Self.description(status.rule).className
+    // As a scheduler of PyTorch would have left it.
+    let rule = status.rule.with(
+      learningRate: status.schedule?.learningRate(after: status.stepCount))
+    className = try Self.description(rule).className
     (groups, steps) = ([], [:])
     for name in status.layout.groupNames {
       let settings = status.layout.group(name) ?? ParameterGroup()
@@ -11,7 +14,7 @@ extension PyTorchOptimizer {
           "group \(excerpt(name)) is frozen, which PyTorch's optimizers do not know; allowed is to "
             + "thaw it before it is saved, and requires_grad there")
       }
-      var group = try Self.description(settings.applied(to: status.rule)).group
+      var group = try Self.description(settings.applied(to: rule)).group
       group.name = name
       for tensor in status.layout.tensors where tensor.group == name {
         group.params.append(tensor.name)

@@ -9,6 +9,8 @@ struct Trainer {
   var batch = 32
   var seed: UInt64 = 1
   var checkpoint: TrainingCheckpoint?
+  /// Called with the number of each step once it is taken, and saved if it is to be.
+  var afterStep: (_ step: Int) -> Void = { _ in }
 
   struct Outcome {
     /// How many steps an earlier part of the run had taken.
@@ -73,6 +75,7 @@ struct Trainer {
         try optimizer.step(&parameters, gradients: gradients)
         stepTimes.append(clock.now - begin)
         if let interval = checkpoint?.interval, step % interval == 0 { try save() }
+        afterStep(step)
       }
       if outcome.losses.count <= epoch {
         let iterate = try Self.iterate(of: optimizer, parameters)

@@ -31,7 +31,9 @@ struct TrainingCheckpoint {
   }
 
   func save(_ optimizer: Optimizer, _ parameters: [Float], _ run: Run) throws {
-    let text = String(decoding: try JSONEncoder().encode(run), as: UTF8.self)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let text = String(decoding: try encoder.encode(run), as: UTF8.self)
     try optimizer.save(to: path, parameters: parameters, metadata: [Self.key: text])
   }
 
