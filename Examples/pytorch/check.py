@@ -217,6 +217,28 @@ def check_command_line(descent, folder):
     print("torch.save's file goes there and back")
 
 
+def check_scaler(descent, folder):
+    """A GradScaler's state goes along."""
+    file, own, back = (os.path.join(folder, f"scaler-{name}.safetensors") for name in "abc")
+    parameter = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adam([parameter])
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=5)
+    for _ in range(3):
+        scaler.scale(parameter.sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    descent_state.save(file, optimizer, [("x", parameter)], scaler=scaler)
+    for source, target, naming in [(file, own, "descent"), (own, back, "pytorch")]:
+        subprocess.run(
+            [descent, "checkpoint", "convert", source, target, "--to", naming], check=True,
+            stdout=subprocess.DEVNULL)
+    other = torch.amp.GradScaler("cpu")
+    descent_state.load(back, optimizer, [("x", parameter)], scaler=other)
+    assert other.state_dict() == scaler.state_dict(), (other.state_dict(), scaler.state_dict())
+    assert scaler.state_dict()["_growth_tracker"] == 3
+    print("a GradScaler's state goes there and back")
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -237,6 +259,7 @@ def main():
         if not arguments.record:
             check_names(arguments.descent, folder)
             check_command_line(arguments.descent, folder)
+            check_scaler(arguments.descent, folder)
     if not all(results):
         sys.exit(1)
 

@@ -133,7 +133,6 @@ def unpack(path):
         if optimizer["class"] not in CLASSES:
             raise StateError(f"{path}: {optimizer['class']} is not known")
         states, settings, counts = CLASSES[optimizer["class"]]
-        # Names that Descent gives its groups are no setting of PyTorch's.
         available = set(file.keys())
         parameters, state, groups, index = {}, {}, [], 0
         for group in optimizer["groups"]:
@@ -173,19 +172,23 @@ def names_in_order(optimizer, named_parameters):
     return names
 
 
-def save(path, optimizer, named_parameters, steps=None, metadata=None):
-    """Writes an optimizer's state and its parameters to a safetensors file."""
+def save(path, optimizer, named_parameters, steps=None, scaler=None, metadata=None):
+    """Writes an optimizer's state and its parameters to a safetensors file, with a GradScaler's if there
+    is one."""
     named = list(named_parameters)
     tensors, entries = pack(
         type(optimizer).__name__, optimizer.state_dict(), names_in_order(optimizer, named), dict(named),
         steps,
     )
+    if scaler is not None and scaler.is_enabled():
+        entries["pytorch.grad_scaler"] = json.dumps(scaler.state_dict())
     save_file(tensors, path, entries | (metadata or {}))
 
 
 @torch.no_grad()
-def load(path, optimizer, named_parameters):
-    """Copies the file's parameters, and sets the optimizer's state and its groups' settings."""
+def load(path, optimizer, named_parameters, scaler=None):
+    """Copies the file's parameters, and sets the optimizer's state and its groups' settings, and a
+    GradScaler's state if the file has one."""
     named = dict(named_parameters)
     class_name, parameters, state_dict = unpack(path)
     if class_name != type(optimizer).__name__:
@@ -214,6 +217,11 @@ def load(path, optimizer, named_parameters):
     optimizer.load_state_dict(result)
     for name, value in parameters.items():
         named[name].copy_(value)
+    if scaler is not None:
+        with safe_open(path, framework="pt") as file:
+            state = file.metadata().get("pytorch.grad_scaler")
+        if state is not None:
+            scaler.load_state_dict(json.loads(state))
 
 
 def json_groups(path):

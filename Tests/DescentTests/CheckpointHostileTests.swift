@@ -89,15 +89,15 @@ import Testing
     ),
     (
       "optimizer.rule", #"{"name":"amsgrad","hyperparameters":{}}"#,
-      "tensor \"optimizer.vmax.hidden.weight\": it is missing"
+      "metadata \"optimizer.*\": the states are those of adamw; the optimizer's rule is amsgrad"
     ),
     (
       "optimizer.rule", #"{"name":"sgd","hyperparameters":{}}"#,
-      "metadata \"optimizer.version\": the optimizer was made for adamw"
+      "the states are those of adamw; the optimizer's rule is sgd"
     ),
     (
       "optimizer.rule", #"{"name":"adam","hyperparameters":{}}"#,
-      "metadata \"optimizer.version\": the optimizer was made for adamw"
+      "the states are those of adamw; the optimizer's rule is adam"
     ),
     ("optimizer.last_rule", "x", "metadata \"optimizer.last_rule\": byte 0: \"x\""),
     (
@@ -185,6 +185,11 @@ import Testing
   func tensors() throws {
     #expect(try complaint { _ in } == "")
     #expect(
+      try complaint {
+        $0.metadata["optimizer.last_rule"] = nil
+        $0.metadata["optimizer.rule"] = #"{"name":"amsgrad","hyperparameters":{}}"#
+      } == "tensor \"optimizer.vmax.hidden.weight\": it is missing in run.safetensors")
+    #expect(
       try complaint { $0.tensors.removeAll { $0.tensor.name == "optimizer.v.hidden.bias" } }
         == "tensor \"optimizer.v.hidden.bias\": it is missing in run.safetensors")
     #expect(
@@ -206,6 +211,32 @@ import Testing
         try complaint {
           $0.tensors[index].tensor = try SafetensorsTensor(name, type: .int32, shape: [7, 19])
         } == "tensor \"\(name)\": the type I32 in run.safetensors; expected is F32")
+    }
+  }
+
+  @Test("a layout that says that tensors lie far apart asks for no memory")
+  func farApart() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run.safetensors"
+      var layout = ParameterLayout()
+      try layout.append("a", shape: [3])
+      let optimizer = try Optimizer(Momentum(), layout: layout, on: .cpu)
+      try optimizer.save(to: path)
+      var file = try Unsealed(path)
+      file.metadata["optimizer.layout"] =
+        #"{"alignment":4,"tensors":[{"name":"a","shape":[3],"offset":1099511627776,"#
+        + #""group":"default"}],"groups":{}}"#
+      try file.write(path)
+      let checkpoint = try Checkpoint(path)
+      for call in [{ _ = try checkpoint.state() }, { _ = try Optimizer(checkpoint) }] {
+        #expect {
+          try call()
+        } throws: {
+          "\($0)".contains("1099511627776 elements lie between the tensors; allowed is up to")
+        }
+      }
+      // Into an optimizer that is there it can be loaded.
+      try optimizer.load(from: checkpoint)
     }
   }
 

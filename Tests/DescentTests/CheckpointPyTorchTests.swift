@@ -201,7 +201,7 @@ import Testing
   }
 
   /// A description of an optimizer, and a piece of what the error says.
-  static let hostile: [(String, String)] = [
+  static let descriptions: [(String, String)] = [
     ("", "metadata \"pytorch.optimizer\": byte 0"),
     (#"{"class":"Adam","groups":[],"steps":{}}"#, "no group; allowed is at least one"),
     (
@@ -242,9 +242,9 @@ import Testing
     ),
   ]
 
-  @Test("descriptions of PyTorch optimizers that cannot be", arguments: hostile.indices)
+  @Test("descriptions of PyTorch optimizers that cannot be", arguments: descriptions.indices)
   func hostile(_ index: Int) throws {
-    let (text, message) = Self.hostile[index]
+    let (text, message) = Self.descriptions[index]
     try withTemporaryFolder { folder in
       let path = folder + "/x.safetensors"
       try saveTensors(

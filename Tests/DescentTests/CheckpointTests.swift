@@ -78,7 +78,7 @@ import OpenCLHost
       }
       try optimizer.save(to: path, parameters: parameters, shardSize: 600)
       #expect(try folderContents(folder).contains("run.safetensors.index.json"))
-      #expect(try SafetensorsReader(path).files.count == 5)
+      #expect(try SafetensorsReader(path).files.count == 6)
       let twin = try Optimizer(Adam(), layout: SmallModel.layout(), on: .reference)
       copy = Array(repeating: 0, count: copy.count)
       try twin.load(from: path, parameters: &copy)

@@ -112,13 +112,26 @@ public struct Checkpoint: Sendable {
 }
 
 extension Checkpoint {
+  /// The status, whose layout memory may be made for: a file is as long as its tensors are, but its
+  /// layout may say that they lie anywhere.
+  func roomyStatus() throws(CheckpointError) -> OptimizerStatus {
+    guard let status else { throw .noOptimizer(file: path) }
+    let (own, limit) = (status.layout.elementCount, 1 << 24)
+    if status.layout.count - own > own + limit {
+      throw .metadata(
+        file: path, key: OptimizerStatus.Entry.layout.rawValue,
+        reason: "\(status.layout.count - own) elements lie between the tensors; allowed is up to "
+          + "\(own + limit) here, or to load into an optimizer that has such a layout")
+    }
+    return status
+  }
+
   /// Every state, read into memory and compared with its checksum.
   public func state() throws -> OptimizerState {
-    guard let status else { throw CheckpointError.noOptimizer(file: path) }
+    let status = try roomyStatus()
     try verify()
     var values: [String: [Float]] = [:]
     for state in status.rule.stateNames {
-      // A file is as long as its tensors, and they are the layout's; what lies between is not.
       var value = [Float](repeating: 0, count: status.layout.count)
       for tensor in status.layout.tensors {
         let name = try fileName(ofState: state, of: tensor.name)

@@ -19,9 +19,9 @@ struct GroupFit {
     if let stranger = status.layout.tensors.first(where: { layout[$0.name] == nil }) {
       throw .tensor(name: stranger.name, reason: "the optimizer's layout does not have it")
     }
+    let members = Dictionary(grouping: layout.tensors) { $0.group }
     for name in layout.groupNames {
-      let members = layout.tensors.filter { $0.group == name }
-      groups.append(try Self.group(name, members, status))
+      groups.append(try Self.group(name, members[name] ?? [], status))
     }
   }
 
@@ -75,9 +75,10 @@ extension GroupFit {
     loaded: Set<String>
   ) throws(CheckpointError) -> [Int?] {
     var counts = [Int?](repeating: nil, count: groups.names.count)
+    let members = Dictionary(grouping: layout.tensors) { $0.group }
     for (index, name) in groups.names.enumerated() {
       var first: (tensor: String, count: Int)?
-      for tensor in layout.tensors where tensor.group == name {
+      for tensor in members[name] ?? [] {
         var count = groups.counts[index]
         if loaded.contains(tensor.name), let origin = status.layout[tensor.name]?.group {
           count = status.groupStepCounts[origin] ?? 0

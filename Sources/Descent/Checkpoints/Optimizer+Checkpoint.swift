@@ -114,9 +114,7 @@ extension Optimizer {
   public convenience init(
     _ checkpoint: Checkpoint, on choice: EngineChoice = .automatic
   ) throws {
-    guard let status = checkpoint.status else {
-      throw CheckpointError.noOptimizer(file: checkpoint.path)
-    }
+    let status = try checkpoint.roomyStatus()
     try self.init(status.rule, layout: status.layout, on: choice)
     try load(from: checkpoint)
   }

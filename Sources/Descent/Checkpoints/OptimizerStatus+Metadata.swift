@@ -84,7 +84,7 @@ extension OptimizerStatus {
     do {
       try validate()
     } catch {
-      throw .metadata(file: file, key: Entry.version.rawValue, reason: "\(error)")
+      throw .metadata(file: file, key: "optimizer.*", reason: "\(error)")
     }
   }
 }

@@ -30,12 +30,12 @@ public struct OptimizerStatus: Sendable {
   /// The greatest step count that a state may have: 2⁵³, which every program's numbers hold.
   public static let maximumStepCount = 1 << 53
 
-  /// Throws ``DescentError`` for a rule, a count or a setting that cannot be.
+  /// Throws ``DescentError`` or ``CheckpointError`` for a rule, a count or a setting that cannot be.
   func validate() throws {
     try rule.validate()
     try lastRule?.validate()
     if let lastRule, lastRule.meaning != rule.meaning {
-      throw DescentError.ruleChanged(from: lastRule.meaning, to: rule.meaning)
+      throw CheckpointError.rule(found: lastRule.meaning, expected: rule.meaning)
     }
     func check(_ what: String, _ count: Int) throws {
       guard (0...Self.maximumStepCount).contains(count) else {
