@@ -290,7 +290,9 @@ import Testing
     try check(LossScale(scale: 0x1.fffffep127))
     try check(Schedule.warmUp(10).then(.cosine(from: 1e-3, to: 1.0 / 3, steps: 90)))
     try check(Nesterov(nextMomentum: 0.7))
-    try check([1.0, -0.0, 5e-324, 1.7976931348623157e308, 0.1, 1e-8, 123_456_789])
+    try check([
+      1.0, -0.0, Double.leastNonzeroMagnitude, 1.7976931348623157e308, 0.1, 1e-8, 123_456_789,
+    ])
     try check([Float(0.1), .leastNonzeroMagnitude, .greatestFiniteMagnitude])
     try check([Int.min, 0, Int.max])
     try check([UInt8(255)])

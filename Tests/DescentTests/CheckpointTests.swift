@@ -261,6 +261,28 @@ import OpenCLHost
     }
   }
 
+  @Test("a look-ahead point stays ahead by the momentum that was announced")
+  func lookAhead() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run.safetensors"
+      let optimizer = try Optimizer(
+        Nesterov(learningRate: 0.1, nextMomentum: 0.5), layout: SmallModel.layout(), on: .cpu)
+      var parameters = [Float](repeating: 1, count: SmallModel.steps.count)
+      try optimizer.step(&parameters, gradients: parameters)
+      try optimizer.save(to: path, parameters: parameters)
+      var (expected, found) = (parameters, parameters)
+      try optimizer.writeIterate(from: parameters, into: &expected)
+      let twin = try Optimizer(Nesterov(), layout: SmallModel.layout(), on: .reference)
+      try twin.load(from: path)
+      try twin.writeIterate(from: parameters, into: &found)
+      #expect(found == expected)
+      // And as before, a step that was not prepared for is refused.
+      #expect(throws: DescentError.momentumNotAnnounced(announced: 0.5, given: 0.9)) {
+        try twin.step(&found, gradients: parameters)
+      }
+    }
+  }
+
   @Test("some tensors: a new head for a trained body")
   func newHead() throws {
     try withTemporaryFolder { folder in
