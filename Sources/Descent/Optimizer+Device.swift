@@ -43,20 +43,31 @@ extension Optimizer {
     _ parameters: [BufferSlice<Float>], gradients: [BufferSlice<Float>],
     gradientScale: Double = 1, zeroing: Bool = false, after events: [Event] = []
   ) throws -> Event {
-    guard let engine = engine as? OpenCLEngine else {
-      throw DescentError.unsupported(
-        "enqueueStep needs an optimizer on an OpenCL device; this one runs on \(engineName)")
-    }
+    let engine = try deviceEngine(for: "enqueueStep")
     try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check(parameters, gradients)
-    for (what, slices) in [("parameters", parameters), ("gradients", gradients)] {
+    try checkContext([("parameters", parameters), ("gradients", gradients)], engine)
+    return try take(gradientScale, zeroes: zeroing) { input in
+      try engine.enqueue(parameters, gradients, input, after: events)
+    }
+  }
+
+  func deviceEngine(for call: String) throws -> OpenCLEngine {
+    guard let engine = engine as? OpenCLEngine else {
+      throw DescentError.unsupported(
+        "\(call) needs an optimizer on an OpenCL device; this one runs on \(engineName)")
+    }
+    return engine
+  }
+
+  func checkContext(
+    _ vectors: [(what: String, slices: [BufferSlice<Float>])], _ engine: OpenCLEngine
+  ) throws {
+    for (what, slices) in vectors {
       for slice in slices where slice.buffer.context.rawHandle != engine.queue.context.rawHandle {
         throw OpenCLUsageError.otherContext(what: what, than: "optimizer")
       }
-    }
-    return try take(gradientScale, zeroes: zeroing) { input in
-      try engine.enqueue(parameters, gradients, input, after: events)
     }
   }
 

@@ -73,6 +73,21 @@ public final class Optimizer {
     didSet { controlIsChecked = false }
   }
 
+  /// The average of the parameters that every applied step moves along, in its own pass; nil keeps none,
+  /// and forgets the one that there was. See ``average()``.
+  public var averaging: ParameterAverage? {
+    didSet {
+      controlIsChecked = false
+      if averaging == nil {
+        averageHasBegun = false
+        engine.dropAverage()
+      }
+    }
+  }
+
+  /// How many gradients ``accumulate(_:)-([Float])`` has summed up for the coming step.
+  public internal(set) var accumulatedCount = 0
+
   /// The states that the rule keeps, by name.
   public let stateNames: [String]
 
@@ -84,8 +99,11 @@ public final class Optimizer {
   var controlIsChecked = false
   private var scheduleIsChecked = false
   var lastStepLooked = false
+  var averageHasBegun = false
   /// The vectors whose pieces were last found not to overlap.
   var apart = PieceCheck()
+  /// The same for gradients alone, which are summed up.
+  var gradientsApart = PieceCheck()
   /// The rule that the states belong to.
   let firstRule: any UpdateRule
   private var ruleIsChecked = true
@@ -145,9 +163,12 @@ public final class Optimizer {
     try checkRates()
     let input = StepInput(
       groups: groups, gradientScale: gradientScale, schedule: schedule, appliedSteps: appliedSteps,
-      control: control, zeroes: zeroes)
+      control: control, zeroes: zeroes, accumulates: accumulatedCount > 0,
+      average: averaging.map { AverageStep(weight: $0.weight, begins: !averageHasBegun) })
     let result = try markingTornSteps { try withDefaultFloatingPoint { try update(input) } }
     if !control.looks { count(DecidedSteps(applied: 1)) }
+    accumulatedCount = 0
+    averageHasBegun = averaging != nil
     lastStepLooked = control.looks
     lastRule = rule
     // Where a rule cannot follow itself, as with a γ announced to change, it is looked at again.
@@ -211,6 +232,7 @@ public final class Optimizer {
   /// Throws unless clipping and what is left out can be, and puts together what steps do beside the update.
   private func checkControl() throws {
     try clipping?.validate()
+    try averaging?.validate()
     for name in leftOut { _ = try layout.tensor(name) }
     control.leftOut = leftOut.isEmpty ? [] : layout.tensors.map { leftOut.contains($0.name) }
     control.clipping = clipping

@@ -17,6 +17,9 @@ final class OpenCLEngine: Engine {
   private var ring: ValuesRing?
   private var kernels: [KernelKey: Kernel] = [:]
   private var norm: DeviceNorm?
+  /// The sum of gradients, and the average of the parameters, once there are such.
+  private var sum: DeviceSum?
+  private var average: DeviceStates?
   private var control: DeviceControl?
   private var lossScale: LossScale?
   private var plan: DevicePlan?
@@ -71,6 +74,38 @@ final class OpenCLEngine: Engine {
         try carry(parameters, staging.parameters) { try $1.read(into: $0, from: $2, on: queue) }
       }
       if step.zeroes { zero(gradients) }
+    }
+  }
+
+  func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
+    if queue.device.sharesHostMemory {
+      let g = try lent(gradients)
+      try finishing {
+        try enqueueAccumulate(g.map(\.whole), begins: begins, zeroes: zeroes, after: []).wait()
+        for piece in zeroes ? g : [] { try piece.synchronize(on: queue) }
+      }
+    } else {
+      let staging = try self.staging ?? (makeStaging(), makeStaging())
+      self.staging = staging
+      try carry(gradients, staging.gradients) {
+        try $1.write(UnsafeBufferPointer($0), at: $2, on: queue)
+      }
+      try finishing {
+        try enqueueAccumulate(
+          staging.gradients.map(\.whole), begins: begins, zeroes: false, after: []
+        ).wait()
+      }
+      if zeroes { zero(gradients) }
+    }
+  }
+
+  /// The memory is the caller's again on return, so nothing may run on it any more.
+  private func finishing(_ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch {
+      try? queue.finish()
+      throw error
     }
   }
 
@@ -129,7 +164,7 @@ final class OpenCLEngine: Engine {
     _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
     _ fetch: () throws -> Void
   ) throws {
-    do {
+    try finishing {
       let event = try enqueue(parameters, gradients, step, after: [])
       do {
         try event.wait()
@@ -137,10 +172,6 @@ final class OpenCLEngine: Engine {
       } catch {
         throw TornStep(underlying: error)
       }
-    } catch {
-      // The memory is the caller's again on return, so nothing may run on it any more.
-      try? queue.finish()
-      throw error
     }
   }
 
@@ -156,14 +187,17 @@ final class OpenCLEngine: Engine {
     launchesPerStep = 0
     var hasBegun = false
     do {
-      var before = (lastStep.map { [$0] } ?? []) + after
-      let slot = try send(step, launch, after: lastStep.map { [$0] } ?? [])
+      var before = last + after
+      if let average, step.average?.begins == true {
+        before = try average.enqueueCopy(layout.occupied, of: parameters, on: queue, after: before)
+      }
+      let slot = try send(step, launch, after: last)
       if let slot { before.append(slot.event) }
       if let norm, let control {
         let scale = Float(step.gradientScale)
         hasBegun = true
         lastStep = try norm.enqueue(
-          gradients, scale: scale, state: control.state, on: queue, after: before)
+          gradients, with: launch.sum, scale: scale, state: control.state, on: queue, after: before)
       }
       for work in launch.plan.launches {
         guard
@@ -192,6 +226,25 @@ final class OpenCLEngine: Engine {
     }
   }
 
+  /// Enqueues adding a gradient in memory of the device to the sum, or beginning it, and hands it over at
+  /// once.
+  func enqueueAccumulate(
+    _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, after: [Event]
+  ) throws -> Event {
+    let sum = try self.sum ?? DeviceSum(layout, cuts, shape: shape, queue: queue)
+    self.sum = sum
+    let before = last + after
+    var event: Event?
+    try sum.enqueue(gradients, begins: begins, zeroes: zeroes, on: queue, after: before) {
+      event = $0
+      lastStep = $0
+    }
+    try queue.flush()
+    return try event ?? queue.marker(after: before)
+  }
+
+  func dropAverage() { average = nil }
+
   private var last: [Event] { lastStep.map { [$0] } ?? [] }
 
   /// A step's launches, and with which kernels.
@@ -199,6 +252,10 @@ final class OpenCLEngine: Engine {
     let plan: DevicePlan
     let flat: Kernel?
     let table: Kernel?
+    /// The sum of gradients in segments, where the step takes it along.
+    let sum: [Buffer<Float>]?
+    /// The average in segments, and 1 − d, where it follows the step.
+    let average: (segments: [Buffer<Float>], weight: Float)?
     /// Steps that the device may have to choose from: 1 where it does not decide.
     let rows: Int
   }
@@ -212,7 +269,9 @@ final class OpenCLEngine: Engine {
       if norm?.control != step.control {
         norm = try DeviceNorm(layout, step.control, queue.context)
       }
-      try norm?.prepare(pieces: gradients.map(\.count), queue.context)
+      try norm?.prepare(
+        pieces: gradients.map(\.count), sum: step.accumulates ? sum?.vector.counts : nil,
+        queue.context)
       control = try control ?? DeviceControl(queue.context, lossScale: lossScale)
     } else {
       norm = nil
@@ -228,12 +287,19 @@ final class OpenCLEngine: Engine {
     if plan.hasTables, ring.map({ $0.rows < rows }) ?? true {
       ring = try ValuesRing(queue.context, bytesPerRow: values.memory.count, rows: rows)
     }
+    if step.average != nil && average == nil {
+      average = try DeviceStates([0], cuts, queue: queue)
+    }
+    let followed = step.average.flatMap { step in average.map { ($0.segments[0], step.weight) } }
     var options: UpdatePrograms.Options = step.zeroes ? .zeroing : []
+    if step.accumulates { options.insert(.accumulated) }
+    if followed != nil { options.insert(.averaged) }
     let flat = plan.hasFlat ? try kernel(options, shape) : nil
     options.insert(.table)
     if looks { options.insert(.controlled) }
     return Prepared(
       plan: plan, flat: flat, table: plan.hasTables ? try kernel(options, plan.tableShape) : nil,
+      sum: step.accumulates ? sum?.vector.segments[0] : nil, average: followed,
       rows: looks ? stepsInFlight + 1 : 1)
   }
 
@@ -300,6 +366,15 @@ final class OpenCLEngine: Engine {
     try kernel.setArgument(next + 4, UInt64(bitPattern: Int64(work.states.offset)))
     for (index, state) in states.segments.enumerated() {
       try kernel.setArgument(next + 5 + index, state[work.states.piece])
+    }
+    next += 5 + states.segments.count
+    if let sum = launch.sum {
+      try kernel.setArgument(next, sum[work.states.piece])
+      next += 1
+    }
+    if let average = launch.average {
+      try kernel.setArgument(next, average.segments[work.states.piece])
+      try kernel.setArgument(next + 1, average.weight)
     }
     return try kernel.enqueue(
       on: queue, global: groups * groupSize, local: groupSize, after: after)
@@ -383,11 +458,19 @@ final class OpenCLEngine: Engine {
     throws
   {
     try forgettingFailure { try lastStep?.wait() }
-    try states.read(index, range, into: destination, on: queue)
+    if index == states.segments.count {
+      try average?.read(0, range, into: destination, on: queue)
+    } else {
+      try states.read(index, range, into: destination, on: queue)
+    }
   }
 
   func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
-    try states.write(index, range, from: source, on: queue)
+    guard index == states.segments.count else {
+      return try states.write(index, range, from: source, on: queue)
+    }
+    if average == nil { average = try DeviceStates([0], cuts, queue: queue) }
+    try average?.write(0, range, from: source, on: queue)
   }
 }
 #endif
