@@ -3,8 +3,8 @@ import Testing
 
 @testable import Descent
 
-/// Checkpoints that were altered or made to do harm: a typed error with the place, and the optimizer is
-/// as it was.
+/// Checkpoints that were altered or made to do harm: a typed error with the place, and the
+/// optimizer is as it was.
 @Suite struct CheckpointHostileTests {
   /// A checkpoint, without the checksums that would find any change.
   private struct Unsealed {
@@ -131,23 +131,41 @@ import Testing
       "optimizer.steps", #"{"taken":7,"skipped":0,"groups":{"default":7,"biases":1,"x":1}}"#,
       "there is no group \"x\""
     ),
-    ("optimizer.control", #"{"leftOut":[],"skipsNonFinite":0}"#, "allowed is true or false"),
+    (
+      "optimizer.control", #"{"averageHasBegun":false,"leftOut":[],"skipsNonFinite":0}"#,
+      "allowed is true or false"
+    ),
     (
       "optimizer.control",
-      #"{"leftOut":[],"skipsNonFinite":true,"clipping":{"globalNorm":{"_0":-1,"epsilon":0}}}"#,
+      #"{"averageHasBegun":false,"leftOut":[],"skipsNonFinite":true,"clipping":{"globalNorm":{"_0":-1,"epsilon":0}}}"#,
       "a clipping limit of -1.0"
     ),
     (
       "optimizer.control",
-      #"{"leftOut":[],"skipsNonFinite":true,"lossScale":{"scale":0,"growthFactor":2,"backoffFactor":0.5,"#
+      #"{"averageHasBegun":false,"leftOut":[],"skipsNonFinite":true,"lossScale":{"scale":0,"growthFactor":2,"backoffFactor":0.5,"#
         + #""growthInterval":2,"stepsSinceChange":0}}"#, "lossScale: scale is 0.0"
     ),
     (
-      "optimizer.control", #"{"leftOut":["x"],"skipsNonFinite":false}"#, "there is no tensor \"x\""
+      "optimizer.control", #"{"averageHasBegun":false,"leftOut":["x"],"skipsNonFinite":false}"#,
+      "there is no tensor \"x\""
     ),
     (
       "optimizer.schedule", #"[{"curve":{"constant":{"rate":-1}}}]"#,
       "schedule constant: rate is -1.0"
+    ),
+    (
+      "optimizer.control", #"{"averageHasBegun":true,"leftOut":[],"skipsNonFinite":false}"#,
+      "an average of the parameters has begun that nobody asks for"
+    ),
+    (
+      "optimizer.control",
+      #"{"averageHasBegun":true,"averaging":{"decay":1},"leftOut":[],"skipsNonFinite":false}"#,
+      "averaging: decay is 1.0"
+    ),
+    (
+      "optimizer.control",
+      #"{"averageHasBegun":true,"averaging":{"decay":0},"leftOut":[],"skipsNonFinite":false}"#,
+      "tensor \"optimizer.average.hidden.weight\": it is missing"
     ),
     ("optimizer.schedule", "[]", "a schedule without a part"),
     ("optimizer.schedule", #"[{"curve":{"custom":{"function":{}}}}]"#, "a custom schedule is a"),

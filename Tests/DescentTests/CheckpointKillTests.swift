@@ -3,9 +3,9 @@ import Testing
 
 @testable import Descent
 
-/// A process that trains and saves in a loop, and is killed at random moments, leaves the checkpoint of
-/// the last save or the one before it, whole; and training goes on from it with the bits of a run that
-/// never stopped. `DESCENT_KILLS` says how often, for a longer run.
+/// A process that trains and saves in a loop, and is killed at random moments, leaves the
+/// checkpoint of the last save or the one before it, whole; and training goes on from it with the
+/// bits of a run that never stopped. `DESCENT_KILLS` says how often, for a longer run.
 @Suite struct CheckpointKillTests {
   private static let layout = Result {
     var layout = ParameterLayout()

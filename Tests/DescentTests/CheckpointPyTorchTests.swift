@@ -3,7 +3,8 @@ import Testing
 
 @testable import Descent
 
-/// States that PyTorch has written, taken on and handed back; recorded by Examples/pytorch/check.py.
+/// States that PyTorch has written, taken on and handed back; recorded by
+/// Examples/pytorch/check.py.
 @Suite struct CheckpointPyTorchTests {
   static let names = Result {
     try folderContents(goldensFolder() + "/PyTorch")
@@ -42,7 +43,8 @@ import Testing
     }
   }
 
-  /// The largest distance from Float64, in units in the last place of the largest that an element was.
+  /// The largest distance from Float64, in units in the last place of the largest that an element
+  /// was.
   private func pathUlps(
     _ values: [Float], _ file: SafetensorsFile, _ truth: String, _ name: String
   ) throws -> Double {

@@ -3,10 +3,11 @@ import Testing
 
 @testable import Descent
 
-/// 20 steps are 7 steps, a checkpoint, and 13 steps in a new process on another engine: the same bits.
+/// 20 steps are 7 steps, a checkpoint, and 13 steps in a new process on another engine: the same
+/// bits.
 @Suite struct CheckpointResumeTests {
-  /// Goes on in this process from every file of a folder, each on another engine than the one that wrote
-  /// it, and prints the digests.
+  /// Goes on in this process from every file of a folder, each on another engine than the one that
+  /// wrote it, and prints the digests.
   private static func goOn(_ folder: String) throws {
     let engines = try choices()
     for file in try folderContents(folder) {

@@ -31,6 +31,7 @@ enum SmallModel {
   static func digest(_ optimizer: Optimizer, _ parameters: [Float]) throws -> Digest {
     var digest = Digest(parameters)
     for name in optimizer.stateNames { digest.combine(try optimizer.state(name)) }
+    if optimizer.averaging != nil { digest.combine(try optimizer.average()) }
     return digest
   }
 
@@ -65,6 +66,7 @@ enum SmallModel {
     try optimizer.setLossScale(LossScale(scale: 64, growthInterval: 3))
     optimizer.schedule = .warmUp(5).then(.cosine(from: 0.01, to: 1e-4, steps: 30))
     optimizer.leftOut = ["scale"]
+    optimizer.averaging = ParameterAverage(decay: 0.9)
     return optimizer
   }
 

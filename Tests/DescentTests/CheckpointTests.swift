@@ -48,7 +48,9 @@ import OpenCLHost
       #expect(
         file.metadata["optimizer.steps"]
           == #"{"groups":{"biases":3,"default":3},"skipped":0,"taken":3}"#)
-      #expect(file.metadata["optimizer.control"] == #"{"leftOut":[],"skipsNonFinite":false}"#)
+      #expect(
+        file.metadata["optimizer.control"]
+          == #"{"averageHasBegun":false,"leftOut":[],"skipsNonFinite":false}"#)
       #expect(file.metadata["optimizer.version"] == "1" && file.metadata["epoch"] == "4")
 
       let checkpoint = try Checkpoint(path)
@@ -258,6 +260,49 @@ import OpenCLHost
         #expect(throws: SafetensorsError.self) { try odd.save(to: path, metadata: [key: ""]) }
       }
       #expect(throws: DescentError.self) { try odd.save(to: path, parameters: [1]) }
+    }
+  }
+
+  @Test("the average goes along, and is asked for as it was")
+  func average() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run.safetensors"
+      var (optimizer, parameters) = try trained()
+      optimizer.averaging = ParameterAverage(decay: 0.5)
+      // It begins with a step.
+      try optimizer.save(to: path)
+      #expect(try Checkpoint(path).status?.averageHasBegun == false)
+      try SmallModel.train(optimizer, &parameters, 4...5)
+      try optimizer.save(to: path, parameters: parameters)
+      let tensor = try #require(try Checkpoint(path).reader["optimizer.average.hidden.weight"])
+      #expect(tensor.shape == [7, 19])
+      for choice in try choices() {
+        let twin = try Optimizer(Adam(), layout: SmallModel.layout(), on: choice)
+        try twin.load(from: path)
+        #expect(twin.averaging == ParameterAverage(decay: 0.5))
+        #expect(try bits(twin.average()) == bits(optimizer.average()))
+        // A part of it, where it has begun.
+        var copy = parameters
+        try SmallModel.train(twin, &copy, 6...6)
+        #expect(try bits(twin.average()) != bits(optimizer.average()))
+        #expect(throws: CheckpointError.self) {
+          try twin.load(from: Checkpoint(path), tensors: ["scale"])
+        }
+        try twin.load(from: Checkpoint(path)) { $0.group == "biases" }
+        #expect(
+          try bits(twin.average(of: "hidden.bias")) == bits(optimizer.average(of: "hidden.bias")))
+        #expect(try twin.average(of: "scale") != optimizer.average(of: "scale"))
+        // And one without it.
+        let none = try trained()
+        try twin.load(none.optimizer.state)
+        #expect(twin.averaging == nil)
+      }
+      try optimizer.accumulate(parameters)
+      #expect {
+        try optimizer.save(to: path)
+      } throws: {
+        "\($0)".contains("1 accumulated gradients are no state")
+      }
     }
   }
 

@@ -1,14 +1,16 @@
-/// A file with an optimizer's state, a model's parameters, or both; one file, or shards with an index.
+/// A file with an optimizer's state, a model's parameters, or both; one file, or shards with an
+/// index.
 ///
 /// Tensors have these names, and the shapes of the layout:
 ///
 /// - `NAME`: the parameters of the tensor NAME, where they were saved too;
-/// - `optimizer.STATE.NAME`: one of its states, such as `optimizer.m.hidden.weight`.
+/// - `optimizer.STATE.NAME`: one of its states, such as `optimizer.m.hidden.weight`;
+///   `optimizer.average.NAME` is the average of the parameters, where one is kept.
 ///
 /// The metadata says the rest: `optimizer.rule`, `optimizer.layout`, `optimizer.steps` and
-/// `optimizer.control`, each in JSON. A file that `Examples/pytorch` has made of a PyTorch optimizer has
-/// PyTorch's names, such as `optimizer.exp_avg.hidden.weight`, and `pytorch.optimizer` instead; it is
-/// read as the same state.
+/// `optimizer.control`, each in JSON. A file that `Examples/pytorch` has made of a PyTorch
+/// optimizer has PyTorch's names, such as `optimizer.exp_avg.hidden.weight`, and
+/// `pytorch.optimizer` instead; it is read as the same state.
 ///
 /// To open one reads and checks its headers and metadata alone; ``verify()`` reads it whole.
 public struct Checkpoint: Sendable {
@@ -20,14 +22,15 @@ public struct Checkpoint: Sendable {
   /// Whose names the states have.
   public let naming: StateNaming
 
-  /// What the trainer gave to ``Optimizer/save(to:parameters:naming:metadata:shardSize:)`` beside the state.
+  /// What the trainer gave to ``Optimizer/save(to:parameters:naming:metadata:shardSize:)`` beside
+  /// the state.
   public var metadata: [String: String] {
     reader.metadata.filter { !Self.isReserved($0.key) }
   }
 
-  /// Opens a file, or an index of shards, and checks that the states it should have are there, of their
-  /// shapes. Throws ``SafetensorsError`` for a file that is not whole, ``CheckpointError`` for one that
-  /// says what cannot be.
+  /// Opens a file, or an index of shards, and checks that the states it should have are there, of
+  /// their shapes. Throws ``SafetensorsError`` for a file that is not whole, ``CheckpointError``
+  /// for one that says what cannot be.
   public init(_ path: String) throws {
     let reader = try SafetensorsReader(path)
     (self.path, self.reader) = (path, reader)
@@ -65,7 +68,7 @@ public struct Checkpoint: Sendable {
   private func checkStates() throws(CheckpointError) {
     guard let status else { return }
     var expected: Set<String> = []
-    for state in status.rule.stateNames {
+    for state in status.stateNames {
       for tensor in status.layout.tensors {
         let name = try fileName(ofState: state, of: tensor.name)
         try check(name, tensor.shape)
@@ -131,7 +134,7 @@ extension Checkpoint {
     let status = try roomyStatus()
     try verify()
     var values: [String: [Float]] = [:]
-    for state in status.rule.stateNames {
+    for state in status.stateNames {
       var value = [Float](repeating: 0, count: status.layout.count)
       for tensor in status.layout.tensors {
         let name = try fileName(ofState: state, of: tensor.name)
@@ -145,17 +148,17 @@ extension Checkpoint {
     return OptimizerState(status, values: values)
   }
 
-  /// Reads parameters by name, from an optimizer's checkpoint or from any model's file, into memory that
-  /// lies as `layout` says.
+  /// Reads parameters by name, from an optimizer's checkpoint or from any model's file, into memory
+  /// that lies as `layout` says.
   ///
-  /// Tensors that the file does not have stay as they are, as do those for which `isWanted` does not
-  /// hold. Everything is checked, checksums too, before anything is read.
+  /// Tensors that the file does not have stay as they are, as do those for which `isWanted` does
+  /// not hold. Everything is checked, checksums too, before anything is read.
   ///
   /// - Parameters:
   ///   - converting: whether 16-bit and 64-bit floats are taken too: F64 rounded, others exactly.
   /// - Returns: what was read, what the file has beside it, and what stayed.
-  /// - Throws: ``CheckpointError`` for a tensor of another shape or type, ``SafetensorsError`` for a file
-  ///   that was altered.
+  /// - Throws: ``CheckpointError`` for a tensor of another shape or type, ``SafetensorsError`` for
+  ///   a file that was altered.
   @discardableResult
   public func readParameters(
     into parameters: UnsafeMutableBufferPointer<Float>, layout: ParameterLayout,
@@ -211,7 +214,7 @@ public struct LoadReport: Equatable, Sendable {
     kept = layout.tensors.map(\.name).filter { !names.contains($0) }
     var taken = names
     if states, let status = checkpoint.status {
-      for state in status.rule.stateNames {
+      for state in status.stateNames {
         for name in loaded {
           if let own = try? checkpoint.fileName(ofState: state, of: name) { taken.insert(own) }
         }

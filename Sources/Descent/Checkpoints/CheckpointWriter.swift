@@ -20,7 +20,7 @@ struct CheckpointWriter {
     switch naming {
     case .descent:
       entries = try status.metadata
-      stateNames = status.rule.stateNames.map { ($0, $0) }
+      stateNames = status.stateNames.map { ($0, $0) }
     case .pyTorch:
       entries = try PyTorchOptimizer(status).metadata
       stateNames = try status.rule.stateNames.map {
@@ -82,8 +82,8 @@ struct CheckpointWriter {
 }
 
 extension Checkpoint {
-  /// Writes the same to another file, under this package's names or PyTorch's, in one file or in shards.
-  /// The trainer's ``metadata`` goes along. A model's file has no names to change.
+  /// Writes the same to another file, under this package's names or PyTorch's, in one file or in
+  /// shards. The trainer's ``metadata`` goes along. A model's file has no names to change.
   ///
   /// - Throws: ``CheckpointError/interchange(_:)`` for a state that PyTorch cannot take, and
   ///   ``SafetensorsError`` if this file was altered or the other cannot be written.

@@ -3,8 +3,8 @@ struct GroupFit {
   /// By the places in the layout's list of names.
   private(set) var groups: [(settings: ParameterGroup, count: Int)] = []
 
-  /// Throws ``CheckpointError`` unless both layouts have the same tensors, and each group of `layout` has
-  /// tensors of the same settings and step count.
+  /// Throws ``CheckpointError`` unless both layouts have the same tensors, and each group of
+  /// `layout` has tensors of the same settings and step count.
   init(_ status: OptimizerStatus, _ layout: ParameterLayout) throws(CheckpointError) {
     for tensor in layout.tensors {
       guard let given = status.layout[tensor.name] else {
@@ -68,8 +68,9 @@ struct GroupFit {
 }
 
 extension GroupFit {
-  /// The step counts of groups of which `loaded` tensors are replaced, nil for a group that keeps its
-  /// own. Throws ``CheckpointError`` for a group whose tensors would then stand at different steps.
+  /// The step counts of groups of which `loaded` tensors are replaced, nil for a group that keeps
+  /// its own. Throws ``CheckpointError`` for a group whose tensors would then stand at different
+  /// steps.
   static func counts(
     _ status: OptimizerStatus, _ groups: GroupRules, _ layout: ParameterLayout,
     loaded: Set<String>

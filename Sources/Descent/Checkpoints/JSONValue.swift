@@ -1,5 +1,5 @@
-/// A JSON text as a tree, for the settings that a checkpoint's metadata holds. Numbers stay text, so
-/// that none is rounded before its type is known.
+/// A JSON text as a tree, for the settings that a checkpoint's metadata holds. Numbers stay text,
+/// so that none is rounded before its type is known.
 indirect enum JSONValue: Equatable {
   case null
   case bool(Bool)

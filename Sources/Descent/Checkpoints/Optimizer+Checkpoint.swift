@@ -1,28 +1,29 @@
 extension Optimizer {
-  /// Writes the whole state to a safetensors file, with the parameters if they are given, for any engine
-  /// to go on from. ``Checkpoint`` says what is in it.
+  /// Writes the whole state to a safetensors file, with the parameters if they are given, for any
+  /// engine to go on from. ``Checkpoint`` says what is in it.
   ///
-  /// The file appears whole or not at all: it is written beside its name, synced and renamed, and the
-  /// folder is synced; a crash in between leaves the file that was there. States go there a piece at a
-  /// time, from a device through its queue, with no second copy of them in memory. Waits for enqueued
-  /// steps.
+  /// The file appears whole or not at all: it is written beside its name, synced and renamed, and
+  /// the folder is synced; a crash in between leaves the file that was there. States go there a
+  /// piece at a time, from a device through its queue, with no second copy of them in memory. Waits
+  /// for enqueued steps.
   ///
   /// - Parameters:
-  ///   - parameters: `layout.count` elements, after the step that was last taken. Those on a device are
-  ///     read back first.
+  ///   - parameters: `layout.count` elements, after the step that was last taken. Those on a device
+  ///     are read back first.
   ///   - naming: whose names states have; PyTorch's are for a script of Examples/pytorch to read.
-  ///   - metadata: whatever else the trainer needs to go on, under keys of its own; those that begin with
-  ///     `optimizer.`, `pytorch.` or as ``SafetensorsWriter`` says are taken.
+  ///   - metadata: whatever else the trainer needs to go on, under keys of its own; those that
+  ///     begin with `optimizer.`, `pytorch.` or as ``SafetensorsWriter`` says are taken.
   ///   - shardSize: a file of more bytes is cut into several, with an index.
-  /// - Throws: ``DescentError`` for what ``status`` throws; ``SafetensorsError`` if the file cannot be
-  ///   written, or two tensors would have one name.
+  /// - Throws: ``DescentError`` for what ``status`` throws; ``SafetensorsError`` if the file cannot
+  ///   be written, or two tensors would have one name.
   public func save(
     to path: String, parameters: UnsafeBufferPointer<Float>?, naming: StateNaming = .descent,
     metadata: [String: String] = [:], shardSize: Int = .max
   ) throws {
     if let parameters { try checkCount("parameters", parameters.count) }
     let status = try status
-    let states = Dictionary(uniqueKeysWithValues: zip(stateNames, stateNames.indices))
+    let names = status.stateNames
+    let states = Dictionary(uniqueKeysWithValues: zip(names, names.indices))
     let writer = try CheckpointWriter(
       path, status: status, naming: naming, hasParameters: parameters != nil, metadata: metadata,
       shardSize: shardSize)
@@ -60,13 +61,13 @@ extension Optimizer {
   /// Takes up where the optimizer stopped that wrote the file, on whatever engine that was: as
   /// ``load(_:)``, and reads the parameters into memory of `layout.count` elements, if it is given.
   ///
-  /// The whole file is read once and checked, checksums, names, shapes, rule and counts, before anything
-  /// is touched. A PyTorch optimizer's state has no clipping, skipping or schedule; the optimizer keeps its
-  /// own. If it fails after that, because the device does, the optimizer refuses to go on until
-  /// a state is loaded.
+  /// The whole file is read once and checked, checksums, names, shapes, rule and counts, before
+  /// anything is touched. A PyTorch optimizer's state has no clipping, skipping, schedule or
+  /// average; the optimizer keeps its own settings of these. If it fails after that, because the
+  /// device does, the optimizer refuses to go on until a state is loaded.
   ///
-  /// - Throws: ``SafetensorsError`` for a file that is not whole or was altered, ``CheckpointError`` or
-  ///   ``DescentError`` for one that does not fit.
+  /// - Throws: ``SafetensorsError`` for a file that is not whole or was altered,
+  ///   ``CheckpointError`` or ``DescentError`` for one that does not fit.
   public func load(
     from checkpoint: Checkpoint, parameters: UnsafeMutableBufferPointer<Float>? = nil
   ) throws {
@@ -91,6 +92,7 @@ extension Optimizer {
     (status.clipping, status.skipsNonFinite) = (clipping, skipsNonFinite)
     (status.schedule, status.leftOut) = (schedule, leftOut)
     if status.lossScale == nil { status.lossScale = try lossScale }
+    status.averaging = averaging
   }
 
   /// As with a checkpoint that was opened: `try optimizer.load(from: "run.safetensors")`.
@@ -131,18 +133,18 @@ extension Optimizer {
 // MARK: Some tensors
 
 extension Optimizer {
-  /// Loads some tensors' states, and their parameters where memory for them is given: those of the file
-  /// for which `isWanted` holds. All others stay as they are, as do the rule, ``stepCount``, the groups'
-  /// settings, clipping and loss scale: for fine-tuning, a new head, a model that grew.
+  /// Loads some tensors' states, and their parameters where memory for them is given: those of the
+  /// file for which `isWanted` holds. All others stay as they are, as do the rule, ``stepCount``,
+  /// the groups' settings, clipping and loss scale: for fine-tuning, a new head, a model that grew.
   ///
-  /// A group takes over the step count of its tensors in the file. Tensors that are new need a group of
-  /// their own, so that their bias correction begins at the beginning; a group whose tensors would stand
-  /// at different steps is refused. ``Checkpoint/readParameters(into:layout:converting:where:)`` reads
-  /// parameters alone.
+  /// A group takes over the step count of its tensors in the file. Tensors that are new need a
+  /// group of their own, so that their bias correction begins at the beginning; a group whose
+  /// tensors would stand at different steps is refused.
+  /// ``Checkpoint/readParameters(into:layout:converting:where:)`` reads parameters alone.
   ///
   /// - Returns: what was loaded, what the file has beside it, and what stayed.
-  /// - Throws: as ``load(from:parameters:)``, also for a wanted tensor of another shape, before anything
-  ///   is touched.
+  /// - Throws: as ``load(from:parameters:)``, also for a wanted tensor of another shape, before
+  ///   anything is touched.
   @discardableResult
   public func load(
     from checkpoint: Checkpoint, parameters: UnsafeMutableBufferPointer<Float>? = nil,
@@ -155,8 +157,10 @@ extension Optimizer {
     let wanted = try layout.tensors.filter {
       try isWanted($0) && status.layout[$0.name] != nil
     }
+    // An average that has not begun begins with the parameters of the coming step.
+    let states = stateNames + (averageHasBegun ? [Self.averageName] : [])
     for tensor in wanted {
-      for state in stateNames {
+      for state in states {
         try checkpoint.check(
           checkpoint.fileName(ofState: state, of: tensor.name), tensor.shape)
       }
@@ -164,6 +168,7 @@ extension Optimizer {
     if let parameters { try check(parameters, checkpoint, wanted) }
     // Steps in flight change counts and states.
     try collect(wait: true)
+    try checkNothingAccumulated()
     _ = try stateNames.first.map { try self.states(beginningOf: $0) }
     try checkStates()
     if isSettled { throw DescentError.settled }
@@ -174,7 +179,7 @@ extension Optimizer {
     if let parameters {
       for tensor in wanted { try checkpoint.readParameters(of: tensor, into: parameters) }
     }
-    try write(wanted) { try checkpoint.read($0, $1, $2, $3) }
+    try write(states, of: wanted) { try checkpoint.read($0, $1, $2, $3) }
     for (index, count) in counts.enumerated() {
       if let count { groups.counts[index] = count }
     }

@@ -1,13 +1,15 @@
 extension Optimizer {
   /// Where the optimizer stands. Waits for enqueued steps.
   ///
-  /// Throws ``DescentError/settled`` after ``settle(_:)``, ``DescentError/tornStep(_:)`` after a step that
-  /// failed, and what the next step would throw of a rule or a clipping that cannot be.
+  /// Throws ``DescentError/settled`` after ``settle(_:)``, ``DescentError/unsupported(_:)`` while
+  /// gradients are accumulated, ``DescentError/tornStep(_:)`` after a step that failed, and what
+  /// the next step would throw of a rule or a clipping that cannot be.
   public var status: OptimizerStatus {
     get throws {
       try collect(wait: true)
       try checkStates()
       if isSettled { throw DescentError.settled }
+      try checkNothingAccumulated()
       guard rule.meaning == firstRule.meaning else {
         throw DescentError.ruleChanged(from: firstRule.meaning, to: rule.meaning)
       }
@@ -19,6 +21,7 @@ extension Optimizer {
       status.groupStepCounts = Dictionary(uniqueKeysWithValues: zip(groups.names, groups.counts))
       (status.clipping, status.skipsNonFinite) = (clipping, skipsNonFinite)
       (status.lossScale, status.schedule, status.leftOut) = (try lossScale, schedule, leftOut)
+      (status.averaging, status.averageHasBegun) = (averaging, averageHasBegun)
       try status.validate()
       return status
     }
@@ -29,18 +32,20 @@ extension Optimizer {
     get throws { try OptimizerState(status, values: states()) }
   }
 
-  /// Takes up where another optimizer stopped, on any engine: its rule with all hyper-parameters, states,
-  /// counts, groups' settings, clipping, loss scale, schedule. What comes then has the bits of a run that never
-  /// stopped, if the parameters are those that the state was taken with.
+  /// Takes up where another optimizer stopped, on any engine: its rule with all hyper-parameters,
+  /// states, counts, groups' settings, clipping, loss scale, schedule, average. What comes then has
+  /// the bits of a run that never stopped, if the parameters are those that the state was taken
+  /// with.
   ///
-  /// The layouts must have the same tensors by name and shape; they may lie elsewhere, though in another
-  /// order norms over several tensors round otherwise. Groups may be cut otherwise where each one's
-  /// tensors had the same settings and counts.
+  /// The layouts must have the same tensors by name and shape; they may lie elsewhere, though in
+  /// another order norms over several tensors round otherwise. Groups may be cut otherwise where
+  /// each one's tensors had the same settings and counts.
   ///
-  /// - Throws: ``CheckpointError`` or ``DescentError`` with what does not fit, before anything is touched.
+  /// - Throws: ``CheckpointError`` or ``DescentError`` with what does not fit, before anything is
+  ///   touched.
   public func load(_ state: OptimizerState) throws {
     let status = state.status
-    for name in status.rule.stateNames {
+    for name in status.stateNames {
       guard let values = state.values[name] else {
         throw DescentError.missingState(name: name, given: state.values.keys.sorted())
       }
@@ -49,10 +54,10 @@ extension Optimizer {
           of: "state \"\(name)\"", given: values.count, expected: status.layout.count)
       }
     }
-    if let stranger = state.values.keys.first(where: { !status.rule.stateNames.contains($0) }) {
+    if let stranger = state.values.keys.first(where: { !status.stateNames.contains($0) }) {
       throw DescentError.unknown(
         kind: "state of \(type(of: status.rule).name)", name: stranger,
-        known: status.rule.stateNames)
+        known: status.stateNames)
     }
     try take(status, GroupFit(status, self.layout)) { name, tensor, elements, memory in
       guard let own = status.layout[tensor.name], let values = state.values[name] else { return }
@@ -85,8 +90,10 @@ extension Optimizer {
     engine.forgetEnqueued()
     tornReason = "a state was only partly loaded"
     try prepare()
-    try write(layout.tensors, read)
+    averaging = status.averaging
+    try write(status.stateNames, of: layout.tensors, read)
     begin(at: status.stepCount)
+    averageHasBegun = status.averageHasBegun
     skippedSteps = status.skippedStepCount
     rule = status.rule
     lastRule = status.lastRule
@@ -109,10 +116,13 @@ extension Optimizer {
   /// How many elements are carried at once.
   static var pieceCount: Int { 1 << 18 }
 
-  /// Writes all states of tensors, piece by piece.
-  func write(_ tensors: [ParameterLayout.Tensor], _ read: StateReader) throws {
-    try forEachPiece(of: tensors) { index, tensor, elements, memory in
-      try read(stateNames[index], tensor, elements, memory)
+  /// Writes states of tensors, piece by piece: the rule's, in its order, and perhaps the average
+  /// behind them.
+  func write(
+    _ states: [String], of tensors: [ParameterLayout.Tensor], _ read: StateReader
+  ) throws {
+    try forEachPiece(of: tensors, states: states.count) { index, tensor, elements, memory in
+      try read(states[index], tensor, elements, memory)
       let start = tensor.range.lowerBound
       if let source = memory.baseAddress {
         try engine.writeState(
@@ -122,8 +132,8 @@ extension Optimizer {
   }
 
   /// Calls `body` with each piece of each state of tensors, and memory of the piece's count.
-  func forEachPiece(
-    of tensors: [ParameterLayout.Tensor],
+  private func forEachPiece(
+    of tensors: [ParameterLayout.Tensor], states: Int,
     _ body: (Int, ParameterLayout.Tensor, Range<Int>, UnsafeMutableBufferPointer<Float>) throws ->
       Void
   ) throws {
@@ -131,7 +141,7 @@ extension Optimizer {
     let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
     defer { memory.deallocate() }
     memory.initialize(repeating: 0)
-    for index in stateNames.indices {
+    for index in 0..<states {
       for tensor in tensors {
         for start in stride(from: 0, to: tensor.count, by: Self.pieceCount) {
           let elements = start..<min(start + Self.pieceCount, tensor.count)

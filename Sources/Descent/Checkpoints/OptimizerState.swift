@@ -5,11 +5,12 @@
 /// let twin = try Optimizer(state, on: .cpu)  // goes on with the same bits
 /// ```
 ///
-/// A file holds the same without a second copy in memory: ``Optimizer/save(to:parameters:naming:metadata:shardSize:)``.
+/// A file holds the same without a second copy in memory:
+/// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)``.
 public struct OptimizerState: Equatable, Sendable {
   public var status: OptimizerStatus
-  /// Every state of the whole model by name, `layout.count` elements each, as the parameters lie. What
-  /// lies between tensors has no meaning.
+  /// Every state of the whole model by name, `layout.count` elements each, as the parameters lie.
+  /// What lies between tensors has no meaning.
   public var values: [String: [Float]]
 
   public init(_ status: OptimizerStatus, values: [String: [Float]]) {

@@ -6,7 +6,8 @@
 /// - `optimizer.layout`: `{"alignment":4,"groups":{"default":{…}},"tensors":[{"group":"default",
 ///   "name":"weight","offset":0,"shape":[10,64]},…]}`.
 /// - `optimizer.steps`: `{"groups":{"default":7},"skipped":0,"taken":7}`.
-/// - `optimizer.control`: `{"clipping":…,"leftOut":[],"lossScale":…,"skipsNonFinite":false}`.
+/// - `optimizer.control`: `{"averageHasBegun":false,"averaging":…,"clipping":…,"leftOut":[],
+///   "lossScale":…,"skipsNonFinite":false}`.
 /// - `optimizer.schedule`: a list of the schedule's parts, if there is one.
 extension OptimizerStatus {
   enum Entry: String, CaseIterable {
@@ -32,6 +33,8 @@ extension OptimizerStatus {
     var skipsNonFinite: Bool
     var lossScale: LossScale?
     var leftOut: [String]
+    var averaging: ParameterAverage?
+    var averageHasBegun: Bool
   }
 
   /// Throws what coding a setting throws: a function has no text.
@@ -51,7 +54,7 @@ extension OptimizerStatus {
         try JSONValue(
           encoding: Control(
             clipping: clipping, skipsNonFinite: skipsNonFinite, lossScale: lossScale,
-            leftOut: leftOut.sorted())
+            leftOut: leftOut.sorted(), averaging: averaging, averageHasBegun: averageHasBegun)
         ).text
       if let schedule { entries[.schedule] = try JSONValue(encoding: schedule).text }
       return Dictionary(uniqueKeysWithValues: entries.map { ($0.key.rawValue, $0.value) })
@@ -80,6 +83,7 @@ extension OptimizerStatus {
     let control = try entry(.control, Control.self)
     (clipping, skipsNonFinite) = (control.clipping, control.skipsNonFinite)
     (lossScale, leftOut) = (control.lossScale, Set(control.leftOut))
+    (averaging, averageHasBegun) = (control.averaging, control.averageHasBegun)
     schedule = try metadata.decoded(Entry.schedule.rawValue, Schedule.self, file: file)
     do {
       try validate()

@@ -1,5 +1,5 @@
-/// Where an optimizer stands, without the numbers in its states: all that a run needs to go on with the
-/// same bits, beside parameters and states.
+/// Where an optimizer stands, without the numbers in its states: all that a run needs to go on with
+/// the same bits, beside parameters and states.
 public struct OptimizerStatus: Sendable {
   /// The rule with its hyper-parameters, as the coming step takes it.
   public var rule: any UpdateRule
@@ -16,10 +16,19 @@ public struct OptimizerStatus: Sendable {
   public var skipsNonFinite = false
   /// With the scale as the last step left it.
   public var lossScale: LossScale?
-  /// Where it stands follows from ``stepCount``. One of a function can be held here, but not in a file.
+  /// Where it stands follows from ``stepCount``. One of a function can be held here, but not in a
+  /// file.
   public var schedule: Schedule?
   /// The tensors that steps leave out.
   public var leftOut: Set<String> = []
+  public var averaging: ParameterAverage?
+  /// Whether there is an average of the parameters among the states, as `average`.
+  public var averageHasBegun = false
+
+  /// The states that there are: the rule's, and the average.
+  public var stateNames: [String] {
+    rule.stateNames + (averageHasBegun ? [Optimizer.averageName] : [])
+  }
 
   /// Before the first step.
   public init(_ rule: any UpdateRule, layout: ParameterLayout) {
@@ -30,7 +39,8 @@ public struct OptimizerStatus: Sendable {
   /// The greatest step count that a state may have: 2⁵³, which every program's numbers hold.
   public static let maximumStepCount = 1 << 53
 
-  /// Throws ``DescentError`` or ``CheckpointError`` for a rule, a count or a setting that cannot be.
+  /// Throws ``DescentError`` or ``CheckpointError`` for a rule, a count or a setting that cannot
+  /// be.
   func validate() throws {
     try rule.validate()
     try lastRule?.validate()
@@ -61,6 +71,10 @@ public struct OptimizerStatus: Sendable {
     try lossScale?.validate()
     try schedule?.validate()
     for name in leftOut { _ = try layout.tensor(name) }
+    try averaging?.validate()
+    if averageHasBegun && averaging == nil {
+      throw DescentError.unsupported("an average of the parameters has begun that nobody asks for")
+    }
   }
 }
 
@@ -72,6 +86,7 @@ extension OptimizerStatus: Equatable {
       && a.skippedStepCount == b.skippedStepCount && a.groupStepCounts == b.groupStepCounts
       && a.clipping == b.clipping && a.skipsNonFinite == b.skipsNonFinite
       && a.lossScale == b.lossScale && a.schedule == b.schedule && a.leftOut == b.leftOut
+      && a.averaging == b.averaging && a.averageHasBegun == b.averageHasBegun
   }
 }
 

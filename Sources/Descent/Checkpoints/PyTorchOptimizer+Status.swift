@@ -1,6 +1,7 @@
 extension PyTorchOptimizer {
-  /// What PyTorch is to know of an optimizer. Clipping, skipping and the schedule are the trainer's
-  /// there, and are left out. Throws ``CheckpointError/interchange(_:)`` for what PyTorch has not.
+  /// What PyTorch is to know of an optimizer. Clipping, skipping, the schedule and the average are
+  /// the trainer's there, and are left out. Throws ``CheckpointError/interchange(_:)`` for what
+  /// PyTorch has not.
   init(_ status: OptimizerStatus) throws {
     // As a scheduler of PyTorch would have left it.
     let rule = status.rule.with(
@@ -43,9 +44,9 @@ extension PyTorchOptimizer {
 extension OptimizerStatus {
   /// What a file says of a PyTorch optimizer; nil if it says nothing of one.
   ///
-  /// One group of PyTorch's is the group `default`, or has the `name` that it carries there; several are
-  /// `group 0` and so on. Parameters of one group that have taken different numbers of steps become
-  /// several groups, such as `default after 10 steps`.
+  /// One group of PyTorch's is the group `default`, or has the `name` that it carries there;
+  /// several are `group 0` and so on. Parameters of one group that have taken different numbers of
+  /// steps become several groups, such as `default after 10 steps`.
   init?(pyTorch reader: SafetensorsReader, file: String) throws(CheckpointError) {
     let metadata = reader.metadata
     guard let version = metadata[PyTorchOptimizer.versionKey] else { return nil }

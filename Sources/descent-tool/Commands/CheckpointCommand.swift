@@ -8,8 +8,9 @@ struct CheckpointCommand: ParsableCommand {
     abstract:
       "Look into, check and convert files with a model's parameters and an optimizer's state.",
     discussion: """
-      A FILE is a safetensors file, or the index or the common name of a set of shards: a checkpoint of \
-      this package, one that Examples/pytorch has made of a PyTorch optimizer, or any model's.
+      A FILE is a safetensors file, or the index or the common name of a set of shards: a \
+      checkpoint of this package, one that Examples/pytorch has made of a PyTorch optimizer, or \
+      any model's.
       """,
     subcommands: [
       InspectCommand.self, VerifyFileCommand.self, ConvertCommand.self, StepCommand.self,
@@ -24,10 +25,11 @@ extension CheckpointCommand {
       discussion: """
         Reads headers alone; `verify` reads everything.
 
-        JSON: results of one file, naming, rule, steps, skipped, groups, parameters, bytes, tensors, \
-        metadata. rule has name and hyperparameters; groups have name, steps, tensors, elements, \
-        learningRateFactor, weightDecay, frozen; tensors have name, type, shape, bytes, checksum. Where \
-        the file has no optimizer, naming, rule, steps, skipped and groups are left out.
+        JSON: results of one file, naming, rule, steps, skipped, groups, parameters, bytes, \
+        tensors, metadata. rule has name and hyperparameters; groups have name, steps, tensors, \
+        elements, learningRateFactor, weightDecay, frozen; tensors have name, type, shape, bytes, \
+        checksum. Where the file has no optimizer, naming, rule, steps, skipped and groups are \
+        left out.
         """)
 
     @Argument(help: "The file.", completion: .file(extensions: ["safetensors", "json"]))
@@ -55,8 +57,8 @@ extension CheckpointCommand {
       commandName: "verify",
       abstract: "Read files whole, and compare every tensor with its checksum.",
       discussion: """
-        Also names, shapes, the rule and the counts are checked, as before a file is loaded. Files of \
-        other programs have no checksums; their tensors are counted as unchecked.
+        Also names, shapes, the rule and the counts are checked, as before a file is loaded. Files \
+        of other programs have no checksums; their tensors are counted as unchecked.
 
         JSON: results of file, whole, tensors, unchecked, bytes, error.
 
@@ -109,10 +111,10 @@ extension CheckpointCommand {
       commandName: "convert",
       abstract: "Write a file again: under PyTorch's names or this package's, whole or in shards.",
       discussion: """
-        PyTorch has no clipping, skipping or frozen groups inside its optimizers: the first two are left \
-        out, the last is refused, as are settings that PyTorch's optimizers do not have. \
-        Examples/pytorch/descent_state.py makes an optimizer's state_dict of such a file, and such a \
-        file of an optimizer.
+        PyTorch has no clipping, skipping or frozen groups inside its optimizers: the first two \
+        are left out, the last is refused, as are settings that PyTorch's optimizers do not have. \
+        Examples/pytorch/descent_state.py makes an optimizer's state_dict of such a file, and such \
+        a file of an optimizer.
 
         JSON: results of one file, naming, files.
         """)
@@ -170,9 +172,9 @@ extension CheckpointCommand {
       abstract:
         "Take the steps whose gradients a file has: to compare with another implementation.",
       discussion: """
-        GRADIENTS has a tensor for each of the model's, with the number of steps before the sizes of its \
-        shape: [10, 64, 3] are ten steps of a tensor of the shape [64, 3]. The checkpoint must have its \
-        parameters with it. The output has the names of the input.
+        GRADIENTS has a tensor for each of the model's, with the number of steps before the sizes \
+        of its shape: [10, 64, 3] are ten steps of a tensor of the shape [64, 3]. The checkpoint \
+        must have its parameters with it. The output has the names of the input.
 
         JSON: results of one file, rule, device, steps, digest, which is the parameters'.
         """)

@@ -28,8 +28,8 @@ struct Trainer {
 
   var stepsPerEpoch: Int { (training.count + batch - 1) / batch }
 
-  /// The same seed gives the same starting point and the same batches to every rule and engine, and to a
-  /// run that goes on from a checkpoint.
+  /// The same seed gives the same starting point and the same batches to every rule and engine, and
+  /// to a run that goes on from a checkpoint.
   func run(
     _ rule: any UpdateRule, on choice: EngineChoice, progress: (_ epoch: Int) -> Void = { _ in }
   ) throws -> Outcome {

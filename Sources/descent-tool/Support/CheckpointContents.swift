@@ -95,6 +95,14 @@ extension CheckpointCommand.Contents {
       if let scale = status.lossScale {
         lines.append("loss scale: \(scale.scale), \(scale.stepsSinceChange) steps since a change")
       }
+      if let averaging = status.averaging {
+        let begun = status.averageHasBegun ? "" : ", which begins with the next step"
+        lines.append("average of the parameters: decay \(averaging.decay)\(begun)")
+      }
+      if let schedule = status.schedule {
+        lines.append("schedule: " + String(decoding: try encoder.encode(schedule), as: UTF8.self))
+        lines.append("coming rate: \(schedule.learningRate(after: status.stepCount))")
+      }
       lines.append(parameters ? "the parameters are in it" : "the parameters are not in it")
     } else {
       lines.append("no optimizer's state: a model's file")

@@ -1,7 +1,7 @@
 import Descent
 
-/// Gradients of several steps in a safetensors file: for each tensor of a layout one whose shape has the
-/// number of steps in front.
+/// Gradients of several steps in a safetensors file: for each tensor of a layout one whose shape
+/// has the number of steps in front.
 struct GradientFile {
   let count: Int
   private let reader: SafetensorsReader

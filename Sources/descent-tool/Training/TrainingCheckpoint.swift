@@ -1,8 +1,8 @@
 import Descent
 import Foundation
 
-/// Where a training run saves itself, and how it goes on: the optimizer's checkpoint with the parameters,
-/// and in its metadata, under `train`, what decides the order of the examples.
+/// Where a training run saves itself, and how it goes on: the optimizer's checkpoint with the
+/// parameters, and in its metadata, under `train`, what decides the order of the examples.
 ///
 /// The order itself need not be saved: it follows from the seed and the number of steps taken.
 struct TrainingCheckpoint {
@@ -37,8 +37,8 @@ struct TrainingCheckpoint {
     try optimizer.save(to: path, parameters: parameters, metadata: [Self.key: text])
   }
 
-  /// Loads what was saved, and gives the losses of the epochs that are over. Throws ``Mismatch`` for
-  /// another run's file.
+  /// Loads what was saved, and gives the losses of the epochs that are over. Throws ``Mismatch``
+  /// for another run's file.
   func load(
     into optimizer: Optimizer, _ parameters: inout [Float], as run: Run
   ) throws -> [Double] {
