@@ -288,7 +288,9 @@ import OpenCLHost
         #expect(throws: CheckpointError.self) {
           try twin.load(from: Checkpoint(path), tensors: ["scale"])
         }
-        try twin.load(from: Checkpoint(path)) { $0.group == "biases" }
+        let report = try twin.load(from: Checkpoint(path)) { $0.group == "biases" }
+        #expect(report.leftOut.contains("hidden.bias"))
+        #expect(!report.leftOut.contains("optimizer.average.hidden.bias"))
         #expect(
           try bits(twin.average(of: "hidden.bias")) == bits(optimizer.average(of: "hidden.bias")))
         #expect(try twin.average(of: "scale") != optimizer.average(of: "scale"))

@@ -175,7 +175,7 @@ extension Checkpoint {
     for tensor in wanted {
       try readParameters(of: tensor, into: parameters, converting: converting)
     }
-    return LoadReport(self, layout, loaded: wanted.map(\.name), states: false)
+    return LoadReport(self, layout, loaded: wanted.map(\.name), parameters: true)
   }
 
   /// As with an unsafe buffer.
@@ -208,16 +208,17 @@ public struct LoadReport: Equatable, Sendable {
   /// Tensors of the layout that stayed as they were.
   public var kept: [String] = []
 
-  init(_ checkpoint: Checkpoint, _ layout: ParameterLayout, loaded: [String], states: Bool) {
+  init(
+    _ checkpoint: Checkpoint, _ layout: ParameterLayout, loaded: [String], parameters: Bool,
+    states: [String] = []
+  ) {
     let names = Set(loaded)
     self.loaded = loaded
     kept = layout.tensors.map(\.name).filter { !names.contains($0) }
-    var taken = names
-    if states, let status = checkpoint.status {
-      for state in status.stateNames {
-        for name in loaded {
-          if let own = try? checkpoint.fileName(ofState: state, of: name) { taken.insert(own) }
-        }
+    var taken = parameters ? names : []
+    for state in states {
+      for name in loaded {
+        if let own = try? checkpoint.fileName(ofState: state, of: name) { taken.insert(own) }
       }
     }
     leftOut = checkpoint.reader.tensors.map(\.name).filter { !taken.contains($0) }

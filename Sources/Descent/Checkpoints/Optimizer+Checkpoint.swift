@@ -17,8 +17,15 @@ extension Optimizer {
   /// - Throws: ``DescentError`` for what ``status`` throws; ``SafetensorsError`` if the file cannot
   ///   be written, or two tensors would have one name.
   public func save(
-    to path: String, parameters: UnsafeBufferPointer<Float>?, naming: StateNaming = .descent,
+    to path: String, parameters: UnsafeBufferPointer<Float>, naming: StateNaming = .descent,
     metadata: [String: String] = [:], shardSize: Int = .max
+  ) throws {
+    try write(path, parameters, naming, metadata, shardSize)
+  }
+
+  private func write(
+    _ path: String, _ parameters: UnsafeBufferPointer<Float>?, _ naming: StateNaming,
+    _ metadata: [String: String], _ shardSize: Int
   ) throws {
     if let parameters { try checkCount("parameters", parameters.count) }
     let status = try status
@@ -47,15 +54,8 @@ extension Optimizer {
     to path: String, parameters: [Float]? = nil, naming: StateNaming = .descent,
     metadata: [String: String] = [:], shardSize: Int = .max
   ) throws {
-    guard let parameters else {
-      return try save(
-        to: path, parameters: UnsafeBufferPointer?.none, naming: naming, metadata: metadata,
-        shardSize: shardSize)
-    }
-    try parameters.withUnsafeBufferPointer {
-      try save(
-        to: path, parameters: $0, naming: naming, metadata: metadata, shardSize: shardSize)
-    }
+    guard let parameters else { return try write(path, nil, naming, metadata, shardSize) }
+    try parameters.withUnsafeBufferPointer { try write(path, $0, naming, metadata, shardSize) }
   }
 
   /// Takes up where the optimizer stopped that wrote the file, on whatever engine that was: as
@@ -185,7 +185,8 @@ extension Optimizer {
     }
     tornReason = nil
     return LoadReport(
-      checkpoint, layout, loaded: wanted.map(\.name), states: true)
+      checkpoint, layout, loaded: wanted.map(\.name), parameters: parameters != nil,
+      states: states)
   }
 
   /// Loads tensors by name, all of which the file and the layout must have. Otherwise as with a

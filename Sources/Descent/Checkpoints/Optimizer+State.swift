@@ -80,9 +80,9 @@ extension Optimizer {
     _ memory: UnsafeMutableBufferPointer<Float>
   ) throws -> Void
 
-  /// Checks that a state fits, and takes it. `begin` comes before the first state is written.
+  /// Checks that a state fits, and takes it. `prepare` comes before the first state is written.
   func take(
-    _ status: OptimizerStatus, _ fit: GroupFit, begin prepare: () throws -> Void = {},
+    _ status: OptimizerStatus, _ fit: GroupFit, prepare: () throws -> Void = {},
     _ read: StateReader
   ) throws {
     try status.validate()
