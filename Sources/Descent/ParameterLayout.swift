@@ -151,7 +151,7 @@ extension ParameterLayout {
   /// Elements that lie together and are treated alike.
   struct Stretch: Equatable {
     var range: Range<Int>
-    /// The group's place in ``groupNames``.
+    /// The group's place in ``groupNames``; behind the last for what is left out.
     var group: Int
     /// Which of the step's clipping coefficients they have.
     var set: Int
@@ -162,13 +162,16 @@ extension ParameterLayout {
     }
   }
 
-  /// Stretches as long as can be. `sets` gives a clipping set for each tensor.
-  func stretches(sets: [Int]? = nil) -> [Stretch] {
+  /// Stretches as long as can be. `sets` gives a clipping set for each tensor; `leftOut` says whether it is,
+  /// and is empty where none is.
+  func stretches(sets: [Int]? = nil, leftOut: [Bool] = []) -> [Stretch] {
     let indices = Dictionary(uniqueKeysWithValues: zip(groupNames, groupNames.indices))
     var result: [Stretch] = []
     for (index, tensor) in tensors.enumerated() where tensor.count > 0 {
       guard let group = indices[tensor.group] else { continue }
-      let own = Stretch(range: tensor.range, group: group, set: sets?[index] ?? 0)
+      let isLeftOut = !leftOut.isEmpty && leftOut[index]
+      let own = Stretch(
+        range: tensor.range, group: isLeftOut ? groupNames.count : group, set: sets?[index] ?? 0)
       if let last = result.last, last.continues(with: own) {
         result[result.count - 1].range = last.range.lowerBound..<own.range.upperBound
       } else {

@@ -81,11 +81,12 @@ final class CPUEngine: Engine {
     _ parameters: HostPieces, _ gradients: HostPieces, _ control: StepControl
   ) throws {
     let isNew = control.looks ? norm?.control != control : norm != nil
-    if !isNew && plan.fits(parameters, gradients) { return }
+    if !isNew && plan.leftOut == control.leftOut && plan.fits(parameters, gradients) { return }
     let made = control.looks ? isNew ? HostNorm(layout, control) : norm : nil
     try made?.check(pieces: starts(ofPieces: gradients.map(\.count)))
     plan = HostPlan(
-      layout, made?.plan.setOfTensor, parameters: parameters.map(\.count),
+      layout, made?.plan.setOfTensor, leftOut: control.leftOut,
+      parameters: parameters.map(\.count),
       gradients: gradients.map(\.count))
     norm = made
   }

@@ -31,6 +31,8 @@ struct DevicePlan {
     var gradients: [Int]
     /// By tensor: the clipping set; nil where nothing is looked at.
     var sets: [Int]?
+    /// By tensor: whether it is left out; empty where none is.
+    var leftOut: [Bool] = []
     /// Whether even one stretch is a table.
     var onlyTables = false
   }
@@ -49,7 +51,8 @@ struct DevicePlan {
     _ layout: ParameterLayout, _ key: Key, states: [Int], shape: LaunchShape, context: Context
   ) throws {
     let plan = StepPlan(
-      layout.stretches(sets: key.sets), parameters: starts(ofPieces: key.parameters),
+      layout.stretches(sets: key.sets, leftOut: key.leftOut),
+      parameters: starts(ofPieces: key.parameters),
       gradients: starts(ofPieces: key.gradients), states: starts(ofPieces: states))
     self.key = key
     tableShape = shape.forTable(

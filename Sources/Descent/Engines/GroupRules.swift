@@ -54,9 +54,18 @@ final class GroupRules {
 struct StepInput {
   let groups: GroupRules
   let gradientScale: Double
+  /// What gives the learning rate; nil leaves it to the rules.
+  var schedule: Schedule?
+  /// Steps that are known to be taken.
+  var appliedSteps = 0
   var control = StepControl()
   /// Whether the gradients are 0 afterwards.
   var zeroes = false
+
+  /// Whether a stretch's group stays as it is: it is frozen, or stands for what is left out.
+  func isIdle(_ group: Int) -> Bool {
+    group == groups.groups.count || groups.groups[group].isFrozen
+  }
 
   static let preparationSize = MemoryLayout<Preparation<Float>>.size
 
@@ -64,32 +73,53 @@ struct StepInput {
   /// whether the group is frozen. update.cl declares the same.
   static func stride(_ rule: CompiledRule) -> Int { preparationSize + rule.scalarsSize + 4 }
 
-  /// Writes what kernels need to know of each group's coming step, one group after another; or of the
-  /// step that comes `later` steps after that.
+  /// The learning rate that a group's rule has in the coming step, or in the step that comes `later` steps
+  /// after that; nil where it is the rule's own.
+  func learningRate(ofGroup group: Int, later: Int = 0) -> Double? {
+    guard let schedule else { return nil }
+    return schedule.learningRate(after: appliedSteps + later)
+      * groups.groups[group].learningRateFactor
+  }
+
+  /// Writes what kernels need to know of each group's coming step, one group after another and as a frozen
+  /// one what is left out; or of the step that comes `later` steps after that.
   func write(to memory: UnsafeMutableRawBufferPointer, stride: Int, later: Int = 0) {
     for (index, rule) in groups.rules.enumerated() {
-      let isFrozen: UInt32 = groups.groups[index].isFrozen ? 1 : 0
       let start = index * stride
       rule.withScalars(
-        at: groups.counts[index] + 1 + later, gradientScale: gradientScale,
+        at: groups.counts[index] + 1 + later,
+        learningRate: learningRate(ofGroup: index, later: later), gradientScale: gradientScale,
         limit: control.clipping(ofGroup: index)?.valueLimit ?? .infinity
       ) { preparation, scalars in
         memory[start...].copyBytes(from: preparation)
         memory[(start + preparation.count)...].copyBytes(from: scalars)
       }
-      memory.storeBytes(of: isFrozen, toByteOffset: start + stride - 4, as: UInt32.self)
+    }
+    for index in 0...groups.groups.count {
+      memory.storeBytes(
+        of: isIdle(index) ? 1 : 0, toByteOffset: (index + 1) * stride - 4, as: UInt32.self)
     }
   }
 }
 
 extension UpdateRule {
-  /// Calls `body` with the preparation and the rule's scalars as kernels take them.
+  /// The rule at another learning rate; nil leaves it.
+  func with(learningRate: Double?) -> Self {
+    guard let learningRate else { return self }
+    var rule = self
+    rule.learningRate = learningRate
+    return rule
+  }
+
+  /// Calls `body` with the preparation and the rule's scalars as kernels take them. The learning rate is
+  /// an argument, since a changed copy of an `any UpdateRule` would be on the heap.
   func withScalars<Result>(
-    at step: Int, gradientScale: Double, limit: Double = .infinity,
+    at step: Int, learningRate: Double? = nil, gradientScale: Double, limit: Double = .infinity,
     _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
   ) rethrows -> Result {
-    let preparation = Preparation<Float>(self, gradientScale: gradientScale, limit: limit)
-    let scalars = scalars(at: step)
+    let rule = with(learningRate: learningRate)
+    let preparation = Preparation<Float>(rule, gradientScale: gradientScale, limit: limit)
+    let scalars = rule.scalars(at: step)
     return try withUnsafeBytes(of: preparation) { preparation in
       try withUnsafeBytes(of: scalars) { scalars in try body(preparation, scalars) }
     }

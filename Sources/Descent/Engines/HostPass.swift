@@ -3,9 +3,11 @@ final class GroupValues {
   let stride: Int
   let memory: UnsafeMutableRawBufferPointer
 
+  /// For the groups, and for what is left out.
   init(_ rule: CompiledRule, groups: Int) {
     stride = StepInput.stride(rule)
-    memory = .allocate(byteCount: max(1, groups) * stride, alignment: 16)
+    memory = .allocate(byteCount: (groups + 1) * stride, alignment: 16)
+    memory.initializeMemory(as: UInt8.self, repeating: 0)
   }
 
   deinit { memory.deallocate() }
@@ -17,7 +19,7 @@ final class GroupValues {
     let memory: UnsafeRawBufferPointer
     let stride: Int
 
-    /// Preparation and scalars of a group, or nil while it is frozen.
+    /// Preparation and scalars of a group, or nil while it is frozen or what is left out.
     func of(_ group: Int) -> (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)? {
       guard let start = memory.baseAddress.map({ $0 + group * stride }),
         start.load(fromByteOffset: stride - 4, as: UInt32.self) == 0
@@ -31,11 +33,16 @@ final class GroupValues {
 final class HostPlan {
   let parameters: [Int]
   let gradients: [Int]
+  let leftOut: [Bool]
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>
 
-  init(_ layout: ParameterLayout, _ sets: [Int]?, parameters: [Int], gradients: [Int]) {
+  init(
+    _ layout: ParameterLayout, _ sets: [Int]?, leftOut: [Bool] = [], parameters: [Int],
+    gradients: [Int]
+  ) {
+    self.leftOut = leftOut
     let plan = StepPlan(
-      layout.stretches(sets: sets), parameters: starts(ofPieces: parameters),
+      layout.stretches(sets: sets, leftOut: leftOut), parameters: starts(ofPieces: parameters),
       gradients: starts(ofPieces: gradients), states: [0, layout.count])
     (self.parameters, self.gradients) = (plan.parameters, plan.gradients)
     runs = .allocate(capacity: plan.runs.count)

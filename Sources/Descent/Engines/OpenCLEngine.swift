@@ -217,11 +217,13 @@ final class OpenCLEngine: Engine {
     } else {
       norm = nil
     }
-    let isIdle = step.groups.groups.contains { $0.isFrozen }
+    let leftOut = step.control.leftOut
+    let hasIdle = !leftOut.isEmpty || step.groups.groups.contains { $0.isFrozen }
     let plan = try makePlan(
       DevicePlan.Key(
         parameters: parameters.map(\.count), gradients: gradients.map(\.count),
-        sets: norm?.plan.setOfTensor, onlyTables: looks || step.zeroes && isIdle))
+        sets: norm?.plan.setOfTensor, leftOut: leftOut,
+        onlyTables: looks || step.zeroes && hasIdle))
     let rows = looks ? ValuesRing.slots + 1 : 1
     if plan.hasTables, ring.map({ $0.rows < rows }) ?? true {
       ring = try ValuesRing(queue.context, bytesPerRow: values.memory.count, rows: rows)
@@ -277,7 +279,7 @@ final class OpenCLEngine: Engine {
       kernel = table
       groups = count
       groupSize = launch.plan.tableShape.groupSize
-      let groupCount = layout.groupNames.count
+      let groupCount = layout.groupNames.count + 1
       try kernel.setArgument(0, blocks)
       try kernel.setArgument(1, ring.buffer)
       try kernel.setArgument(2, UInt32(slot * ring.rows * groupCount))

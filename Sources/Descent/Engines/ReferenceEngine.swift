@@ -18,7 +18,7 @@ final class ReferenceEngine: Engine {
     let norm = step.control.looks ? NormPlan(layout, step.control) : nil
     let coefficients = try norm.map { try look(gradients, $0, step) }
     let plan = StepPlan(
-      layout.stretches(sets: norm?.setOfTensor),
+      layout.stretches(sets: norm?.setOfTensor, leftOut: step.control.leftOut),
       parameters: starts(ofPieces: parameters.map(\.count)),
       gradients: starts(ofPieces: gradients.map(\.count)), states: [0, layout.count])
     let isSkipped = norm != nil && control.isSkipped != 0
@@ -27,7 +27,7 @@ final class ReferenceEngine: Engine {
         let g = gradients[run.gradients.piece].baseAddress
       else { continue }
       let gradient = g + (run.start - run.gradients.origin)
-      if !isSkipped && !step.groups.groups[run.group].isFrozen {
+      if !isSkipped && !step.isIdle(run.group) {
         Self.run(
           step.groups.rules[run.group], step, run.group,
           coefficients.map { (control.inverse, $0[run.set]) },
@@ -85,6 +85,7 @@ final class ReferenceEngine: Engine {
     _ factors: (inverse: Float, coefficient: Float)?, _ x: UnsafeMutablePointer<Float>,
     _ g: UnsafePointer<Float>, _ states: [UnsafeMutablePointer<Float>], _ count: Int
   ) {
+    let rule = rule.with(learningRate: step.learningRate(ofGroup: group))
     var preparation = Preparation<Float>(
       rule, gradientScale: step.gradientScale,
       limit: step.control.clipping(ofGroup: group)?.valueLimit ?? .infinity)

@@ -9,6 +9,8 @@ struct StepControl: Equatable {
   var lossScale: LossScale?
   /// The groups that norms leave out.
   var isFrozen: [Bool] = []
+  /// By tensor: whether the step leaves it out. Empty where it leaves out none.
+  var leftOut: [Bool] = []
 
   /// Whether the gradient has to be looked at before the update.
   var looks: Bool {
@@ -52,10 +54,10 @@ struct ClipSets {
     var setOfTensor: [Int] = []
     for (index, tensor) in layout.tensors.enumerated() {
       guard let group = groups[tensor.group] else { continue }
-      let isFrozen = control.isFrozen[group]
-      if !isFrozen { all.append(index) }
+      let isIdle = control.isFrozen[group] || !control.leftOut.isEmpty && control.leftOut[index]
+      if !isIdle { all.append(index) }
       var set = 0
-      if !isFrozen, let clipping = control.clipping(ofGroup: group), clipping.isNorm {
+      if !isIdle, let clipping = control.clipping(ofGroup: group), clipping.isNorm {
         let own = control.ownClipping(ofGroup: group) == nil ? nil : Optional(group)
         var known = sets[own]
         if case .tensorNorm = clipping { known = nil }

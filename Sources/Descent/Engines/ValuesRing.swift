@@ -19,6 +19,7 @@ final class ValuesRing {
     size = rows * bytesPerRow
     buffer = try Buffer(context, count: Self.slots * size)
     host = .allocate(byteCount: Self.slots * size, alignment: 16)
+    host.initializeMemory(as: UInt8.self, repeating: 0)
   }
 
   deinit {

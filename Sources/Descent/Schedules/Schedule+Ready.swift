@@ -125,7 +125,8 @@ extension Schedule {
 
   /// A function of t. It has no end, cannot be saved (``encode(to:)`` throws), and is equal only to
   /// copies of itself: two calls of this make two schedules that differ. That two machines agree on it
-  /// is the caller's affair.
+  /// is the caller's affair. An optimizer asks it for every step that may come next, as often as it needs
+  /// and in any order, so it should be cheap and depend on t alone.
   public static func custom(_ rate: @escaping @Sendable (Int) -> Double) -> Schedule {
     Schedule(.custom(function: ScheduleFunction(rate)))
   }

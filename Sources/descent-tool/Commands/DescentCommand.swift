@@ -13,7 +13,8 @@ struct DescentCommand: ParsableCommand {
     version: version,
     subcommands: [
       DevicesCommand.self, TrainCommand.self, VerifyCommand.self, FigureCommand.self,
-      RaceCommand.self, BenchCommand.self, TuneCommand.self, PeerCommand.self,
+      RaceCommand.self, BenchCommand.self, TuneCommand.self, CheckpointCommand.self,
+      PeerCommand.self,
     ])
 
   static func main() {

@@ -1,0 +1,217 @@
+/// A file with an optimizer's state, a model's parameters, or both; one file, or shards with an index.
+///
+/// Tensors have these names, and the shapes of the layout:
+///
+/// - `NAME`: the parameters of the tensor NAME, where they were saved too;
+/// - `optimizer.STATE.NAME`: one of its states, such as `optimizer.m.hidden.weight`.
+///
+/// The metadata says the rest: `optimizer.rule`, `optimizer.layout`, `optimizer.steps` and
+/// `optimizer.control`, each in JSON. A file that `Examples/pytorch` has made of a PyTorch optimizer has
+/// PyTorch's names, such as `optimizer.exp_avg.hidden.weight`, and `pytorch.optimizer` instead; it is
+/// read as the same state.
+///
+/// To open one reads and checks its headers and metadata alone; ``verify()`` reads it whole.
+public struct Checkpoint: Sendable {
+  public let path: String
+  /// The tensors as they lie in the file, and the metadata.
+  public let reader: SafetensorsReader
+  /// Where the optimizer stood; nil for a model's file.
+  public let status: OptimizerStatus?
+  /// Whose names the states have.
+  public let naming: StateNaming
+
+  /// What the trainer gave to ``Optimizer/save(to:parameters:naming:metadata:shardSize:)`` beside the state.
+  public var metadata: [String: String] {
+    reader.metadata.filter { !Self.isReserved($0.key) }
+  }
+
+  /// Opens a file, or an index of shards, and checks that the states it should have are there, of their
+  /// shapes. Throws ``SafetensorsError`` for a file that is not whole, ``CheckpointError`` for one that
+  /// says what cannot be.
+  public init(_ path: String) throws {
+    let reader = try SafetensorsReader(path)
+    (self.path, self.reader) = (path, reader)
+    if let status = try OptimizerStatus(metadata: reader.metadata, file: path) {
+      (self.status, naming) = (status, .descent)
+    } else if let status = try OptimizerStatus(pyTorch: reader, file: path) {
+      (self.status, naming) = (status, .pyTorch)
+    } else {
+      (status, naming) = (nil, .descent)
+    }
+    try checkStates()
+  }
+
+  /// Compares every tensor with its checksum, where the file has them.
+  public func verify() throws { try reader.verify() }
+
+  /// Whether the parameters of all of the optimizer's tensors are in the file.
+  public var hasParameters: Bool {
+    guard let status else { return !reader.tensors.isEmpty }
+    return status.layout.tensors.allSatisfy { reader[$0.name] != nil }
+  }
+
+  /// The name of a state's tensor in a file: `optimizer.m.weight`.
+  public static func tensorName(ofState state: String, of tensor: String) -> String {
+    statePrefix + state + "." + tensor
+  }
+
+  static let statePrefix = "optimizer."
+
+  static func isReserved(_ key: String) -> Bool {
+    key.hasPrefix(statePrefix) || key.hasPrefix(PyTorchOptimizer.prefix)
+  }
+
+  /// Throws if the states are not those that the status asks for.
+  private func checkStates() throws(CheckpointError) {
+    guard let status else { return }
+    var expected: Set<String> = []
+    for state in status.rule.stateNames {
+      for tensor in status.layout.tensors {
+        let name = try fileName(ofState: state, of: tensor.name)
+        try check(name, tensor.shape)
+        expected.insert(name)
+      }
+    }
+    for tensor in reader.tensors
+    where tensor.name.hasPrefix(Self.statePrefix) && !expected.contains(tensor.name)
+      && status.layout[tensor.name] == nil
+    {
+      throw .tensor(
+        name: tensor.name,
+        reason: "no state of \(type(of: status.rule).name) for a tensor of the layout")
+    }
+  }
+
+  /// The name of a state's tensor in this file.
+  func fileName(ofState state: String, of tensor: String) throws(CheckpointError) -> String {
+    var name = state
+    if naming == .pyTorch, let rule = status?.rule {
+      name = try PyTorchOptimizer.stateName(state, of: rule)
+    }
+    return Self.tensorName(ofState: name, of: tensor)
+  }
+
+  /// Throws unless the file has the tensor, of the type F32 or one that `converting` allows.
+  func check(
+    _ name: String, _ shape: [Int], converting: Bool = false
+  ) throws(CheckpointError) {
+    guard let found = reader[name] else {
+      throw .tensor(name: name, reason: "it is missing in \(path)")
+    }
+    if found.shape != shape {
+      throw .tensor(
+        name: name, reason: "the shape \(found.shape) in \(path); expected is \(shape)")
+    }
+    if found.type != .float32
+      && !(converting && SafetensorsType.readableAsFloat.contains(found.type))
+    {
+      throw .tensor(
+        name: name, reason: "the type \(found.type.rawValue) in \(path); expected is F32")
+    }
+  }
+}
+
+extension Checkpoint {
+  /// Every state, read into memory and compared with its checksum.
+  public func state() throws -> OptimizerState {
+    guard let status else { throw CheckpointError.noOptimizer(file: path) }
+    try verify()
+    var values: [String: [Float]] = [:]
+    for state in status.rule.stateNames {
+      // A file is as long as its tensors, and they are the layout's; what lies between is not.
+      var value = [Float](repeating: 0, count: status.layout.count)
+      for tensor in status.layout.tensors {
+        let name = try fileName(ofState: state, of: tensor.name)
+        try value.withUnsafeMutableBufferPointer {
+          try reader.file(of: name).read(
+            name, into: UnsafeMutableBufferPointer(rebasing: $0[tensor.range]))
+        }
+      }
+      values[state] = value
+    }
+    return OptimizerState(status, values: values)
+  }
+
+  /// Reads parameters by name, from an optimizer's checkpoint or from any model's file, into memory that
+  /// lies as `layout` says.
+  ///
+  /// Tensors that the file does not have stay as they are, as do those for which `isWanted` does not
+  /// hold. Everything is checked, checksums too, before anything is read.
+  ///
+  /// - Parameters:
+  ///   - converting: whether 16-bit and 64-bit floats are taken too: F64 rounded, others exactly.
+  /// - Returns: what was read, what the file has beside it, and what stayed.
+  /// - Throws: ``CheckpointError`` for a tensor of another shape or type, ``SafetensorsError`` for a file
+  ///   that was altered.
+  @discardableResult
+  public func readParameters(
+    into parameters: UnsafeMutableBufferPointer<Float>, layout: ParameterLayout,
+    converting: Bool = false,
+    where isWanted: (ParameterLayout.Tensor) throws -> Bool = { _ in true }
+  ) throws -> LoadReport {
+    guard parameters.count == layout.count else {
+      throw DescentError.count(
+        of: "parameters", given: parameters.count, expected: layout.count)
+    }
+    let wanted = try layout.tensors.filter { try isWanted($0) && reader[$0.name] != nil }
+    for tensor in wanted { try check(tensor.name, tensor.shape, converting: converting) }
+    try verify()
+    for tensor in wanted {
+      try readParameters(of: tensor, into: parameters, converting: converting)
+    }
+    return LoadReport(self, layout, loaded: wanted.map(\.name), states: false)
+  }
+
+  /// As with an unsafe buffer.
+  @discardableResult
+  public func readParameters(
+    into parameters: inout [Float], layout: ParameterLayout, converting: Bool = false,
+    where isWanted: (ParameterLayout.Tensor) throws -> Bool = { _ in true }
+  ) throws -> LoadReport {
+    try parameters.withUnsafeMutableBufferPointer {
+      try readParameters(into: $0, layout: layout, converting: converting, where: isWanted)
+    }
+  }
+
+  func readParameters(
+    of tensor: ParameterLayout.Tensor, into parameters: UnsafeMutableBufferPointer<Float>,
+    converting: Bool = false
+  ) throws {
+    try reader.file(of: tensor.name).read(
+      tensor.name, into: UnsafeMutableBufferPointer(rebasing: parameters[tensor.range]),
+      converting: converting)
+  }
+}
+
+/// What a call that loads has taken from a file.
+public struct LoadReport: Equatable, Sendable {
+  /// Tensors of the layout that were loaded.
+  public var loaded: [String] = []
+  /// What the file has beside that, by the file's names.
+  public var leftOut: [String] = []
+  /// Tensors of the layout that stayed as they were.
+  public var kept: [String] = []
+
+  init(_ checkpoint: Checkpoint, _ layout: ParameterLayout, loaded: [String], states: Bool) {
+    let names = Set(loaded)
+    self.loaded = loaded
+    kept = layout.tensors.map(\.name).filter { !names.contains($0) }
+    var taken = names
+    if states, let status = checkpoint.status {
+      for state in status.rule.stateNames {
+        for name in loaded {
+          if let own = try? checkpoint.fileName(ofState: state, of: name) { taken.insert(own) }
+        }
+      }
+    }
+    leftOut = checkpoint.reader.tensors.map(\.name).filter { !taken.contains($0) }
+  }
+}
+
+/// Whose names a file's states have.
+public enum StateNaming: String, CaseIterable, Sendable {
+  /// This package's: `m`, `v`.
+  case descent
+  /// PyTorch's: `exp_avg`, `exp_avg_sq`.
+  case pyTorch = "pytorch"
+}

@@ -1,0 +1,74 @@
+#if OpenCL
+public import OpenCLHost
+
+extension Optimizer {
+  /// The OpenCL queue that steps run on, nil on other engines. Buffers for ``enqueueStep`` belong to
+  /// its context.
+  public var queue: CommandQueue? { (engine as? OpenCLEngine)?.queue }
+
+  /// How many launches the last step's update took on the device: one for each piece of memory, whatever
+  /// the number of tensors. A step that looks at its gradient first launches four more. 0 before the first step and on other engines.
+  public var launchesPerStep: Int { engine.launchesPerStep }
+
+  /// Enqueues a step over device memory and returns its event, without waiting.
+  ///
+  /// - Parameters:
+  ///   - parameters: `layout.count` elements, in the context of ``queue``.
+  ///   - gradients: lie the same way. The two must not overlap.
+  ///   - zeroing: whether the gradients are 0 after the step, also after one that was skipped.
+  ///   - after: what the step waits for, beyond what is in ``queue`` already.
+  /// Does not wait for the device, but where 32 steps are in flight that may be skipped or that have
+  /// several groups, and at the first step after skipping or clipping was switched on or off.
+  ///
+  /// A step that cannot be skipped counts as taken. If its event fails, the next call that needs the states throws the
+  /// event's error, and the optimizer refuses to go on until it is reset or a state is restored.
+  ///
+  /// - Throws: ``DescentError``, also on an engine without a device, or `OpenCLUsageError` for a
+  ///   buffer of another context, before anything is touched; `OpenCLError` if the device refuses.
+  @discardableResult
+  public func enqueueStep(
+    _ parameters: BufferSlice<Float>, gradients: BufferSlice<Float>, gradientScale: Double = 1,
+    zeroing: Bool = false, after events: [Event] = []
+  ) throws -> Event {
+    try enqueueStep(
+      [parameters], gradients: [gradients], gradientScale: gradientScale, zeroing: zeroing,
+      after: events)
+  }
+
+  /// Enqueues a step over vectors that lie in several buffers, tensor after tensor or cut anywhere: the
+  /// pieces one after another are the vector. Gradients may be cut otherwise. The launches follow one
+  /// another without a wait, and the event is the last one's.
+  @discardableResult
+  public func enqueueStep(
+    _ parameters: [BufferSlice<Float>], gradients: [BufferSlice<Float>],
+    gradientScale: Double = 1, zeroing: Bool = false, after events: [Event] = []
+  ) throws -> Event {
+    guard let engine = engine as? OpenCLEngine else {
+      throw DescentError.unsupported(
+        "enqueueStep needs an optimizer on an OpenCL device; this one runs on \(engineName)")
+    }
+    try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
+    try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
+    try apart.check(parameters, gradients)
+    for (what, slices) in [("parameters", parameters), ("gradients", gradients)] {
+      for slice in slices where slice.buffer.context.rawHandle != engine.queue.context.rawHandle {
+        throw OpenCLUsageError.otherContext(what: what, than: "optimizer")
+      }
+    }
+    return try take(gradientScale, zeroes: zeroing) { input in
+      try engine.enqueue(parameters, gradients, input, after: events)
+    }
+  }
+
+  /// Enqueues a step over whole buffers; otherwise as with slices.
+  @discardableResult
+  public func enqueueStep(
+    _ parameters: Buffer<Float>, gradients: Buffer<Float>, gradientScale: Double = 1,
+    zeroing: Bool = false, after events: [Event] = []
+  ) throws -> Event {
+    try enqueueStep(
+      parameters.whole, gradients: gradients.whole, gradientScale: gradientScale, zeroing: zeroing,
+      after: events)
+  }
+}
+#endif

@@ -1,0 +1,110 @@
+extension Optimizer {
+  /// A state of one tensor: `try optimizer.state("m", of: "weight")`. Waits for enqueued steps.
+  public func state(_ name: String, of tensor: String) throws -> [Float] {
+    try read(stateIndex(name), layout.tensor(tensor).range)
+  }
+
+  /// A state of the whole model, as the parameters lie. Waits for enqueued steps.
+  public func state(_ name: String) throws -> [Float] {
+    try read(stateIndex(name), 0..<layout.count)
+  }
+
+  /// Replaces a state of one tensor.
+  public func setState(_ name: String, of tensor: String, to values: [Float]) throws {
+    let tensor = try layout.tensor(tensor)
+    guard values.count == tensor.count else {
+      throw DescentError.count(
+        of: "state \"\(name)\" of \"\(tensor.name)\"", given: values.count, expected: tensor.count)
+    }
+    try write(stateIndex(name), tensor.range, values)
+  }
+
+  /// Every state of the whole model by name: with ``stepCount``, the parameters, the counts of groups that
+  /// were frozen and the ``lossScale``, if there is one, all that it takes to go on elsewhere. Throws ``DescentError/settled`` after ``settle(_:)``: whoever went on from a
+  /// settled point with these states would take the look-ahead twice.
+  public func states() throws -> [String: [Float]] {
+    if isSettled { throw DescentError.settled }
+    var result: [String: [Float]] = [:]
+    for name in stateNames { result[name] = try state(name) }
+    return result
+  }
+
+  /// Takes up where another optimizer of this rule and layout stopped. ``rule`` is then the coming
+  /// step's: where its hyper-parameters follow a schedule, set it first.
+  ///
+  /// - Parameters:
+  ///   - states: what ``states()`` gave: every state, whole.
+  ///   - stepCount: how many steps that optimizer had taken.
+  ///   - groupStepCounts: how many of them each group had taken, where a group was frozen for some.
+  public func restore(
+    states: [String: [Float]], stepCount: Int, groupStepCounts: [String: Int] = [:]
+  ) throws {
+    try checkRule(after: nil)
+    for name in groupStepCounts.keys { _ = try groups.index(of: name) }
+    for name in states.keys { _ = try stateIndex(name) }
+    for name in stateNames {
+      guard let values = states[name] else {
+        throw DescentError.missingState(name: name, given: states.keys.sorted())
+      }
+      try checkCount("state \"\(name)\"", values.count)
+    }
+    for (what, count) in [("stepCount", stepCount)] + groupStepCounts.map({ ($0, $1) })
+    where count < 0 {
+      throw DescentError.unsupported("\(what) is \(count); allowed is 0 or more")
+    }
+    engine.forgetEnqueued()
+    tornReason = "a state was only partly restored"
+    for (index, name) in stateNames.enumerated() {
+      if let values = states[name] { try write(index, 0..<layout.count, values) }
+    }
+    begin(at: stepCount)
+    for (name, count) in groupStepCounts { groups.counts[try groups.index(of: name)] = count }
+  }
+
+  /// Forgets all steps: states and step count as at the beginning.
+  public func reset() throws {
+    try checkRule(after: nil)
+    engine.forgetEnqueued()
+    tornReason = "a state was only partly reset"
+    try withDefaultFloatingPoint {
+      for (index, name) in stateNames.enumerated() {
+        let value = Float(rule.initialValue(ofState: name))
+        try write(index, 0..<layout.count, Array(repeating: value, count: layout.count))
+      }
+    }
+    begin(at: 0)
+  }
+
+  func begin(at count: Int) {
+    appliedSteps = count
+    skippedSteps = 0
+    for index in groups.counts.indices { groups.counts[index] = count }
+    tornReason = nil
+    isSettled = false
+    lastRule = nil
+    lastStepLooked = false
+  }
+
+  func stateIndex(_ name: String) throws -> Int {
+    guard let index = stateNames.firstIndex(of: name) else {
+      throw DescentError.unknown(
+        kind: "state of \(type(of: firstRule).name)", name: name, known: stateNames)
+    }
+    return index
+  }
+
+  func read(_ index: Int, _ range: Range<Int>) throws -> [Float] {
+    try markingTornSteps {
+      try [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
+        if let start = buffer.baseAddress { try engine.readState(index, range, into: start) }
+        initialized = range.count
+      }
+    }
+  }
+
+  func write(_ index: Int, _ range: Range<Int>, _ values: [Float]) throws {
+    try values.withUnsafeBufferPointer { buffer in
+      if let start = buffer.baseAddress { try engine.writeState(index, range, from: start) }
+    }
+  }
+}
