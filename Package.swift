@@ -56,6 +56,7 @@ let package = Package(
       dependencies: [
         "Descent", "DescentKernels", "descent-tool",
         .target(name: "OpenCLHost", condition: openCL),
+        .product(name: "Logging", package: "swift-log"),
       ],
       resources: [.copy("Goldens")]),
     .target(name: "CCaller", dependencies: ["CDescent"], path: "Tests/CCaller"),

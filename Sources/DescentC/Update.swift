@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+// The names are descent.h's.
+
 internal import CDescent
 internal import Descent
 

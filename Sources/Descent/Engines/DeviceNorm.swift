@@ -1,5 +1,6 @@
 #if OpenCL
 internal import DescentKernels
+import Logging
 import OpenCLHost
 
 /// The norm of a gradient on a device, and the decision that follows from it.
@@ -47,7 +48,7 @@ final class DeviceNorm {
   /// - Parameter groupPerTile: how tiles are summed; nil leaves it to the device's kind.
   init(
     _ layout: ParameterLayout, _ control: StepControl, _ context: Context,
-    groupPerTile: Bool? = nil
+    groupPerTile: Bool? = nil, logger: Logger? = nil
   ) throws {
     self.control = control
     plan = NormPlan(layout, control)
@@ -61,7 +62,7 @@ final class DeviceNorm {
       })
     coefficients = try Buffer(context, copying: plan.limits.map { _ in Float(1) })
     partials = try Buffer(context, count: plan.tiles.count)
-    let program = try programs.program()
+    let program = try programs.program(logger)
     tileKernel = try program.kernel(named: "norm_tiles")
     foldKernel = try program.kernel(named: "norm_fold")
     decideKernel = try program.kernel(named: "norm_decide")
@@ -154,7 +155,7 @@ struct NormPrograms {
     isProcessor = groupPerTile.map { !$0 } ?? context.device.type.contains(.cpu)
   }
 
-  func program() throws -> Program {
+  func program(_ logger: Logger? = nil) throws -> Program {
     let around = descent_program_texts()
     var options = "-cl-std=CL1.2"
     if isProcessor { options += " -DPROCESSOR" }
@@ -166,7 +167,10 @@ struct NormPrograms {
       sources: [
         ("norm.cl", String(cString: around.norm)),
         ("norm_kernels.cl", String(cString: around.normKernels)),
-      ], options: options)
+      ], options: options
+    ) {
+      logger?.program("norm", $0, options: options)
+    }
   }
 
   /// On a processor an item sums a tile, elsewhere a group does.

@@ -1,3 +1,5 @@
+import Logging
+
 #if OpenCL
 public import OpenCLHost
 #endif
@@ -61,14 +63,16 @@ public struct EngineChoice: Sendable {
 
 extension EngineChoice {
   /// The engine, and why it is this one.
-  func engine(for rule: any UpdateRule, layout: ParameterLayout) throws -> (any Engine, String) {
+  func engine(
+    for rule: any UpdateRule, layout: ParameterLayout, logger: Logger? = nil
+  ) throws -> (any Engine, String) {
     switch kind {
     case .automatic:
       let automatic = AutomaticChoice()
       #if OpenCL
       if let device = automatic.device {
         return try engine(
-          rule, layout, CommandQueue(Context(device)), nil, because: automatic.reason)
+          rule, layout, CommandQueue(Context(device)), nil, because: automatic.reason, logger)
       }
       #endif
       return (try automatic.choice.engine(for: rule, layout: layout).0, automatic.reason)
@@ -81,9 +85,10 @@ extension EngineChoice {
       guard device.isAvailable else {
         throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
       }
-      return try engine(rule, layout, CommandQueue(Context(device)), shape, because: "asked for")
+      return try engine(
+        rule, layout, CommandQueue(Context(device)), shape, because: "asked for", logger)
     case .queue(let queue, let shape):
-      return try engine(rule, layout, queue, shape, because: "asked for")
+      return try engine(rule, layout, queue, shape, because: "asked for", logger)
     #endif
     }
   }
@@ -92,10 +97,11 @@ extension EngineChoice {
   /// An engine with the shape asked for, else the one that `descent tune` found, else the table's.
   private func engine(
     _ rule: any UpdateRule, _ layout: ParameterLayout, _ queue: CommandQueue,
-    _ shape: LaunchShape?, because reason: String
+    _ shape: LaunchShape?, because reason: String, _ logger: Logger?
   ) throws -> (any Engine, String) {
     let tuned = shape == nil ? TunedShapes(of: queue.device)[rule.kernel] : nil
-    let engine = try OpenCLEngine(rule, layout: layout, queue: queue, shape: shape ?? tuned)
+    let engine = try OpenCLEngine(
+      rule, layout: layout, queue: queue, shape: shape ?? tuned, logger: logger)
     return (engine, tuned.map { "\(reason); launched as tuned: \($0)" } ?? reason)
   }
   #endif
