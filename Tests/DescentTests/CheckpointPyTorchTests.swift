@@ -243,7 +243,7 @@ import Testing
   ]
 
   @Test("descriptions of PyTorch optimizers that cannot be", arguments: hostile.indices)
-  func hostile(_ index: Int) throws {
+  func refused(_ index: Int) throws {
     let (text, message) = Self.hostile[index]
     try withTemporaryFolder { folder in
       let path = folder + "/x.safetensors"

@@ -25,7 +25,8 @@ import Testing
     #expect(
       message { try adam.setHyperparameter("beta1", to: 1) }
         == "adam: beta1 is 1.0; allowed is a number of at least 0 and below 1")
-    #expect(message { try adam.setHyperparameter("beta1", to: nil) }.hasPrefix("adam: beta1 is nan"))
+    #expect(
+      message { try adam.setHyperparameter("beta1", to: nil) }.hasPrefix("adam: beta1 is nan"))
     #expect(
       message { try adam.setHyperparameter("maximize", to: 0.5) }
         == "adam: maximize is 0.5; allowed is 0 or 1")
