@@ -4,8 +4,8 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
-.PHONY: help run test test-huge lint check-kernels check-arm bench bench-peers bench-report gpu-bundle \
-  clean
+.PHONY: help run test test-huge lint check-kernels check-arm check-allocations bench bench-peers \
+  bench-report bench-regressions gpu-bundle clean
 help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
 	@echo "make test           all tests, with OpenCL and without"
@@ -13,9 +13,11 @@ help:
 	@echo "make lint           formatting, imports, kernels' syntax"
 	@echo "make check-kernels  every kernel under oclgrind"
 	@echo "make check-arm      the CPU rules on emulated arm64"
+	@echo "make check-allocations  a step allocates nothing, an optimizer its states and a little"
 	@echo "make bench          speed against the memory's own"
 	@echo "make bench-peers    speed beside PyTorch and Optax; a Python environment of its own"
 	@echo "make bench-report   tables, picture and the README's figures from bench-peers' results"
+	@echo "make bench-regressions  speed to compare with an earlier version's: CONTRIBUTING.md"
 	@echo "make gpu-bundle     a folder that tests and times on a machine with only a GPU's driver"
 
 run:
@@ -57,6 +59,11 @@ check-arm:
 	$(RELEASE)
 	Scripts/check-arm.sh
 
+check-allocations:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers
+	$(RELEASE)
+	Benchmarks/allocations/check.sh
+
 bench:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
 	$(RELEASE)
@@ -74,6 +81,13 @@ bench-peers:
 bench-report:
 	Benchmarks/peers/setup.sh
 	$(PYTHON) Benchmarks/peers/report.py
+
+# BENCHMARK="baseline update main", "baseline compare main" and the like: see CONTRIBUTING.md.
+bench-regressions: export DESCENT_CACHE = off
+bench-regressions:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
+	$(SWIFT) package --package-path Benchmarks --allow-writing-to-package-directory \
+	  benchmark $(BENCHMARK)
 
 # To a machine with a GPU: copy out/gpu-bundle.tar.gz, unpack it, and see `run.sh --help`.
 gpu-bundle:

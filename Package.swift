@@ -17,6 +17,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     .package(url: "https://github.com/onevcat/Rainbow", from: "4.2.2"),
   ],
@@ -30,7 +31,10 @@ let package = Package(
     .target(name: "DescentKernels", path: "Kernels", exclude: ["README.md"]),
     .target(
       name: "Descent",
-      dependencies: ["DescentKernels", .target(name: "OpenCLHost", condition: openCL)]),
+      dependencies: [
+        "DescentKernels", .target(name: "OpenCLHost", condition: openCL),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     .target(name: "DescentCeiling", path: "Sources/CeilingPasses"),
     .executableTarget(
       name: "descent-tool",

@@ -16,7 +16,8 @@ extension Optimizer {
   ///   - parameters: `layout.count` elements, in the context of ``queue``.
   ///   - gradients: lie the same way. The two must not overlap.
   ///   - zeroing: whether the gradients are 0 after the step, also after one that was skipped.
-  ///   - after: what the step waits for, beyond what is in ``queue`` already.
+  ///   - after: what the step waits for, beyond what is in ``queue`` already; in an adopted queue that is
+  ///     out of order, beyond the optimizer's own steps.
   /// Does not wait for the device, but where 32 steps are in flight that may be skipped or that have
   /// several groups, and at the first step after skipping or clipping was switched on or off.
   ///
@@ -48,6 +49,13 @@ extension Optimizer {
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check(parameters, gradients)
     try checkContext([("parameters", parameters), ("gradients", gradients)], engine)
+    guard parameters.allSatisfy(\.buffer.isWritable) else {
+      throw OpenCLUsageError.readOnly(what: "parameters")
+    }
+    guard !zeroing || gradients.allSatisfy(\.buffer.isWritable) else {
+      throw OpenCLUsageError.readOnly(what: "gradients to zero")
+    }
+    try engine.queue.require(events)
     return try take(gradientScale, zeroes: zeroing) { input in
       try engine.enqueue(parameters, gradients, input, after: events)
     }

@@ -82,10 +82,12 @@ extension Optimizer {
     gradientScale: Double = 1
   ) throws {
     try parameters.withUnsafeBufferPointer { parameters in
-      try gradients.map { UnsafeMutableBufferPointer(mutating: $0) }
-        .withUnsafeBufferPointer { gradients in
+      try gradients.withUnsafeBufferPointer { gradients in
+        // Not an array of the other type: a step allocates nothing.
+        try gradients.withMemoryRebound(to: UnsafeMutableBufferPointer<Float>.self) { gradients in
           try step(parameters, gradients, gradientScale, zeroes: false)
         }
+      }
     }
   }
 

@@ -122,15 +122,3 @@ extension UpdateRule {
     }
   }
 }
-
-/// Lends the memory of all arrays at once, without a copy: each is taken out while it is lent.
-private func lending<Result>(
-  _ arrays: inout [[Float]], _ lent: [UnsafeMutableBufferPointer<Float>] = [],
-  _ body: ([UnsafeMutableBufferPointer<Float>]) throws -> Result
-) rethrows -> Result {
-  guard var last = arrays.popLast() else { return try body(lent) }
-  defer { arrays.append(last) }
-  return try last.withUnsafeMutableBufferPointer { memory in
-    try lending(&arrays, [memory] + lent, body)
-  }
-}

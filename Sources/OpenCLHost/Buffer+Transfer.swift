@@ -54,7 +54,7 @@ extension Buffer {
     try check(status, "clEnqueueReadBuffer(\(destination.count) elements from \(offset))")
   }
 
-  /// All elements, once `events` are complete.
+  /// All elements, once `events` are complete, and in a queue in order all commands before.
   public func read(on queue: CommandQueue, after events: [Event] = []) throws -> [Element] {
     try [Element](unsafeUninitializedCapacity: count) { memory, initialized in
       let destination = UnsafeMutableBufferPointer(rebasing: memory[..<count])
@@ -123,6 +123,8 @@ extension Buffer {
     try require(0, count, on: queue)
     guard count > 0 else { return }
     var status: cl_int = 0
+    // Where the queue's order does not say so, the map has to be told what comes before it.
+    let events = queue.isInOrder ? events : events + [try queue.marker()]
     // Mapped and unmapped at once: the standard lets the host look at the memory only in between, and
     // drivers leave it as it was then.
     let mapped = Event.withHandles(events) { eventCount, list in

@@ -13,6 +13,13 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   /// The number of elements.
   public let count: Int
 
+  /// Whether kernels may write the elements; not so in adopted memory that is `CL_MEM_READ_ONLY`.
+  public let isWritable: Bool
+
+  /// The memory that the elements lie in, and where in it they begin, in bytes: buffers around one
+  /// `cl_mem`, or around parts of it, share their elements.
+  package let place: (memory: UInt, start: Int)
+
   let handle: Handle
 
   /// Allocates memory for `count` elements, of which there may be none.
@@ -21,45 +28,26 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   ///
   /// - Throws: `OpenCLUsageError` for a count below zero or beyond measure; `OpenCLError` where
   ///   the driver has not that much, or not in one piece.
-  public init(_ context: Context, count: Int) throws {
-    handle = try Self.allocate(context, count, copying: [])
-    self.context = context
-    self.count = count
+  public convenience init(_ context: Context, count: Int) throws {
+    self.init(context, try Self.allocate(context, count, copying: []), count: count)
+  }
+
+  /// Takes over a reference to memory of the context.
+  init(
+    _ context: Context, _ handle: consuming Handle, count: Int, isWritable: Bool = true,
+    place: (memory: UInt, start: Int)? = nil
+  ) {
+    (self.context, self.count, self.isWritable) = (context, count, isWritable)
+    self.place = place ?? (UInt(bitPattern: handle.raw), 0)
+    self.handle = handle
   }
 
   /// Allocates memory and fills it with a copy of `elements`, without a queue.
   ///
   /// - Throws: As `init(_:count:)`.
-  public init(_ context: Context, copying elements: [Element]) throws {
-    handle = try Self.allocate(context, elements.count, copying: elements)
-    self.context = context
-    count = elements.count
-  }
-
-  /// Wraps memory of the caller's. Where device and host share memory, commands work on it without a
-  /// copy; elsewhere the driver copies to and fro.
-  ///
-  /// The memory must outlive the buffer and every command on it, and what commands wrote is there only
-  /// after `synchronize(on:)`. No one else may write it in between.
-  ///
-  /// - Throws: `OpenCLError` where the driver refuses.
-  public init(_ context: Context, lending memory: UnsafeMutableBufferPointer<Element>) throws {
-    guard let start = memory.baseAddress, !memory.isEmpty else {
-      handle = try Self.allocate(context, 0, copying: [])
-      self.context = context
-      count = 0
-      return
-    }
-    var status: cl_int = 0
-    let size = try Self.bytes(memory.count, in: context)
-    let created = clCreateBuffer(
-      context.handle.raw, cl_mem_flags(CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR), size, start,
-      &status)
-    handle = try Handle(
-      created, status, clReleaseMemObject,
-      "clCreateBuffer(\(size) bytes of the host on \(context.device.name))")
-    self.context = context
-    count = memory.count
+  public convenience init(_ context: Context, copying elements: [Element]) throws {
+    let handle = try Self.allocate(context, elements.count, copying: elements)
+    self.init(context, handle, count: elements.count)
   }
 
   /// The elements' size together, in bytes.
@@ -94,7 +82,7 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
     return bytes
   }
 
-  private static func allocate(
+  static func allocate(
     _ context: Context, _ count: Int, copying elements: [Element]
   ) throws -> Handle {
     // OpenCL refuses a size of 0.

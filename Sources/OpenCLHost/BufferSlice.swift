@@ -12,7 +12,14 @@ public struct BufferSlice<Element: BitwiseCopyable>: Sendable {
 
   /// Whether the two share an element.
   public func overlaps(_ other: BufferSlice<Element>) -> Bool {
-    buffer === other.buffer && range.overlaps(other.range)
+    buffer.place.memory == other.buffer.place.memory && bytes.overlaps(other.bytes)
+  }
+
+  /// Where in the memory that `Buffer.place` names the elements lie.
+  package var bytes: Range<Int> {
+    let stride = MemoryLayout<Element>.stride
+    let start = buffer.place.start
+    return start + range.lowerBound * stride..<start + range.upperBound * stride
   }
 }
 

@@ -1,7 +1,8 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// A device's queue of commands; they run in the order in which they were put in.
+/// A device's queue of commands; they run in the order in which they were put in, unless the queue was
+/// adopted and is out of order: then nothing but events says what comes first.
 ///
 /// May be used from several threads, whose commands then follow one another in some order.
 public final class CommandQueue: Sendable {
@@ -10,6 +11,9 @@ public final class CommandQueue: Sendable {
 
   /// Whether the events of the queue's commands can tell times; see `Event.profile`.
   public let isProfiling: Bool
+
+  /// Whether a command begins when the one before is done. Only an adopted queue may be otherwise.
+  public let isInOrder: Bool
 
   let handle: Handle
 
@@ -39,6 +43,13 @@ public final class CommandQueue: Sendable {
       created, status, clReleaseCommandQueue, "clCreateCommandQueue(\(device.name))")
     self.context = context
     isProfiling = profiling
+    isInOrder = true
+  }
+
+  /// Takes over a reference to a queue of the context and its device.
+  init(_ context: Context, _ handle: consuming Handle, isProfiling: Bool, isInOrder: Bool) {
+    (self.context, self.isProfiling, self.isInOrder) = (context, isProfiling, isInOrder)
+    self.handle = handle
   }
 
   /// The device that runs the commands.
@@ -57,6 +68,13 @@ public final class CommandQueue: Sendable {
   public func marker(after events: [Event] = []) throws -> Event {
     try enqueue("marker", after: events, "clEnqueueMarkerWithWaitList(\(device.name))") {
       clEnqueueMarkerWithWaitList(handle.raw, $0, $1, $2)
+    }
+  }
+
+  /// Throws unless all events belong to the queue's context.
+  package func require(_ events: [Event]) throws {
+    for event in events where try event.rawContext != context.handle.raw {
+      throw OpenCLUsageError.otherContext(what: "event \(event.command)", than: "queue")
     }
   }
 

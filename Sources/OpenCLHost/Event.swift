@@ -3,7 +3,7 @@ internal import CDescentOpenCL
 
 /// A command's way through a queue: others can wait for it, and it can be asked its times.
 public final class Event: Sendable {
-  /// The kernel's name, or `fill`, `copy`, `marker`, `user event`.
+  /// The kernel's name, or `fill`, `copy`, `marker`, `user event`; `adopted event` for one of a caller's.
   public let command: String
 
   let handle: Handle
@@ -11,6 +11,26 @@ public final class Event: Sendable {
   init(_ command: String, _ handle: consuming Handle) {
     self.command = command
     self.handle = handle
+  }
+
+  /// Waits for a `cl_event` that a caller has, and keeps it alive: what a step may have to wait for.
+  ///
+  /// - Parameter event: a valid `cl_event`, which is retained.
+  /// - Throws: `OpenCLError` where the driver does not know the event.
+  public convenience init(retaining event: OpaquePointer) throws {
+    self.init(
+      "adopted event",
+      try Handle(retaining: event, clRetainEvent, clReleaseEvent, "clRetainEvent(adopted)"))
+  }
+
+  /// The `cl_context` that the event belongs to.
+  var rawContext: OpaquePointer? {
+    get throws {
+      let info = Info("clGetEventInfo", of: command) {
+        clGetEventInfo(self.handle.raw, $0, $1, $2, $3)
+      }
+      return try info.value(CL_EVENT_CONTEXT, cl_context?.none)
+    }
   }
 
   /// Waits until the command is done.

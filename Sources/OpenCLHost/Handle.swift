@@ -8,6 +8,7 @@ internal import CDescentOpenCL
 /// `clSetKernelArg` on one kernel (OpenCL 1.2, appendix A.2). `Kernel`, alone in calling that, is
 /// not `Sendable`.
 struct Handle: ~Copyable, @unchecked Sendable {
+  /// The type of `clRetain…` and `clRelease…`.
   typealias Release = @convention(c) (OpaquePointer?) -> cl_int
 
   let raw: OpaquePointer
@@ -29,6 +30,15 @@ struct Handle: ~Copyable, @unchecked Sendable {
   init(owning raw: OpaquePointer, _ release: Release) {
     self.raw = raw
     self.release = release
+  }
+
+  /// Takes a reference of its own to what others own too.
+  init(
+    retaining raw: OpaquePointer, _ retain: Release, _ release: Release,
+    _ call: @autoclosure () -> String
+  ) throws {
+    try check(retain(raw), call())
+    self.init(owning: raw, release)
   }
 
   // The status can only be dropped here.

@@ -19,6 +19,25 @@ public enum OpenCLUsageError: Error, Sendable, Equatable {
   /// Two objects that have to belong to one context do not, as in `queue` and `buffer`.
   case otherContext(what: String, than: String)
 
+  /// A device that a context or a queue is not for, and those that it is for.
+  case otherDevice(given: String, allowed: [String])
+
+  /// A context of several devices, and nothing that says which of them is meant.
+  case severalDevices([String])
+
+  /// A `cl_mem` that is no buffer, by its type's number in OpenCL's header.
+  case notABuffer(type: UInt32)
+
+  /// A queue that lives on the device, where only kernels can put commands into it.
+  case queueOnDevice
+
+  /// Memory that kernels may not write, where they would have to.
+  case readOnly(what: String)
+
+  /// A part of a buffer that begins `offset` bytes into its memory, where the device wants a multiple of
+  /// `alignment`. A slice may begin anywhere.
+  case misaligned(offset: Int, alignment: Int)
+
   /// An argument's index that the kernel does not have.
   case noSuchArgument(index: Int, kernel: String, argumentCount: Int)
 }
@@ -39,6 +58,19 @@ extension OpenCLUsageError: CustomStringConvertible {
       "\(count) elements from \(offset) are not within a buffer of \(available)"
     case .otherContext(let what, let than):
       "the \(what) belongs to another context than the \(than)"
+    case .otherDevice(let given, let allowed):
+      "the device is \(given); allowed is \(allowed.joined(separator: ", "))"
+    case .severalDevices(let names):
+      "the context has \(names.count) devices, so say which one: \(names.joined(separator: ", "))"
+    case .notABuffer(let type):
+      "the cl_mem is of type 0x\(String(type, radix: 16)); allowed is a buffer, 0x10f0"
+    case .queueOnDevice:
+      "the cl_command_queue is a queue on the device; allowed is a queue of the host's"
+    case .readOnly(let what):
+      "the \(what) lie in memory that kernels may only read; allowed is CL_MEM_READ_WRITE"
+    case .misaligned(let offset, let alignment):
+      "a buffer that begins \(offset) bytes into its memory; allowed is a multiple of \(alignment), "
+        + "or a slice of the whole"
     case .noSuchArgument(let index, let kernel, let argumentCount):
       "kernel \(kernel) has no argument \(index): it has \(argumentCount), counted from 0"
     }

@@ -27,12 +27,12 @@ struct PieceCheck {
   }
 
   #if OpenCL
-  /// Slices of different buffers are apart, so only those of one buffer are compared.
+  /// Slices of different memory are apart, so only those of one are compared.
   func check(_ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>]) throws {
     let pieces = (parameters + gradients).filter { $0.count > 0 }
     if pieces.count == 2, !pieces[0].overlaps(pieces[1]) { return }
-    for (_, slices) in Dictionary(grouping: pieces, by: { ObjectIdentifier($0.buffer) }) {
-      let sorted = slices.sorted { $0.range.lowerBound < $1.range.lowerBound }
+    for (_, slices) in Dictionary(grouping: pieces, by: \.buffer.place.memory) {
+      let sorted = slices.sorted { $0.bytes.lowerBound < $1.bytes.lowerBound }
       for (slice, next) in zip(sorted, sorted.dropFirst()) where slice.overlaps(next) {
         throw DescentError.overlap
       }

@@ -57,31 +57,43 @@ final class DeviceCeiling {
   /// The fastest of the shapes that may be: the ceiling is the device's, whatever shape rules are
   /// launched in. Takes about a second.
   ///
-  /// - Parameter count: of the elements that a trial passes over; four vectors of 32 MiB are beyond the
+  /// Shapes take turns, and another than the default has to be clearly faster: on a busy machine the
+  /// luckiest of many would often be a slow one.
+  ///
+  /// - Parameter count: of the elements that a trial passes over; five vectors of 32 MiB are beyond the
   ///   caches of nearly all.
   static func fastestShape(on queue: CommandQueue, count: Int = 1 << 23) throws -> LaunchShape {
     let device = queue.device
     let isCPU = device.type.contains(.cpu)
     let groups = (isCPU ? [64, 256, 1024] : [128, 256, 512, 1024])
       .filter { $0 <= device.maximumWorkGroupSize }
-    let shapes = (isCPU ? [8, 16] : [1, 2, 4]).flatMap { lanes in
-      groups.map { LaunchShape(lanes: lanes, groupSize: $0) }
-    }
-    let vectors = try (0..<4).map { _ in
+    let standard = LaunchShape(for: device)
+    let shapes =
+      [standard]
+      + (isCPU ? [8, 16] : [1, 2, 4]).flatMap { lanes in
+        groups.map { LaunchShape(lanes: lanes, groupSize: $0) }
+      }.filter { $0 != standard }
+    let vectors = try (0..<5).map { _ in
       try DeviceVector(queue, count: count, repeating: [0])
     }
-    var best = (shape: LaunchShape(for: device), time: Double.infinity)
-    for shape in shapes {
-      let ceiling = DeviceCeiling(
+    let ceilings = shapes.map {
+      DeviceCeiling(
         queue, parameters: vectors[0], gradients: vectors[1], states: Array(vectors[2...]),
-        shape: shape)
-      for round in 0..<4 {
-        let time = try seconds { try ceiling.pass(states: 2, times: 1, on: queue) }
-        // The first touches the memory and finishes the build.
-        if round > 0, time < best.time { best = (shape, time) }
-      }
+        shape: $0)
     }
-    return best.shape
+    // The first round touches the memory and finishes the builds.
+    var rounds: [[Double]] = []
+    for _ in 0..<8 {
+      rounds.append(
+        try ceilings.map { ceiling in
+          try seconds { try ceiling.pass(states: 3, times: 1, on: queue) }
+        })
+    }
+    let times = shapes.indices.map { shape in
+      rounds.dropFirst().map { $0[shape] }.median ?? .infinity
+    }
+    let best = shapes.indices.min { times[$0] < times[$1] } ?? 0
+    return times[best] < 0.95 * times[0] ? shapes[best] : standard
   }
 }
 #endif

@@ -13,6 +13,7 @@ struct DescentCommand: ParsableCommand {
     subcommands: [
       DevicesCommand.self, TrainCommand.self, VerifyCommand.self, FigureCommand.self,
       RaceCommand.self, BenchCommand.self, TuneCommand.self, PeerCommand.self,
+      MemoryCommand.self,
     ])
 
   static func main() {

@@ -1,0 +1,116 @@
+/// A model, or a part of one, that hands over its tensors one after another where they lie.
+///
+/// ```swift
+/// struct Dense: ParameterVisitable {
+///   let inputs, outputs: Int
+///   var weight: [Float]
+///   var bias: [Float]
+///
+///   mutating func visitParameters(_ visitor: inout ParameterVisitor) {
+///     visitor.visit("weight", &weight, shape: [outputs, inputs])
+///     visitor.visit("bias", &bias)
+///   }
+/// }
+/// ```
+///
+/// Gradients are visited likewise: they may be of the model's own type, or of any other that hands
+/// over the same names and shapes in the same order, such as the model's `TangentVector`.
+public protocol ParameterVisitable {
+  /// Hands every tensor to the visitor: each one once, and the same in the same order in every visit.
+  /// A step visits twice, to borrow and to give back.
+  mutating func visitParameters(_ visitor: inout ParameterVisitor)
+}
+
+extension ParameterVisitable {
+  /// Calls `body` with every tensor's name, shape and elements, in the order of the visit. The memory is
+  /// good for that call only. What follows the first error is not visited.
+  public mutating func forEachParameter(
+    _ body: (
+      _ name: String, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>
+    ) throws -> Void
+  ) throws {
+    try withoutActuallyEscaping(body) { body in
+      let caller = TensorCaller(body)
+      visit(caller)
+      if let error = caller.error { throw error }
+    }
+  }
+
+  mutating func visit(_ host: any TensorHost) {
+    var visitor = ParameterVisitor(host)
+    visitParameters(&visitor)
+  }
+}
+
+extension ParameterLayout {
+  /// The tensors of a model, in the order of its visit, in the group of those that name none.
+  ///
+  /// - Throws: ``DescentError/layout(name:reason:)`` for a name that is given twice, or a shape that has
+  ///   another number of elements than its tensor.
+  public init(of model: some ParameterVisitable, alignment: Int = 4) throws {
+    try self.init(alignment: alignment)
+    let host = TensorLister(self)
+    var model = model
+    model.visit(host)
+    if let error = host.error { throw error }
+    self = host.layout
+  }
+}
+
+/// Makes a layout of what is visited.
+private final class TensorLister: TensorHost {
+  let needsShapes = true
+  let changes = false
+  var layout: ParameterLayout
+  var error: (any Error)?
+
+  init(_ layout: ParameterLayout) { self.layout = layout }
+
+  func visit(_ name: TensorName, _ shape: [Int], _ elements: inout [Float]) {
+    append(name, shape, elements.count)
+  }
+
+  func visit(
+    _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>, stays: Bool
+  ) {
+    append(name, shape, elements.count)
+  }
+
+  private func append(_ name: TensorName, _ shape: [Int], _ count: Int) {
+    if error != nil { return }
+    do {
+      let name = name.description
+      try layout.append(name, shape: shape)
+      if let tensor = layout[name], tensor.count != count {
+        throw DescentError.layout(
+          name: name, reason: "the shape \(shape) is of \(tensor.count) elements, and it has \(count)")
+      }
+    } catch {
+      self.error = error
+    }
+  }
+}
+
+/// Shows what is visited to a closure.
+private final class TensorCaller: TensorHost {
+  typealias Body = (String, [Int], UnsafeMutableBufferPointer<Float>) throws -> Void
+
+  let needsShapes = true
+  let changes = true
+  let body: Body
+  var error: (any Error)?
+
+  init(_ body: @escaping Body) { self.body = body }
+
+  func visit(_ name: TensorName, _ shape: [Int], _ elements: inout [Float]) {
+    if error != nil { return }
+    elements.withUnsafeMutableBufferPointer { visit(name, shape, $0, stays: false) }
+  }
+
+  func visit(
+    _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>, stays: Bool
+  ) {
+    if error != nil { return }
+    do { try body(name.description, shape, elements) } catch { self.error = error }
+  }
+}

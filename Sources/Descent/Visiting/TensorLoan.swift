@@ -1,0 +1,221 @@
+/// Borrows all tensors of a model at once: a first visit takes them, a second gives them back.
+final class TensorLoan: TensorHost {
+  /// Of more arrays the shortest are copied: each that is lent takes a frame of the stack, 200 to 400
+  /// bytes of it where optimized and 1 KB elsewhere.
+  static let mostArrays = 512
+
+  private let what: String
+  private let tensors: [ParameterLayout.Tensor]
+  private let writes: Bool
+  /// The shortest array that is lent.
+  private let leastCount: Int
+
+  private var isReturning = false
+  var needsShapes: Bool { !isReturning }
+  var changes: Bool { isReturning && writes }
+
+  private var error: DescentError?
+  /// How many tensors this visit has handed over.
+  private var visited = 0
+  /// Where each tensor was put, up to the first that could not be taken.
+  private var places: [Place] = []
+  private var arrays: [[Float]] = []
+  /// What cannot be lent, and what lies between tensors in the layout.
+  private var copies: [Float] = []
+  /// The vector, piece after piece.
+  private var pieces: [Place] = []
+  /// Where in the layout the pieces end.
+  private var end = 0
+
+  private enum Place {
+    case array(Int)
+    case copy(Range<Int>)
+    case memory(UnsafeMutableBufferPointer<Float>)
+  }
+
+  /// - Parameters:
+  ///   - what: parameters or gradients, for messages.
+  ///   - writes: whether the elements will be changed.
+  init(_ layout: ParameterLayout, of what: String, writes: Bool) {
+    (self.what, self.writes) = (what, writes)
+    tensors = layout.tensors
+    leastCount =
+      tensors.count > Self.mostArrays
+      ? max(1, tensors.map(\.count).sorted(by: >)[Self.mostArrays - 1]) : 1
+    places.reserveCapacity(tensors.count)
+    pieces.reserveCapacity(tensors.count)
+  }
+
+  /// Calls `body` with the pieces of the model's vector, and throws before that unless the model's tensors
+  /// are the layout's. The model has its tensors back in any case.
+  func lend<Result>(
+    _ model: inout some ParameterVisitable,
+    _ body: ([UnsafeMutableBufferPointer<Float>]) throws -> Result
+  ) throws -> Result {
+    model.visit(self)
+    if error == nil, visited < tensors.count {
+      error = mismatch(tensors[visited].name, "do not have it: they end after \(visited) tensors")
+    }
+    let result = Swift.Result { () throws -> Result in
+      if let error { throw error }
+      return try lend(body)
+    }
+    (isReturning, visited) = (true, 0)
+    model.visit(self)
+    let value = try result.get()
+    if error == nil, visited < tensors.count {
+      error = mismatch(tensors[visited].name, "were not visited for it again, to give it back")
+    }
+    if let error { throw error }
+    return value
+  }
+
+  private func lend<Result>(
+    _ body: ([UnsafeMutableBufferPointer<Float>]) throws -> Result
+  ) rethrows -> Result {
+    try copies.withUnsafeMutableBufferPointer { copies in
+      try lending(&arrays, writing: writes) { arrays in
+        try body(
+          pieces.map { piece in
+            switch piece {
+            case .array(let index): arrays[index]
+            case .memory(let memory): memory
+            case .copy(let range): UnsafeMutableBufferPointer(rebasing: copies[range])
+            }
+          })
+      }
+    }
+  }
+
+  // MARK: Visits
+
+  func visit(_ name: TensorName, _ shape: [Int], _ elements: inout [Float]) {
+    if isReturning {
+      guard let place = next(name) else { return }
+      switch place {
+      case .array(let index): swap(&elements, &arrays[index])
+      case .copy(let range) where writes:
+        elements.withUnsafeMutableBufferPointer { copy(range, to: $0) }
+      case .copy, .memory: break
+      }
+    } else if let tensor = tensor(name, shape, elements.count) {
+      if elements.count < leastCount || arrays.count == Self.mostArrays {
+        elements.withUnsafeBufferPointer { take(tensor, copying: $0) }
+      } else {
+        var taken: [Float] = []
+        swap(&elements, &taken)
+        arrays.append(taken)
+        take(tensor, .array(arrays.count - 1))
+      }
+    }
+  }
+
+  func visit(
+    _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>, stays: Bool
+  ) {
+    if isReturning {
+      guard let place = next(name) else { return }
+      if writes, case .copy(let range) = place { copy(range, to: elements) }
+    } else if let tensor = tensor(name, shape, elements.count) {
+      if stays && !elements.isEmpty {
+        take(tensor, .memory(elements))
+      } else {
+        take(tensor, copying: UnsafeBufferPointer(elements))
+      }
+    }
+  }
+
+  /// The layout's tensor, if this is the one that comes next.
+  private func tensor(_ name: TensorName, _ shape: [Int], _ count: Int) -> ParameterLayout.Tensor? {
+    if error != nil { return nil }
+    guard visited < tensors.count else {
+      error = mismatch("\(name)", "are more than the layout's \(tensors.count) tensors")
+      return nil
+    }
+    let tensor = tensors[visited]
+    guard name.matches(tensor.name) else {
+      error = mismatch(tensor.name, "have \"\(name)\" in its place")
+      return nil
+    }
+    guard count > 0 || tensor.count == 0 else {
+      error = mismatch(
+        tensor.name, "are empty; a tensor is handed over once, and is empty from then on")
+      return nil
+    }
+    guard shape == tensor.shape else {
+      error = mismatch(tensor.name, "have the shape \(shape); the layout has \(tensor.shape)")
+      return nil
+    }
+    guard count == tensor.count else {
+      error = mismatch(
+        tensor.name, "have \(count) elements; the layout has \(tensor.count)")
+      return nil
+    }
+    visited += 1
+    return tensor
+  }
+
+  /// Where the tensor that is given back next was put.
+  private func next(_ name: TensorName) -> Place? {
+    guard visited < places.count else { return nil }
+    let tensor = tensors[visited]
+    guard name.matches(tensor.name) else {
+      error = error ?? mismatch(tensor.name, "have \"\(name)\" in its place when given back")
+      return nil
+    }
+    visited += 1
+    return places[visited - 1]
+  }
+
+  private func mismatch(_ name: String, _ reason: String) -> DescentError {
+    .layout(name: name, reason: "the \(what) \(reason)")
+  }
+
+  // MARK: Places
+
+  private func take(_ tensor: ParameterLayout.Tensor, _ place: Place) {
+    append(gap: tensor.range.lowerBound - end)
+    places.append(place)
+    pieces.append(place)
+    end = tensor.range.upperBound
+  }
+
+  private func take(
+    _ tensor: ParameterLayout.Tensor, copying elements: UnsafeBufferPointer<Float>
+  ) {
+    append(gap: tensor.range.lowerBound - end)
+    let start = copies.count
+    copies.append(contentsOf: elements)
+    places.append(.copy(start..<copies.count))
+    append(copied: start)
+    end = tensor.range.upperBound
+  }
+
+  /// What lies between two tensors is no tensor's, so it is a piece of our own.
+  private func append(gap: Int) {
+    let start = copies.count
+    copies.append(contentsOf: repeatElement(0, count: gap))
+    append(copied: start)
+  }
+
+  /// Copies that follow one another are one piece.
+  private func append(copied start: Int) {
+    guard start < copies.count else { return }
+    if case .copy(let last) = pieces.last, last.upperBound == start {
+      pieces[pieces.count - 1] = .copy(last.lowerBound..<copies.count)
+    } else {
+      pieces.append(.copy(start..<copies.count))
+    }
+  }
+
+  private func copy(_ range: Range<Int>, to elements: UnsafeMutableBufferPointer<Float>) {
+    guard elements.count == range.count else {
+      let tensor = tensors[visited - 1]
+      error = error ?? mismatch(tensor.name, "have \(elements.count) elements when given back")
+      return
+    }
+    copies.withUnsafeBufferPointer {
+      _ = elements.update(fromContentsOf: $0[range])
+    }
+  }
+}

@@ -1,0 +1,50 @@
+#if OpenCL
+internal import CDescentOpenCL
+
+extension Buffer {
+  /// Wraps memory of the caller's. Where device and host share memory, commands work on it without a
+  /// copy; elsewhere the driver copies to and fro.
+  ///
+  /// The memory must outlive the buffer and every command on it, which an `owner` sees to: it is kept
+  /// until the driver has let go of the memory, and that is after the last command on it. What commands
+  /// wrote is there only after `synchronize(on:)`, and no one else may write the memory in between.
+  ///
+  /// - Parameter owner: what the memory belongs to, released on a thread of the driver's; nil where the
+  ///   caller keeps the memory.
+  /// - Throws: `OpenCLUsageError` for more than a lowered limit allows; `OpenCLError` where the driver
+  ///   refuses.
+  public convenience init(
+    _ context: Context, lending memory: UnsafeMutableBufferPointer<Element>,
+    keeping owner: (any AnyObject & Sendable)? = nil
+  ) throws {
+    guard let start = memory.baseAddress, !memory.isEmpty else {
+      try self.init(context, count: 0)
+      return
+    }
+    var status: cl_int = 0
+    let size = try Self.bytes(memory.count, in: context)
+    let created = clCreateBuffer(
+      context.handle.raw, cl_mem_flags(CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR), size, start,
+      &status)
+    let handle = try Handle(
+      created, status, clReleaseMemObject,
+      "clCreateBuffer(\(size) bytes of the host on \(context.device.name))")
+    if let owner { try handle.keep(owner) }
+    self.init(context, handle, count: memory.count)
+  }
+}
+
+extension Handle {
+  /// Keeps `owner` until the driver destroys the memory object.
+  fileprivate borrowing func keep(_ owner: any AnyObject & Sendable) throws {
+    let kept = Unmanaged<AnyObject>.passRetained(owner)
+    let status = clSetMemObjectDestructorCallback(
+      raw, { _, owner in owner.map { Unmanaged<AnyObject>.fromOpaque($0).release() } },
+      kept.toOpaque())
+    if status != CL_SUCCESS {
+      kept.release()
+      throw OpenCLError(status: status, call: "clSetMemObjectDestructorCallback()")
+    }
+  }
+}
+#endif

@@ -1,0 +1,88 @@
+#if OpenCL
+internal import CDescentOpenCL
+
+extension Buffer {
+  /// Works on elements in a `cl_mem` that a caller has, without a copy, and keeps it alive.
+  ///
+  /// With an `offset` the buffer is a part of the memory as OpenCL knows parts (`clCreateSubBuffer`), so
+  /// that kernels see its first element first; that has to begin where the device allows it. Parts that
+  /// begin anywhere are slices: `Buffer(context, retaining: memory).slice(3..<7)`. Commands of the caller's
+  /// on the same elements need events between them and those on the buffer.
+  ///
+  /// - Parameters:
+  ///   - context: what the memory belongs to.
+  ///   - memory: a valid `cl_mem`, which is retained: a buffer, or a part of one.
+  ///   - offset: how many elements of the memory come before the first.
+  ///   - count: the number of elements; nil for as many as there are.
+  /// - Throws: `OpenCLUsageError` for memory of another context, for memory that is no buffer, for elements
+  ///   that are not within it, and for an offset that the device does not allow; `OpenCLError` where the
+  ///   driver does not know the memory.
+  public convenience init(
+    _ context: Context, retaining memory: OpaquePointer, offset: Int = 0, count: Int? = nil
+  ) throws {
+    let handle = try Handle(
+      retaining: memory, clRetainMemObject, clReleaseMemObject, "clRetainMemObject(adopted)")
+    let facts = try MemoryFacts(memory)
+    guard facts.context == context.handle.raw else {
+      throw OpenCLUsageError.otherContext(what: "cl_mem", than: "context")
+    }
+    guard facts.type == cl_mem_object_type(CL_MEM_OBJECT_BUFFER) else {
+      throw OpenCLUsageError.notABuffer(type: facts.type)
+    }
+    let available = facts.bytes / Self.stride
+    let count = count ?? max(0, available - max(0, offset))
+    guard offset >= 0, count >= 0, offset <= available, count <= available - offset else {
+      throw OpenCLUsageError.rangeOutsideBuffer(offset: offset, count: count, available: available)
+    }
+    let start = facts.start + offset * Self.stride
+    let place = (UInt(bitPattern: facts.whole), start)
+    // No elements need no memory, and no part of one can be empty.
+    guard offset > 0, count > 0 else {
+      self.init(context, handle, count: count, isWritable: facts.isWritable, place: place)
+      return
+    }
+    let alignment = max(1, context.device.baseAddressAlignment)
+    guard start % alignment == 0 else {
+      throw OpenCLUsageError.misaligned(offset: start, alignment: alignment)
+    }
+    // A part of a part is the whole's: OpenCL refuses to cut parts again.
+    var region = cl_buffer_region(origin: start, size: count * Self.stride)
+    var status: cl_int = 0
+    let part = clCreateSubBuffer(
+      facts.whole, facts.access, cl_buffer_create_type(CL_BUFFER_CREATE_TYPE_REGION), &region,
+      &status)
+    self.init(
+      context,
+      try Handle(
+        part, status, clReleaseMemObject, "clCreateSubBuffer(\(count) elements from \(offset))"),
+      count: count, isWritable: facts.isWritable, place: place)
+  }
+}
+
+/// What a driver says of memory.
+private struct MemoryFacts {
+  let context: OpaquePointer?
+  let type: cl_mem_object_type
+  let bytes: Int
+  /// What it is a part of, or itself, and where it begins there, in bytes.
+  let whole: OpaquePointer
+  let start: Int
+  let access: cl_mem_flags
+
+  init(_ memory: OpaquePointer) throws {
+    let info = Info("clGetMemObjectInfo", of: "an adopted buffer") {
+      clGetMemObjectInfo(memory, $0, $1, $2, $3)
+    }
+    context = try info.value(CL_MEM_CONTEXT, cl_context?.none)
+    type = try info.value(CL_MEM_TYPE, cl_mem_object_type(0))
+    bytes = try info.value(CL_MEM_SIZE, 0)
+    whole = try info.value(CL_MEM_ASSOCIATED_MEMOBJECT, cl_mem?.none) ?? memory
+    start = whole == memory ? 0 : try info.value(CL_MEM_OFFSET, 0)
+    access =
+      try info.value(CL_MEM_FLAGS, cl_mem_flags(0))
+      & cl_mem_flags(CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
+  }
+
+  var isWritable: Bool { access & cl_mem_flags(CL_MEM_READ_ONLY) == 0 }
+}
+#endif

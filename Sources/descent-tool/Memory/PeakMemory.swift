@@ -1,0 +1,62 @@
+import Descent
+import Foundation
+
+/// How much more memory a process has while an optimizer is made and takes steps than its parameters
+/// and gradients take: states, and what comes beside them.
+struct PeakMemory {
+  let states: Int
+  /// The most that the process grew by, in bytes.
+  let growth: Int
+  let engine: String
+
+  /// What came beside the states.
+  var beside: Int { growth - states }
+
+  /// What may come beside the states: 64 KiB for each thread and 1 MiB.
+  static func allowed(threads: Int) -> Int { threads * (64 << 10) + (1 << 20) }
+
+  /// Measures four steps over `count` elements; once in a process, since its greatest size is never
+  /// forgotten.
+  init(_ rule: any UpdateRule, count: Int, threads: Int) throws {
+    let layout = try ParameterLayout(count: count)
+    let parameters = try HostVector(count: count, repeating: [0.5])
+    let gradients = try HostVector(count: count, repeating: [0x1p-10])
+    // Code and what a process needs once are not the optimizer's; a thread's stack is.
+    let few = try ParameterLayout(count: 4096)
+    try Self.steps(Optimizer(rule, layout: few, on: .cpu(threads: 1)), parameters, gradients)
+    Self.giveBackFreeMemory()
+    let before = try Self.status("VmRSS")
+    let optimizer = try Optimizer(rule, layout: layout, on: .cpu(threads: threads))
+    try Self.steps(optimizer, parameters, gradients)
+    growth = try Self.status("VmHWM") - before
+    states = optimizer.stateNames.count * count * MemoryLayout<Float>.stride
+    engine = optimizer.engineName
+  }
+
+  private static func steps(
+    _ optimizer: Optimizer, _ parameters: HostVector, _ gradients: HostVector
+  ) throws {
+    let count = optimizer.layout.count
+    let x = UnsafeMutableBufferPointer(rebasing: parameters.memory[..<count])
+    let g = UnsafeMutableBufferPointer(rebasing: gradients.memory[..<count])
+    optimizer.clipping = .globalNorm(1)
+    for _ in 1...2 { try optimizer.step(x, gradients: UnsafeBufferPointer(g)) }
+    for _ in 1...2 { try optimizer.step(x, zeroing: g) }
+  }
+
+  /// What the C library has kept for later would hide as much of what follows. Not every one has the
+  /// function, and Swift's import of glibc lacks it.
+  private static func giveBackFreeMemory() {
+    guard let trim = dlsym(nil, "malloc_trim") else { return }
+    _ = unsafeBitCast(trim, to: (@convention(c) (Int) -> CInt).self)(0)
+  }
+
+  /// A number of kibibytes that the system tells of this process, in bytes.
+  private static func status(_ name: String) throws -> Int {
+    let text = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+    guard let kibibytes = MemoryLimits.number(after: name + ":\t", in: text) else {
+      throw MemoryError.unknown(name)
+    }
+    return kibibytes << 10
+  }
+}
