@@ -20,7 +20,8 @@ extension Optimizer {
   }
 
   /// Every state of the whole model by name: with ``stepCount``, the parameters, the counts of groups that
-  /// were frozen and the ``lossScale``, if there is one, all that it takes to go on elsewhere. Throws ``DescentError/settled`` after ``settle(_:)``: whoever went on from a
+  /// were frozen and the ``lossScale``, if there is one, all that it takes to go on elsewhere. Throws
+  /// ``DescentError/settled`` after ``settle(_:)-([Float])``: whoever went on from a
   /// settled point with these states would take the look-ahead twice.
   public func states() throws -> [String: [Float]] {
     if isSettled { throw DescentError.settled }

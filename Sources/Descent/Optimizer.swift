@@ -27,6 +27,7 @@ public final class Optimizer {
     didSet { scheduleIsChecked = false }
   }
 
+  /// Where the tensors lie in parameters, gradients and states.
   public let layout: ParameterLayout
 
   /// What runs the steps: `cpu (avx512, 2 threads)`.
