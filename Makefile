@@ -4,12 +4,13 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
-.PHONY: help run test test-huge lint docs check-kernels check-arm check-allocations bench bench-peers \
-  bench-report bench-regressions gpu-bundle clean
+.PHONY: help run test test-huge sanitize lint docs check-kernels check-arm check-allocations \
+  bench bench-peers bench-report bench-regressions gpu-bundle clean
 help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
 	@echo "make test           all tests, with OpenCL and without"
 	@echo "make test-huge      vectors longer than 32 bits count and than one allocation; 12 GB of memory"
+	@echo "make sanitize       the tests under the thread and the address sanitizer"
 	@echo "make lint           formatting, imports, kernels' syntax"
 	@echo "make docs           the documentation of both libraries, without a warning"
 	@echo "make check-kernels  every kernel under oclgrind"
@@ -30,7 +31,7 @@ run:
 	  --plot out/losses.svg --json out/train.json
 
 # No test or check may depend on what an earlier run has cached.
-test test-huge check-kernels check-arm: export DESCENT_CACHE = off
+test test-huge sanitize check-kernels check-arm: export DESCENT_CACHE = off
 
 # Release is what users run, and debug must give the same bits.
 test:
@@ -43,6 +44,10 @@ test-huge:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
 	DESCENT_HUGE=1 POCL_MEMORY_LIMIT=1 $(SWIFT) test -c release -Xswiftc -enable-testing \
 	  --scratch-path .build-test --filter HugeTests
+
+sanitize:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
+	Scripts/sanitize.sh
 
 lint:
 	$(SWIFT) format lint --strict -r Package.swift Sources Tests Snippets $(wildcard Benchmarks/Package.swift Benchmarks/Benchmarks Benchmarks/allocations)

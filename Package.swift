@@ -46,12 +46,17 @@ let package = Package(
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
     .testTarget(
-      name: "OpenCLHostTests", dependencies: [.target(name: "OpenCLHost", condition: openCL)]),
+      name: "OpenCLHostTests",
+      dependencies: [
+        .target(name: "OpenCLHost", condition: openCL),
+        .target(name: "CDescentOpenCL", condition: openCL),
+      ]),
     .testTarget(
       name: "DescentTests",
       dependencies: [
         "Descent", "DescentKernels", "descent-tool",
         .target(name: "OpenCLHost", condition: openCL),
+        .target(name: "CDescentOpenCL", condition: openCL),
       ],
       resources: [.copy("Goldens")]),
     .testTarget(

@@ -61,6 +61,14 @@ static pair add_pair(pair a, pair b) {
   return result;
 }
 
+// How many of the 256 accumulators a fold of so many terms needs, as a power of two: the others would
+// add zeros, which change no bit.
+static uint fold_width(uint count) {
+  uint width = 1;
+  while (width < count && width < 256) width = width * 2;
+  return width;
+}
+
 // a · 2^k, in two factors that are both powers of two.
 static float times_power(float a, int k) {
   const int part = k / 2;

@@ -1,6 +1,7 @@
 // The norm of a gradient on a device, and what follows from it. Four kernels, each in one order of
 // operations: tiles, folds of tiles to tensors and of tensors to whatever is clipped together, and the
-// decision. norm.cl says what is computed.
+// decision. norm.cl says what is computed. With ACCUMULATED the gradient is what a step will see: with the
+// sum of those before it.
 #define TILE 16384
 #define ITEMS 256
 
@@ -10,10 +11,24 @@ typedef struct {
   uint count, group, set, unused;
 } placed_tile;
 
+#ifdef ACCUMULATED
+#define EARLIER_ARGUMENT , const global float *restrict earlier, const ulong earlierOffset
+#define EARLIER_PLACE(tile) const global float *with = earlier + (earlierOffset + tiles[tile].start)
+#define WITH(load, at) accumulated(load(with + (at)), load(from + (at)))
+#define PART_WITH(at, count) accumulated(part_of(with + (at), count), part_of(from + (at), count))
+#else
+#define EARLIER_ARGUMENT
+#define EARLIER_PLACE(tile)
+#define WITH(load, at) load(from + (at))
+#define PART_WITH(at, count) part_of(from + (at), count)
+#endif
+
 #ifdef PROCESSOR
 // An item for each tile: sixteen vectors of sixteen accumulators. A group per tile waits at barriers,
 // which take a processor several times as long as the sums.
 static uint16 magnitudes(float16 values) { return as_uint16(values) & 0x7fffffffu; }
+
+static float16 sixteen(const global float *from) { return vload16(0, from); }
 
 static float16 part_of(const global float *from, uint count) {
   float values[16];
@@ -23,18 +38,19 @@ static float16 part_of(const global float *from, uint count) {
 
 kernel void norm_tiles(const uint tileCount, const global placed_tile *restrict tiles,
                        const global float *restrict gradients, const ulong gradientsOffset,
-                       global partial *restrict partials, const uint first) {
+                       global partial *restrict partials, const uint first EARLIER_ARGUMENT) {
   const uint tile = (uint)get_global_id(0);
   if (tile >= tileCount) return;
   const uint count = tiles[tile].count;
   const global float *from = gradients + (gradientsOffset + tiles[tile].start);
+  EARLIER_PLACE(tile);
 
   uint16 most[4] = {0, 0, 0, 0};
   uint at = 0;
   for (; at + 64 <= count; at += 64)
     for (uint k = 0; k < 4; k++)
-      most[k] = max(most[k], magnitudes(vload16(k, from + at)));
-  for (; at < count; at += 16) most[0] = max(most[0], magnitudes(part_of(from + at, count - at)));
+      most[k] = max(most[k], magnitudes(WITH(sixteen, at + 16 * k)));
+  for (; at < count; at += 16) most[0] = max(most[0], magnitudes(PART_WITH(at, count - at)));
   const uint16 all = max(max(most[0], most[1]), max(most[2], most[3]));
   const uint8 eight = max(all.lo, all.hi);
   const uint4 four = max(eight.lo, eight.hi);
@@ -45,11 +61,11 @@ kernel void norm_tiles(const uint tileCount, const global placed_tile *restrict 
   for (uint k = 0; k < 16; k++) sums[k] = 0.0f;
   for (at = 0; at + 256 <= count; at += 256)
     for (uint k = 0; k < 16; k++) {
-      const float16 value = vload16(k, from + at) * down;
+      const float16 value = WITH(sixteen, at + 16 * k) * down;
       sums[k] = sums[k] + value * value;
     }
   for (uint k = 0; at < count; k++, at += 16) {
-    const float16 value = part_of(from + at, count - at) * down;
+    const float16 value = PART_WITH(at, count - at) * down;
     sums[k] = sums[k] + value * value;
   }
   for (uint apart = 8; apart > 0; apart /= 2)
@@ -68,20 +84,21 @@ kernel void norm_tiles(const uint tileCount, const global placed_tile *restrict 
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
     const uint tileCount, const global placed_tile *restrict tiles,
     const global float *restrict gradients, const ulong gradientsOffset,
-    global partial *restrict partials, const uint first) {
+    global partial *restrict partials, const uint first EARLIER_ARGUMENT) {
   local uint peaks[ITEMS];
   local float sums[ITEMS];
   const uint item = (uint)get_local_id(0);
   const uint tile = (uint)get_group_id(0);
   const uint count = tiles[tile].count;
   const global float *from = gradients + (gradientsOffset + tiles[tile].start);
+  EARLIER_PLACE(tile);
 
   float values[EACH_ELEMENT];
   uint most = 0;
 #pragma unroll
   for (uint i = 0; i < EACH_ELEMENT; i++) {
     const uint at = i * ITEMS + item;
-    values[i] = at < count ? from[at] : 0.0f;
+    values[i] = at < count ? WITH(*, at) : 0.0f;
     most = max(most, as_uint(values[i]) & 0x7fffffffu);
   }
   peaks[item] = most;
@@ -122,11 +139,18 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
   const uint start = starts[own];
   const uint end = starts[own + 1];
 
+  // Many tensors are a single tile. The same for all items, which would meet at barriers for nothing.
+  if (end - start == 1) {
+    if (item == 0) results[own] = terms[list[start]];
+    return;
+  }
+  const uint width = fold_width(end - start);
+
   uint most = 0;
   for (uint i = start + item; i < end; i += ITEMS) most = max(most, terms[list[i]].peak);
   peaks[item] = most;
   barrier(CLK_LOCAL_MEM_FENCE);
-  for (uint apart = ITEMS / 2; apart > 0; apart /= 2) {
+  for (uint apart = width / 2; apart > 0; apart /= 2) {
     if (item < apart) peaks[item] = max(peaks[item], peaks[item + apart]);
     barrier(CLK_LOCAL_MEM_FENCE);
   }
@@ -136,7 +160,7 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
     sum = add_term(sum, rescaled(terms[list[i]], peak));
   sums[item] = sum;
   barrier(CLK_LOCAL_MEM_FENCE);
-  for (uint apart = ITEMS / 2; apart > 0; apart /= 2) {
+  for (uint apart = width / 2; apart > 0; apart /= 2) {
     if (item < apart) sums[item] = add_pair(sums[item], sums[item + apart]);
     barrier(CLK_LOCAL_MEM_FENCE);
   }

@@ -6,7 +6,8 @@
 // says where it lies and which group it follows, so that one launch updates a whole model. With
 // CONTROLLED too, the device itself has decided whether the step is taken, by how much each gradient is
 // clipped and which step it is; the groups' values are there for every step that it may be. With
-// ZEROING the gradient is 0 afterwards, whatever was decided.
+// ZEROING the gradient is 0 afterwards, whatever was decided. With ACCUMULATED the sum of earlier
+// gradients is added to it, and with AVERAGED an average follows the parameters: beside.cl.
 //
 // The offsets move the three kinds of vectors against the blocks; they may wrap around.
 #define BLOCK (GROUP * LANES)
@@ -30,54 +31,69 @@
 #define PLACE(i) , state##i + statesOffset + at
 #define LOAD_STATE(i) state[i] = LOAD(state##i);
 #define STORE_STATE(i) STORE(state[i], state##i);
-#ifdef ZEROING
-#define GRADIENT global float
-#define ZERO(at) STORE((lanes)(0.0f), at)
-#define ZERO_PART(at, left) store_part((lanes)(0.0f), at, left)
+#ifdef ACCUMULATED
+#define SUM_ARGUMENT , const global float *restrict sum
+#define SUM_PART_ARGUMENT , const global float *sum
+#define SUM_PLACE , sum + statesOffset + at
+#define ADD_SUM(loaded) g = accumulated(loaded, g)
 #else
-#define GRADIENT const global float
-#define ZERO(at)
-#define ZERO_PART(at, left)
+#define SUM_ARGUMENT
+#define SUM_PART_ARGUMENT
+#define SUM_PLACE
+#define ADD_SUM(loaded)
 #endif
+#ifdef AVERAGED
+#define AVERAGE_ARGUMENT , global float *restrict average, const float averageWeight
+#define AVERAGE_PART_ARGUMENT , global float *average, float averageWeight
+#define AVERAGE_PLACE , average + statesOffset + at, averageWeight
+#define AVERAGE() STORE(averaged(LOAD(average), x, averageWeight), average)
+#define AVERAGE_PART(left) \
+  store_part(averaged(load_part(average, left), x, averageWeight), average, left)
+#else
+#define AVERAGE_ARGUMENT
+#define AVERAGE_PART_ARGUMENT
+#define AVERAGE_PLACE
+#define AVERAGE()
+#define AVERAGE_PART(left)
+#endif
+#define BESIDE_ARGUMENTS EACH_STATE(ARGUMENT) SUM_ARGUMENT AVERAGE_ARGUMENT
+#define BESIDE_PART_ARGUMENTS EACH_STATE(PART_ARGUMENT) SUM_PART_ARGUMENT AVERAGE_PART_ARGUMENT
+#define BESIDE_PLACES EACH_STATE(PLACE) SUM_PLACE AVERAGE_PLACE
 #define LOAD_STATE_PART(i) state[i] = load_part(state##i, left);
 #define STORE_STATE_PART(i) store_part(state[i], state##i, left);
 
 static void update_lanes(preparation p, scalars s, global float *to,
-                         GRADIENT *from EACH_STATE(PART_ARGUMENT)) {
+                         GRADIENT *from BESIDE_PART_ARGUMENTS) {
   lanes state[STATES + 1];
   lanes x = LOAD(to);
   lanes g = LOAD(from);
+  ADD_SUM(LOAD(sum));
   EACH_STATE(LOAD_STATE)
   prepare(&x, &g, p);
   rule(&x, g, state, s);
   STORE(x, to);
   EACH_STATE(STORE_STATE)
+  AVERAGE();
   ZERO(from);
 }
 
 // The last lanes of a block, of which `left` are elements.
 static void update_part(uint left, preparation p, scalars s, global float *to,
-                        GRADIENT *from EACH_STATE(PART_ARGUMENT)) {
+                        GRADIENT *from BESIDE_PART_ARGUMENTS) {
   lanes state[STATES + 1];
   lanes x = load_part(to, left);
   lanes g = load_part(from, left);
+  ADD_SUM(load_part(sum, left));
   EACH_STATE(LOAD_STATE_PART)
   prepare(&x, &g, p);
   rule(&x, g, state, s);
   store_part(x, to, left);
   EACH_STATE(STORE_STATE_PART)
+  AVERAGE_PART(left);
   ZERO_PART(from, left);
 }
 
 #ifdef TABLE
-// The same in Swift: Sources/Descent/Engines/DevicePlan.swift
-typedef struct {
-  ulong start;
-  uint count, group;
-  uint set;  // which of the coefficients clips it
-  uint unused;
-} placed_block;
-
 // The same in Swift: Sources/Descent/Engines/GroupRules.swift
 typedef struct {
   preparation p;
@@ -99,7 +115,7 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
 #endif
     global float *restrict parameters, const ulong parametersOffset,
     GRADIENT *restrict gradients, const ulong gradientsOffset,
-    const ulong statesOffset EACH_STATE(ARGUMENT)) {
+    const ulong statesOffset BESIDE_ARGUMENTS) {
   const uint inside = (uint)get_local_id(0) * LANES;
 #ifdef TABLE
   const placed_block own = blocks[get_group_id(0)];
@@ -136,9 +152,9 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
 #endif
   // The same for the whole group, so that full blocks ask no item.
   if (size == BLOCK)
-    update_lanes(p, s, to, from EACH_STATE(PLACE));
+    update_lanes(p, s, to, from BESIDE_PLACES);
   else if (inside + LANES <= size)
-    update_lanes(p, s, to, from EACH_STATE(PLACE));
+    update_lanes(p, s, to, from BESIDE_PLACES);
   else if (inside < size)
-    update_part(size - inside, p, s, to, from EACH_STATE(PLACE));
+    update_part(size - inside, p, s, to, from BESIDE_PLACES);
 }

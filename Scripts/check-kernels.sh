@@ -34,13 +34,14 @@ checked=0
 failed=0
 while read -r _ name file states variant; do
   # The programs that UpdatePrograms.swift puts together.
-  for part in rules/list.inc lanes.cl prepare.cl norm.cl "rules/$file" update.cl; do
+  for part in rules/list.inc lanes.cl beside.cl prepare.cl norm.cl "rules/$file" update.cl; do
     printf '#line 1 "Kernels/%s"\n' "$part"
     cat "Kernels/$part"
   done >"$work/program.cl"
   for lanes in 1 2 4 8 16; do
     for options in "" -DZEROING -DTABLE "-DTABLE -DZEROING" "-DTABLE -DCONTROLLED" \
-      "-DTABLE -DCONTROLLED -DZEROING"; do
+      "-DTABLE -DCONTROLLED -DZEROING" -DACCUMULATED -DAVERAGED \
+      "-DTABLE -DCONTROLLED -DZEROING -DACCUMULATED -DAVERAGED"; do
       "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" -DGROUP=64 \
         "-DSTATES=$states" "-DVARIANT=$variant" $options "$work/program.cl" || {
         echo "$name at $lanes lanes is not valid OpenCL C 1.2 $options" >&2
@@ -50,10 +51,20 @@ while read -r _ name file states variant; do
     done
   done
 done <<<"$rows"
-cat Kernels/norm.cl Kernels/norm_kernels.cl >"$work/norm.cl"
-for options in "" -DPROCESSOR; do
-  "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror $options "$work/norm.cl" || failed=1
+cat Kernels/norm.cl Kernels/beside.cl Kernels/norm_kernels.cl >"$work/norm.cl"
+for options in -Dlanes=float "-Dlanes=float -DACCUMULATED" "-Dlanes=float16 -DPROCESSOR" \
+  "-Dlanes=float16 -DPROCESSOR -DACCUMULATED"; do
+  "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function $options \
+    "$work/norm.cl" || failed=1
   checked=$((checked + 3))
+done
+cat Kernels/lanes.cl Kernels/beside.cl Kernels/accumulate.cl >"$work/accumulate.cl"
+for lanes in 1 2 4 8 16; do
+  for options in "" -DZEROING; do
+    "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" \
+      -DGROUP=64 $options "$work/accumulate.cl" || failed=1
+    checked=$((checked + 1))
+  done
 done
 [[ $failed -eq 0 ]] || exit 1
 echo "syntax: $checked kernels"

@@ -10,6 +10,7 @@
 #include "names.h"
 #include "lanes.h"
 #include "norm.inc"
+#include "beside.inc"
 
 #include "../rules/list.inc"
 #pragma clang attribute pop

@@ -6,5 +6,6 @@
 #include "names.h"
 #include "lanes.h"
 #include "norm.inc"
+#include "beside.inc"
 
 #include "../rules/list.inc"

@@ -22,6 +22,7 @@ static void store(lanes value, float *to, long count) {
   __builtin_memcpy(to, &value, (unsigned long)count * sizeof(float));
 }
 
+#include "../beside.cl"
 #include "../prepare.cl"
 
 #pragma clang attribute pop

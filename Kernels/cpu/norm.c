@@ -39,10 +39,12 @@ descent_partial descent_norm_fold(const descent_partial *terms, const int *indic
     const uint own = term(terms, indices, i).peak;
     peak = own > peak ? own : peak;
   }
-  pair sums[256] = {{0}};
+  const int width = fold_width(count < 256 ? (uint)count : 256);
+  pair sums[256];
+  for (int j = 0; j < width; j++) sums[j] = (pair){0};
   for (long i = 0; i < count; i++)
     sums[i % 256] = add_term(sums[i % 256], rescaled(term(terms, indices, i), peak));
-  for (int half = 128; half > 0; half /= 2)
+  for (int half = width / 2; half > 0; half /= 2)
     for (int j = 0; j < half; j++) sums[j] = add_pair(sums[j], sums[j + half]);
   return (descent_partial){sums[0].high + sums[0].low, peak};
 }

@@ -34,12 +34,19 @@ static const char normText[] = {
 static const char normKernelsText[] = {
 #embed "../norm_kernels.cl"
     , 0};
+static const char besideText[] = {
+#embed "../beside.cl"
+    , 0};
+static const char accumulateText[] = {
+#embed "../accumulate.cl"
+    , 0};
 static const char updateText[] = {
 #embed "../update.cl"
     , 0};
 
 descent_texts descent_program_texts(void) {
-  return (descent_texts){options, lanesText, prepareText, updateText, normText, normKernelsText};
+  return (descent_texts){options,  lanesText,       prepareText, updateText,
+                         normText, normKernelsText, besideText,  accumulateText};
 }
 
 int descent_preparation_size(void) { return sizeof(preparation); }

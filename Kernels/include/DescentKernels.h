@@ -11,6 +11,33 @@
 typedef void descent_update(float *parameters, const float *gradients, float *const *states,
                             long count, const void *preparation, const void *scalars);
 
+// What stands beside a rule: ../beside.cl. Null where it does not.
+typedef struct {
+  const float *sum;  // of earlier gradients
+  float *average;    // of the parameters
+  float averageWeight;
+} descent_beside;
+
+// The same update with what stands beside it, some elements at a time so that they stay in the cache;
+// no rule keeps more than `descent_most_states` states.
+enum { descent_most_states = 4 };
+typedef void descent_update_beside(descent_update *update, float *parameters,
+                                   const float *gradients, float *const *states, int stateCount,
+                                   long count, const void *preparation, const void *scalars,
+                                   descent_beside beside);
+descent_update_beside descent_update_beside_baseline, descent_update_beside_avx2,
+    descent_update_beside_avx512;
+
+// Adds `count` gradients to a sum, or begins it with them.
+typedef void descent_accumulate(float *sum, const float *gradients, long count, bool begins);
+descent_accumulate descent_accumulate_baseline, descent_accumulate_avx2, descent_accumulate_avx512;
+
+// What an update would add to each parameter, rounded once; parameters stay as they are.
+typedef void descent_delta(descent_update *update, float *deltas, const float *parameters,
+                           const float *gradients, float *const *states, int stateCount, long count,
+                           const void *preparation, const void *scalars);
+descent_delta descent_delta_baseline, descent_delta_avx2, descent_delta_avx512;
+
 typedef struct {
   const char *name;  // of the variant: "rmsprop_centered"
   const char *file;  // of the formula: "rmsprop.cl"
@@ -26,9 +53,10 @@ typedef struct {
 const descent_rule *descent_rules(int *count);
 
 // What stands around a rule's text in an OpenCL program: options, lanes, prepare, and for steps that the
-// device decides norm; then update. The norm's own program is norm and normKernels.
+// device decides norm; then update. The norm's own program is norm, beside and normKernels, that of sums
+// of gradients lanes, beside and accumulate.
 typedef struct {
-  const char *options, *lanes, *prepare, *update, *norm, *normKernels;
+  const char *options, *lanes, *prepare, *update, *norm, *normKernels, *beside, *accumulate;
 } descent_texts;
 descent_texts descent_program_texts(void);
 

@@ -27,8 +27,9 @@ typedef struct {
   uint32_t growthInterval, skips;
 } descent_decision;
 
-// The sum of squares of up to `descent_tile` elements.
-typedef void descent_norm_tile(const float *from, long count, descent_partial *result);
+// The sum of squares of up to `descent_tile` elements, each added to one of `with` unless that is null.
+typedef void descent_norm_tile(const float *from, const float *with, long count,
+                               descent_partial *result);
 descent_norm_tile descent_norm_tile_baseline, descent_norm_tile_avx2, descent_norm_tile_avx512;
 
 float descent_norm_downscale(unsigned peak);

@@ -26,7 +26,8 @@ extension Optimizer {
   ///   - events: what the step waits for, beyond what is in ``queue`` already; in an adopted queue that is
   ///     out of order, beyond the optimizer's own steps.
   /// - Throws: ``DescentError``, also on an engine without a device, or `OpenCLUsageError` for a
-  ///   buffer of another context, before anything is touched; `OpenCLError` if the device refuses.
+  ///   buffer or an event of another context or parameters that kernels may only read, before anything
+  ///   is touched; `OpenCLError` if the device refuses, or for an event that has failed already.
   @discardableResult
   public func enqueueStep(
     _ parameters: BufferSlice<Float>, gradients: BufferSlice<Float>, gradientScale: Double = 1,
@@ -45,18 +46,11 @@ extension Optimizer {
     _ parameters: [BufferSlice<Float>], gradients: [BufferSlice<Float>],
     gradientScale: Double = 1, zeroing: Bool = false, after events: [Event] = []
   ) throws -> Event {
-    guard let engine = engine as? OpenCLEngine else {
-      throw DescentError.unsupported(
-        "enqueueStep needs an optimizer on an OpenCL device; this one runs on \(engineName)")
-    }
+    let engine = try deviceEngine(for: "enqueueStep")
     try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check(parameters, gradients)
-    for (what, slices) in [("parameters", parameters), ("gradients", gradients)] {
-      for slice in slices where slice.buffer.context.rawHandle != engine.queue.context.rawHandle {
-        throw OpenCLUsageError.otherContext(what: what, than: "optimizer")
-      }
-    }
+    try checkContext([("parameters", parameters), ("gradients", gradients)], engine)
     guard parameters.allSatisfy(\.buffer.isWritable) else {
       throw OpenCLUsageError.readOnly(what: "parameters")
     }
@@ -66,6 +60,24 @@ extension Optimizer {
     try engine.queue.require(events)
     return try take(gradientScale, zeroes: zeroing) { input in
       try engine.enqueue(parameters, gradients, input, after: events)
+    }
+  }
+
+  func deviceEngine(for call: String) throws -> OpenCLEngine {
+    guard let engine = engine as? OpenCLEngine else {
+      throw DescentError.unsupported(
+        "\(call) needs an optimizer on an OpenCL device; this one runs on \(engineName)")
+    }
+    return engine
+  }
+
+  func checkContext(
+    _ vectors: [(what: String, slices: [BufferSlice<Float>])], _ engine: OpenCLEngine
+  ) throws {
+    for (what, slices) in vectors {
+      for slice in slices where slice.buffer.context.rawHandle != engine.queue.context.rawHandle {
+        throw OpenCLUsageError.otherContext(what: what, than: "optimizer")
+      }
     }
   }
 

@@ -1,12 +1,12 @@
 extension Optimizer {
-  /// A state of one tensor: `try optimizer.state("m", of: "weight")`. Waits for enqueued steps.
+  /// A state of one tensor, or the average's part as `"average"`: `try optimizer.state("m", of: "weight")`. Waits for enqueued steps.
   public func state(_ name: String, of tensor: String) throws -> [Float] {
-    try read(stateIndex(name), layout.tensor(tensor).range)
+    try read(begunIndex(name), layout.tensor(tensor).range)
   }
 
   /// A state of the whole model, as the parameters lie. Waits for enqueued steps.
   public func state(_ name: String) throws -> [Float] {
-    try read(stateIndex(name), 0..<layout.count)
+    try read(begunIndex(name), 0..<layout.count)
   }
 
   /// Replaces a state of one tensor.
@@ -16,17 +16,25 @@ extension Optimizer {
       throw DescentError.count(
         of: "state \"\(name)\" of \"\(tensor.name)\"", given: values.count, expected: tensor.count)
     }
-    try write(stateIndex(name), tensor.range, values)
+    try write(begunIndex(name), tensor.range, values)
   }
 
-  /// Every state of the whole model by name: with ``stepCount``, the parameters, the counts of groups that
+  /// Every state of the whole model by name, and as `"average"` the average of the parameters once it has
+  /// begun: with ``stepCount``, the parameters, the counts of groups that
   /// were frozen and the ``lossScale``, if there is one, all that it takes to go on elsewhere. Throws
-  /// ``DescentError/settled`` after ``settle(_:)-([Float])``: whoever went on from a
+  /// ``DescentError/unsupported(_:)`` while gradients are accumulated, which are no state and would be
+  /// lost; ``DescentError/settled`` after ``settle(_:)-([Float])``: whoever went on from a
   /// settled point with these states would take the look-ahead twice.
   public func states() throws -> [String: [Float]] {
     if isSettled { throw DescentError.settled }
+    if accumulatedCount > 0 {
+      throw DescentError.unsupported(
+        "\(accumulatedCount) accumulated gradients are no state; take the step that they are for, or "
+          + "drop them, before the states")
+    }
     var result: [String: [Float]] = [:]
     for name in stateNames { result[name] = try state(name) }
+    if averageHasBegun { result[Self.averageName] = try average() }
     return result
   }
 
@@ -34,7 +42,8 @@ extension Optimizer {
   /// step's: where its hyper-parameters follow a schedule, set it first.
   ///
   /// - Parameters:
-  ///   - states: what ``states()`` gave: every state, whole.
+  ///   - states: what ``states()`` gave: every state, whole. Without an `"average"`, one that is asked for
+  ///     begins anew; one that is not asked for is an unknown state.
   ///   - stepCount: how many steps that optimizer had taken.
   ///   - groupStepCounts: how many of them each group had taken, where a group was frozen for some.
   public func restore(
@@ -49,6 +58,7 @@ extension Optimizer {
       }
       try checkCount("state \"\(name)\"", values.count)
     }
+    if let values = states[Self.averageName] { try checkCount("average", values.count) }
     for (what, count) in [("stepCount", stepCount)] + groupStepCounts.map({ ($0, $1) })
     where count < 0 {
       throw DescentError.unsupported("\(what) is \(count); allowed is 0 or more")
@@ -58,7 +68,11 @@ extension Optimizer {
     for (index, name) in stateNames.enumerated() {
       if let values = states[name] { try write(index, 0..<layout.count, values) }
     }
+    if let values = states[Self.averageName] {
+      try write(stateNames.count, 0..<layout.count, values)
+    }
     begin(at: stepCount)
+    averageHasBegun = states[Self.averageName] != nil
     for (name, count) in groupStepCounts { groups.counts[try groups.index(of: name)] = count }
   }
 
@@ -84,9 +98,22 @@ extension Optimizer {
     isSettled = false
     lastRule = nil
     lastStepLooked = false
+    accumulatedCount = 0
+    averageHasBegun = false
   }
 
+  /// As ``stateIndex(_:)``, of what can be read and replaced.
+  private func begunIndex(_ name: String) throws -> Int {
+    let index = try stateIndex(name)
+    if index == stateNames.count && !averageHasBegun {
+      throw DescentError.unsupported("the average begins with the first step; there has been none")
+    }
+    return index
+  }
+
+  /// The average of the parameters stands behind the rule's states.
   func stateIndex(_ name: String) throws -> Int {
+    if name == Self.averageName && averaging != nil { return stateNames.count }
     guard let index = stateNames.firstIndex(of: name) else {
       throw DescentError.unknown(
         kind: "state of \(type(of: firstRule).name)", name: name, known: stateNames)
@@ -95,7 +122,9 @@ extension Optimizer {
   }
 
   func read(_ index: Int, _ range: Range<Int>) throws -> [Float] {
-    try markingTornSteps {
+    // The library would write its one empty array's count, 0 over 0, and the thread sanitizer see a race.
+    if range.isEmpty { return [] }
+    return try markingTornSteps {
       try [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
         if let start = buffer.baseAddress { try engine.readState(index, range, into: start) }
         initialized = range.count

@@ -7,7 +7,9 @@
 /// try optimizer.step(&parameters, gradients: gradients)
 /// ```
 ///
-/// Not `Sendable`, and without a lock: one trainer, one optimizer. Whatever the engine, the same
+/// Not `Sendable`, and without a lock: one trainer, one optimizer. Several of them may work at once, each on
+/// its own thread, on one queue or on several; a buffer that two of them touch needs events between their
+/// steps. A step's event may be waited for on any thread. Whatever the engine, the same
 /// calls leave the same bits, except on a device that says otherwise of itself (`Device.sameBits`).
 public final class Optimizer {
   /// The rule. It may be replaced between steps, `optimizer.rule = Adam(learningRate: 1e-4)`; a
@@ -74,6 +76,21 @@ public final class Optimizer {
     didSet { controlIsChecked = false }
   }
 
+  /// The average of the parameters that every applied step moves along, in its own pass; nil keeps none,
+  /// and forgets the one that there was. See ``average()``.
+  public var averaging: ParameterAverage? {
+    didSet {
+      controlIsChecked = false
+      if averaging == nil {
+        averageHasBegun = false
+        engine.dropAverage()
+      }
+    }
+  }
+
+  /// How many gradients ``accumulate(_:)-([Float])`` has summed up for the coming step.
+  public internal(set) var accumulatedCount = 0
+
   /// The states that the rule keeps, by name.
   public let stateNames: [String]
 
@@ -85,8 +102,11 @@ public final class Optimizer {
   var controlIsChecked = false
   private var scheduleIsChecked = false
   var lastStepLooked = false
+  var averageHasBegun = false
   /// The vectors whose pieces were last found not to overlap.
   var apart = PieceCheck()
+  /// The same for gradients alone, which are summed up.
+  var gradientsApart = PieceCheck()
   /// The rule that the states belong to.
   let firstRule: any UpdateRule
   private var ruleIsChecked = true
@@ -146,9 +166,12 @@ public final class Optimizer {
     try checkRates()
     let input = StepInput(
       groups: groups, gradientScale: gradientScale, schedule: schedule, appliedSteps: appliedSteps,
-      control: control, zeroes: zeroes)
+      control: control, zeroes: zeroes, accumulates: accumulatedCount > 0,
+      average: averaging.map { AverageStep(weight: $0.weight, begins: !averageHasBegun) })
     let result = try markingTornSteps { try withDefaultFloatingPoint { try update(input) } }
     if !control.looks { count(DecidedSteps(applied: 1)) }
+    accumulatedCount = 0
+    averageHasBegun = averaging != nil
     lastStepLooked = control.looks
     lastRule = rule
     // Where a rule cannot follow itself, as with a γ announced to change, it is looked at again.
@@ -219,6 +242,7 @@ public final class Optimizer {
   /// Throws unless clipping and what is left out can be, and puts together what steps do beside the update.
   private func checkControl() throws {
     try clipping?.validate()
+    try averaging?.validate()
     for name in leftOut { _ = try layout.tensor(name) }
     control.leftOut = leftOut.isEmpty ? [] : layout.tensors.map { leftOut.contains($0.name) }
     control.clipping = clipping

@@ -167,6 +167,19 @@ extension ParameterLayout {
     }
   }
 
+  /// All tensors' elements in stretches as long as can be, whatever their groups.
+  var occupied: [Stretch] {
+    tensors.reduce(into: []) { result, tensor in
+      if tensor.count == 0 { return }
+      let own = Stretch(range: tensor.range, group: 0, set: 0)
+      if let last = result.last, last.continues(with: own) {
+        result[result.count - 1].range = last.range.lowerBound..<own.range.upperBound
+      } else {
+        result.append(own)
+      }
+    }
+  }
+
   /// Stretches as long as can be. `sets` gives a clipping set for each tensor; `leftOut` says whether it is,
   /// and is empty where none is.
   func stretches(sets: [Int]? = nil, leftOut: [Bool] = []) -> [Stretch] {

@@ -18,12 +18,9 @@ extension UpdateRule {
     parameters: UnsafeMutableBufferPointer<Float>, gradients: UnsafeBufferPointer<Float>,
     states: [UnsafeMutableBufferPointer<Float>], step: Int, gradientScale: Double = 1
   ) throws {
-    try validate()
-    try checkCounts(parameters.count, gradients.count, states.map(\.count), step: step)
-    try checkScale(gradientScale)
-    try checkOverlap(
-      [UnsafeRawBufferPointer(gradients), UnsafeRawBufferPointer(parameters)]
-        + states.map { UnsafeRawBufferPointer($0) })
+    try check(
+      parameters.count, gradients, states, [UnsafeRawBufferPointer(parameters)], step, gradientScale
+    )
     guard let update = try CompiledRule(kernel).update(for: .best) else { return }
     guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
     withDefaultFloatingPoint {
@@ -37,7 +34,79 @@ extension UpdateRule {
     }
   }
 
-  /// The same over arrays.
+  /// What the same step would change, for trainers that take deltas and apply them themselves: the
+  /// parameters are read alone, the states move on, and
+  ///
+  ///     delta = (new parameter) − (old parameter)
+  ///
+  /// of the Floats that ``update(parameters:gradients:states:step:gradientScale:)`` has and leaves, rounded
+  /// once. Where one is no more than twice the other that difference is exact, and adding it gives the new
+  /// parameter's bits; elsewhere the sum may be a rounding away. Allocates nothing that outlives the call.
+  ///
+  /// - Parameters:
+  ///   - parameters: not changed; any alignment.
+  ///   - gradients: as many as parameters.
+  ///   - states: as in `update`.
+  ///   - deltas: as many as parameters; whatever they hold is replaced. No two of all these vectors may
+  ///     overlap.
+  ///   - step: the number of this step, from 1.
+  ///   - gradientScale: what every gradient is multiplied by first.
+  /// - Throws: ``DescentError``, before anything is touched.
+  public func delta(
+    parameters: UnsafeBufferPointer<Float>, gradients: UnsafeBufferPointer<Float>,
+    states: [UnsafeMutableBufferPointer<Float>], into deltas: UnsafeMutableBufferPointer<Float>,
+    step: Int, gradientScale: Double = 1
+  ) throws {
+    guard deltas.count == parameters.count else {
+      throw DescentError.count(of: "deltas", given: deltas.count, expected: parameters.count)
+    }
+    try check(
+      parameters.count, gradients, states,
+      [UnsafeRawBufferPointer(parameters), UnsafeRawBufferPointer(deltas)], step, gradientScale)
+    guard let update = try CompiledRule(kernel).update(for: .best) else { return }
+    guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
+    withDefaultFloatingPoint {
+      withScalars(at: step, gradientScale: gradientScale) { preparation, scalars in
+        states.map(\.baseAddress).withUnsafeBufferPointer { pointers in
+          InstructionSet.best.delta(
+            update, deltas.baseAddress, x, g, pointers.baseAddress, Int32(states.count),
+            parameters.count, preparation.baseAddress, scalars.baseAddress)
+        }
+      }
+    }
+  }
+
+  private func check(
+    _ count: Int, _ gradients: UnsafeBufferPointer<Float>,
+    _ states: [UnsafeMutableBufferPointer<Float>], _ others: [UnsafeRawBufferPointer],
+    _ step: Int, _ gradientScale: Double
+  ) throws {
+    try validate()
+    try checkCounts(count, gradients.count, states.map(\.count), step: step)
+    try checkScale(gradientScale)
+    try checkOverlap(
+      [UnsafeRawBufferPointer(gradients)] + others + states.map { UnsafeRawBufferPointer($0) })
+  }
+
+  /// ``delta(parameters:gradients:states:into:step:gradientScale:)`` over arrays.
+  public func delta(
+    _ parameters: [Float], gradients: [Float], states: inout [[Float]], into deltas: inout [Float],
+    step: Int, gradientScale: Double = 1
+  ) throws {
+    try parameters.withUnsafeBufferPointer { parameters in
+      try gradients.withUnsafeBufferPointer { gradients in
+        try deltas.withUnsafeMutableBufferPointer { deltas in
+          try lending(&states) { states in
+            try delta(
+              parameters: parameters, gradients: gradients, states: states, into: deltas,
+              step: step, gradientScale: gradientScale)
+          }
+        }
+      }
+    }
+  }
+
+  /// ``update(parameters:gradients:states:step:gradientScale:)`` over arrays.
   public func update(
     _ parameters: inout [Float], gradients: [Float], states: inout [[Float]], step: Int,
     gradientScale: Double = 1

@@ -56,7 +56,12 @@ extension Buffer {
 
   /// All elements, once `events` are complete, and in a queue in order all commands before.
   public func read(on queue: CommandQueue, after events: [Event] = []) throws -> [Element] {
-    try [Element](unsafeUninitializedCapacity: count) { memory, initialized in
+    guard count > 0 else {
+      try require(0, 0, on: queue)
+      try Event.wait(for: events)
+      return []
+    }
+    return try [Element](unsafeUninitializedCapacity: count) { memory, initialized in
       let destination = UnsafeMutableBufferPointer(rebasing: memory[..<count])
       try read(into: destination, on: queue, after: events)
       initialized = count

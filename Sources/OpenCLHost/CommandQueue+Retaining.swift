@@ -13,7 +13,8 @@ extension CommandQueue {
   ///   device; `OpenCLError` where the driver does not know the queue.
   public convenience init(retaining queue: OpaquePointer, in context: Context? = nil) throws {
     let handle = try Handle(
-      retaining: queue, clRetainCommandQueue, clReleaseCommandQueue, "clRetainCommandQueue(adopted)")
+      retaining: queue, clRetainCommandQueue, clReleaseCommandQueue, "clRetainCommandQueue(adopted)"
+    )
     let facts = try QueueFacts(queue)
     guard !facts.has(CL_QUEUE_ON_DEVICE) else {
       throw OpenCLUsageError.queueOnDevice

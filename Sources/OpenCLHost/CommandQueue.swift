@@ -71,10 +71,14 @@ public final class CommandQueue: Sendable {
     }
   }
 
-  /// Throws unless all events belong to the queue's context.
+  /// Throws unless all events belong to the queue's context, and for one that has failed already: PoCL
+  /// 3.1 lets commands wait for it for ever.
   package func require(_ events: [Event]) throws {
-    for event in events where try event.rawContext != context.handle.raw {
-      throw OpenCLUsageError.otherContext(what: "event \(event.command)", than: "queue")
+    for event in events {
+      guard try event.rawContext == context.handle.raw else {
+        throw OpenCLUsageError.otherContext(what: "event \(event.command)", than: "queue")
+      }
+      _ = try event.isComplete
     }
   }
 

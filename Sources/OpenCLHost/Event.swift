@@ -2,6 +2,11 @@
 internal import CDescentOpenCL
 
 /// A command's way through a queue: others can wait for it, and it can be asked its times.
+///
+/// May be used from any thread, and outlives the queue and whatever the command works on. It keeps no host
+/// memory: that of a transfer has to stay until the event is complete or has failed. A failed command's
+/// event throws whenever it is waited for, polled or awaited, and so does that of a command that waited for
+/// it, with a status of the driver's choice; an event that nobody asks tells nobody.
 public final class Event: Sendable {
   /// The kernel's name, or `fill`, `copy`, `marker`, `user event`; `adopted event` for one of a caller's.
   public let command: String
@@ -33,7 +38,7 @@ public final class Event: Sendable {
     }
   }
 
-  /// Waits until the command is done.
+  /// Waits until the command is done. The queue need not be flushed.
   ///
   /// - Throws: `OpenCLError` with the command's own status if it failed.
   public func wait() throws {

@@ -95,12 +95,13 @@ public final class Program: Sendable {
   public func binary() throws -> [UInt8] {
     let devices = try info.array(CL_PROGRAM_DEVICES, cl_device_id?.none)
     let sizes = try info.array(CL_PROGRAM_BINARY_SIZES, 0)
-    guard let index = devices.firstIndex(of: context.device.handle.raw), index < sizes.count
-    else {
+    // PoCL 3.1 lists all devices of the context there, and here only the one that was built for.
+    let place = sizes.count == 1 ? 0 : devices.firstIndex(of: context.device.handle.raw)
+    guard let index = place, index < sizes.count else {
       throw OpenCLError(status: CL_INVALID_DEVICE, call: "clGetProgramInfo(binary)")
     }
-    // One place for each of the context's devices; the driver skips those that are nil.
-    var places = [UnsafeMutablePointer<UInt8>?](repeating: nil, count: devices.count)
+    // One place for each of those; the driver skips those that are nil.
+    var places = [UnsafeMutablePointer<UInt8>?](repeating: nil, count: sizes.count)
     return try [UInt8](unsafeUninitializedCapacity: sizes[index]) { bytes, initialized in
       places[index] = bytes.baseAddress
       let status = clGetProgramInfo(

@@ -26,6 +26,7 @@ import OpenCLHost
       // Segments shorter than the vector, and room for the values of steps in flight.
       let context = try Context(queue.device, largestAllocation: 1 << 18)
       engines.append(.openCL(try CommandQueue(context)))
+      engines.append(.openCL(queue, carrying: 5000))
     }
     #endif
     return engines
@@ -300,7 +301,7 @@ import OpenCLHost
       var found: [[Float]] = []
       for groupPerTile in [false, true] {
         let norm = try DeviceNorm(layout, control, queue.context, groupPerTile: groupPerTile)
-        try norm.prepare(pieces: [layout.count], queue.context)
+        try norm.prepare(pieces: [layout.count], sum: nil, queue.context)
         let state = try DeviceControl(queue.context, lossScale: nil)
         _ = try norm.enqueue([gradients.whole], scale: 1, state: state.state, on: queue, after: [])
         let now = try state.state.read(on: queue)[0]

@@ -8,30 +8,8 @@ import Testing
 /// What is left behind when a device fails. Tests/FaultLayer makes the nth call of a function fail, in
 /// a process of its own.
 @Suite(.needsDevice) struct FailureTests {
-  /// The layer, compiled once.
-  private static let layer = Result {
-    let source = URL(filePath: #filePath).deletingLastPathComponent()
-      .appending(path: "../FaultLayer/layer.c").standardizedFileURL
-    let library = FileManager.default.temporaryDirectory
-      .appending(path: "descent-fault-\(ProcessInfo.processInfo.processIdentifier).so")
-    for compiler in ["clang", "cc"] {
-      let process = Process()
-      process.executableURL = URL(filePath: "/usr/bin/env")
-      process.arguments = [compiler, "-shared", "-fPIC", source.path, "-o", library.path]
-      try process.run()
-      process.waitUntilExit()
-      if process.terminationStatus == 0 { return library.path }
-    }
-    throw CocoaError(.executableNotLoadable)
-  }
-
   private static let start: [Float] = [1, 2, 3]
   private static let gradients: [Float] = [3, 2, 1]
-
-  private static func setFault(_ layer: String, _ fault: String) {
-    setenv("OPENCL_LAYERS", layer, 1)
-    setenv("DESCENT_FAULT", fault, 1)
-  }
 
   private static func optimizer() throws -> Optimizer {
     let device = try #require(Device.all.first)
@@ -41,9 +19,9 @@ import Testing
 
   @Test("a device that is gone is an error, not another engine")
   func gone() async throws {
-    let layer = try Self.layer.get()
+    let layer = try CallLayer.library.get()
     await #expect(processExitsWith: .success) { [layer = layer as String] in
-      Self.setFault(layer, "clCreateContext:1:-2")
+      CallLayer.load(layer, fault: "clCreateContext:1:-2")
       let text = message { _ = try Self.optimizer() }
       try #require(text.hasPrefix("clCreateContext("))
       try #require(text.hasSuffix(") returned CL_DEVICE_NOT_AVAILABLE (-2)"))
@@ -52,9 +30,9 @@ import Testing
 
   @Test("a launch that fails leaves all as it was, and the next step is the same step")
   func launch() async throws {
-    let layer = try Self.layer.get()
+    let layer = try CallLayer.library.get()
     await #expect(processExitsWith: .success) { [layer = layer as String] in
-      Self.setFault(layer, "clEnqueueNDRangeKernel:2:-5")
+      CallLayer.load(layer, fault: "clEnqueueNDRangeKernel:2:-5")
       let (optimizer, other) = (
         try Self.optimizer(),
         try Optimizer(
@@ -75,9 +53,9 @@ import Testing
 
   @Test("a step torn after its launch is not forgotten until a state is restored")
   func torn() async throws {
-    let layer = try Self.layer.get()
+    let layer = try CallLayer.library.get()
     await #expect(processExitsWith: .success) { [layer = layer as String] in
-      Self.setFault(layer, "clEnqueueMapBuffer:2:-5")
+      CallLayer.load(layer, fault: "clEnqueueMapBuffer:2:-5")
       let optimizer = try Self.optimizer()
       var x = Self.start
       try optimizer.step(&x, gradients: Self.gradients)
@@ -98,6 +76,62 @@ import Testing
     }
   }
 
+  /// Launches of three steps: 1 of each that does not look at its gradient, 5 of each that does.
+  @Test(
+    "a failure that nobody waited for surfaces at the next call, and marks the optimizer",
+    arguments: [(2, false), (5, true), (6, true), (10, true)])
+  func unawaited(launch: Int, looks: Bool) async throws {
+    let layer = try CallLayer.library.get()
+    await #expect(processExitsWith: .success) {
+      [layer = layer as String, launch = launch as Int, looks = looks as Bool] in
+      CallLayer.load(layer, fault: "clEnqueueNDRangeKernel, later:\(launch):-5")
+      let optimizer = try Self.optimizer()
+      optimizer.skipsNonFinite = looks
+      let queue = try #require(optimizer.queue)
+      let x = try Buffer(queue.context, copying: Self.start)
+      let g = try Buffer(queue.context, copying: Self.gradients)
+      var text = "no error"
+      // The failing step is among the first two; the queue is emptied, so that what failed has failed.
+      for _ in 1...3 where text == "no error" {
+        text = message { try optimizer.enqueueStep(x, gradients: g) }
+        try queue.finish()
+      }
+      try #require(text.contains(") returned") || text.hasPrefix("the command"), "\(text)")
+      for _ in 1...2 {
+        try #require(
+          message { try optimizer.enqueueStep(x, gradients: g) }
+            .hasPrefix("an earlier step failed after it had begun to write"))
+      }
+      // Events of steps tell of the failure as well, by waiting, polling or awaiting.
+      try optimizer.reset()
+      try x.write(Self.start, on: queue)
+      let event = try optimizer.enqueueStep(x, gradients: g)
+      try event.wait()
+      try #require(optimizer.stepCount == 1)
+    }
+  }
+
+  @Test("an event of a step that failed on the device throws, however it is waited for")
+  func eventsOfFailure() async throws {
+    let layer = try CallLayer.library.get()
+    await #expect(processExitsWith: .success) { [layer = layer as String] in
+      CallLayer.load(layer, fault: "clEnqueueNDRangeKernel, later:1:-5")
+      let optimizer = try Self.optimizer()
+      let queue = try #require(optimizer.queue)
+      let x = try Buffer(queue.context, copying: Self.start)
+      let g = try Buffer(queue.context, copying: Self.gradients)
+      let event = try optimizer.enqueueStep(x, gradients: g)
+      let expected = "the command update returned CL_OUT_OF_RESOURCES (-5)"
+      try #require(message { try event.wait() } == expected)
+      try #require(message { _ = try event.isComplete } == expected)
+      var awaited = "no error"
+      do { try await event.completion() } catch { awaited = "\(error)" }
+      try #require(awaited == expected)
+      try #require(message { _ = try optimizer.state("m") } == expected)
+      try #require(message { _ = try optimizer.state("m") }.hasPrefix("the command") == false)
+    }
+  }
+
   @Test("a step waits for the events that it is given, and fails with them")
   func failedEvent() throws {
     for queue in try TestDevices.queues.get() {
@@ -112,6 +146,14 @@ import Testing
       try ready.complete()
       try updated.wait()
       #expect(try parameters.read(on: own) == [-2, 0, 2])
+
+      let failed = try UserEvent(queue.context)
+      try failed.fail(status: -5)
+      #expect(
+        message {
+          try optimizer.enqueueStep(parameters, gradients: gradients, after: [failed.event])
+        } == "the command user event returned CL_OUT_OF_RESOURCES (-5)")
+      #expect(optimizer.stepCount == 1)
 
       let failing = try UserEvent(queue.context)
       let doomed = try optimizer.enqueueStep(

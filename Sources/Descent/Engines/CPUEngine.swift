@@ -16,13 +16,17 @@ final class CPUEngine: Engine {
   let name: String
   private let states: HostStates
   private let update: CompiledUpdate
-  private let tile: CompiledTile
+  private let instructions: InstructionSet
   private let pool: WorkerPool?
   private let block: Int
   private let layout: ParameterLayout
   private let values: GroupValues
   private var plan: HostPlan
   private var norm: HostNorm?
+  /// The sum of gradients, and the average of the parameters, once there are such.
+  private var sum: HostStates?
+  private var average: HostStates?
+  private var accumulatePlan: HostPlan?
   private var control = descent_control(lossScale: nil)
   private var decided = DecidedSteps()
 
@@ -38,7 +42,7 @@ final class CPUEngine: Engine {
       throw DescentError.unsupported("the CPU engine needs at least 1 thread, not \(threads)")
     }
     self.update = update
-    tile = instructions.tile
+    self.instructions = instructions
     self.layout = layout
     let count = layout.count
     states = try HostStates(rule, count: count)
@@ -54,9 +58,12 @@ final class CPUEngine: Engine {
 
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
     try prepare(parameters, gradients, step.control)
+    if let average = step.average { try prepareAverage(average, parameters) }
+    let sum = step.accumulates ? sum?.arrays.first : nil
     step.write(to: values.memory, stride: values.stride)
     if let norm {
-      norm.measure(gradients, scale: Float(step.gradientScale), &control, tile, pool)
+      norm.measure(
+        gradients, with: sum, scale: Float(step.gradientScale), &control, instructions.tile, pool)
       decided.applied += control.isSkipped == 0 ? 1 : 0
       decided.skipped += control.isSkipped == 0 ? 0 : 1
     }
@@ -67,7 +74,10 @@ final class CPUEngine: Engine {
       stateCount: states.arrays.count, count: layout.count, block: block, runs: plan.runs,
       values: values.layout, inverse: norm == nil ? 1 : control.inverse,
       coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
-      zeroes: step.zeroes)
+      zeroes: step.zeroes, besideKernel: instructions.updateBeside,
+      beside: descent_beside(
+        sum: sum, average: step.average == nil ? nil : average?.arrays.first,
+        averageWeight: step.average?.weight ?? 0))
     guard let pool else { return pass.run(0..<pass.count) }
     withUnsafePointer(to: pass) { pass in
       pool.run(blocks: (layout.count + block - 1) / block, context: pass) { pass, index in
@@ -91,6 +101,34 @@ final class CPUEngine: Engine {
     norm = made
   }
 
+  /// Sets the average to the parameters where it begins.
+  private func prepareAverage(_ step: AverageStep, _ parameters: HostPieces) throws {
+    if average == nil { average = try HostStates([0], count: layout.count) }
+    guard step.begins, let average = average?.arrays.first else { return }
+    average.copy(layout.occupied, of: parameters)
+  }
+
+  func dropAverage() { average = nil }
+
+  func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
+    if sum == nil { sum = try HostStates([0], count: layout.count) }
+    if accumulatePlan.map({ !HostPlan.fits(gradients, $0.gradients) }) ?? true {
+      let counts = gradients.map(\.count)
+      accumulatePlan = HostPlan(
+        layout.occupied, count: layout.count, parameters: counts, gradients: counts)
+    }
+    guard let sum = sum?.arrays.first, let plan = accumulatePlan else { return }
+    let pass = AccumulatePass(
+      kernel: instructions.accumulate, gradients: gradients, sum: sum, runs: plan.runs,
+      count: layout.count, block: block, begins: begins, zeroes: zeroes)
+    guard let pool else { return pass.run(0..<pass.count) }
+    withUnsafePointer(to: pass) { pass in
+      pool.run(blocks: (layout.count + block - 1) / block, context: pass) { pass, index in
+        pass.assumingMemoryBound(to: AccumulatePass.self).pointee.runBlock(index)
+      }
+    }
+  }
+
   func collect(wait: Bool) -> DecidedSteps {
     defer { decided = DecidedSteps() }
     return decided
@@ -101,10 +139,16 @@ final class CPUEngine: Engine {
   func lastDecision() -> StepDecision { StepDecision(control) }
 
   func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
-    states.read(index, range, into: destination)
+    if index == states.arrays.count {
+      average?.read(0, range, into: destination)
+    } else {
+      states.read(index, range, into: destination)
+    }
   }
 
-  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) {
-    states.write(index, range, from: source)
+  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
+    guard index == states.arrays.count else { return states.write(index, range, from: source) }
+    if average == nil { average = try HostStates([0], count: layout.count) }
+    average?.write(0, range, from: source)
   }
 }

@@ -46,6 +46,64 @@ typealias CompiledUpdate =
     UnsafePointer<UnsafeMutablePointer<Float>?>?, Int, UnsafeRawPointer?, UnsafeRawPointer?
   ) -> Void
 
+/// The same with what stands beside it: the update, its arguments with the number of states, and that.
+typealias CompiledBesideUpdate =
+  @convention(c) (
+    CompiledUpdate?, UnsafeMutablePointer<Float>?, UnsafePointer<Float>?,
+    UnsafePointer<UnsafeMutablePointer<Float>?>?, Int32, Int, UnsafeRawPointer?, UnsafeRawPointer?,
+    descent_beside
+  ) -> Void
+
+/// Sum, gradients, count, whether the sum begins with them.
+typealias CompiledAccumulate =
+  @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int, Bool) -> Void
+
+/// The update, where its deltas go, and its arguments with the number of states.
+typealias CompiledDelta =
+  @convention(c) (
+    CompiledUpdate?, UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?,
+    UnsafePointer<UnsafeMutablePointer<Float>?>?, Int32, Int, UnsafeRawPointer?, UnsafeRawPointer?
+  ) -> Void
+
+extension InstructionSet {
+  /// For these instructions.
+  var updateBeside: CompiledBesideUpdate {
+    #if arch(x86_64)
+    switch self {
+    case .baseline: descent_update_beside_baseline
+    case .avx2: descent_update_beside_avx2
+    case .avx512: descent_update_beside_avx512
+    }
+    #else
+    descent_update_beside_baseline
+    #endif
+  }
+
+  var accumulate: CompiledAccumulate {
+    #if arch(x86_64)
+    switch self {
+    case .baseline: descent_accumulate_baseline
+    case .avx2: descent_accumulate_avx2
+    case .avx512: descent_accumulate_avx512
+    }
+    #else
+    descent_accumulate_baseline
+    #endif
+  }
+
+  var delta: CompiledDelta {
+    #if arch(x86_64)
+    switch self {
+    case .baseline: descent_delta_baseline
+    case .avx2: descent_delta_avx2
+    case .avx512: descent_delta_avx512
+    }
+    #else
+    descent_delta_baseline
+    #endif
+  }
+}
+
 /// The vector instructions that a compiled rule uses.
 public enum InstructionSet: String, Sendable, CaseIterable, Codable, CustomStringConvertible {
   /// What every processor of the architecture has: SSE2 on x86-64, NEON on arm64.

@@ -15,11 +15,14 @@ final class DeviceNorm {
   private let limits: Buffer<descent_clipping>
   private let partials: Buffer<descent_partial>
   private let tileKernel: Kernel
+  /// The same with the sum of earlier gradients; made by the first step that has one.
+  private var sumTileKernel: Kernel?
   private let foldKernel: Kernel
   private let decideKernel: Kernel
   /// Launches over tiles, one for each piece of the gradient, for pieces that begin at `starts`.
   private var launches: [Launch] = []
   private var starts: [Int]?
+  private var sumStarts: [Int]?
 
   private struct Launch {
     let piece: Int
@@ -27,6 +30,8 @@ final class DeviceNorm {
     let first: Int
     /// What to add to a tile's start to be at its place in the piece.
     let offset: Int
+    /// The same for the sum of earlier gradients.
+    var sum = DevicePlan.Place(piece: 0, offset: 0)
   }
 
   /// Sums of listed terms.
@@ -61,43 +66,60 @@ final class DeviceNorm {
       })
     coefficients = try Buffer(context, copying: plan.limits.map { _ in Float(1) })
     partials = try Buffer(context, count: plan.tiles.count)
-    let program = try programs.program()
+    let program = try programs.program(accumulated: false)
     tileKernel = try program.kernel(named: "norm_tiles")
     foldKernel = try program.kernel(named: "norm_fold")
     decideKernel = try program.kernel(named: "norm_decide")
   }
 
-  /// Makes the launches over pieces of these lengths. Throws ``DescentError`` if they do not suit the
-  /// tiles.
-  func prepare(pieces counts: [Int], _ context: Context) throws {
+  /// Makes the launches over pieces of these lengths, and over segments of the sum of earlier gradients
+  /// where there is one. Throws ``DescentError`` if they do not suit the tiles.
+  func prepare(pieces counts: [Int], sum: [Int]?, _ context: Context) throws {
     let starts = Descent.starts(ofPieces: counts)
-    if starts == self.starts { return }
+    let sumStarts = sum.map { Descent.starts(ofPieces: $0) }
+    if sum != nil && sumTileKernel == nil {
+      sumTileKernel = try programs.program(accumulated: true).kernel(named: "norm_tiles")
+    }
+    if starts == self.starts && sumStarts == self.sumStarts { return }
     let pieces = try plan.pieces(of: starts)
+    let segments = try sumStarts.map { try plan.pieces(of: $0) }
     var launches: [Launch] = []
     var first = 0
     while first < pieces.count {
-      let end = pieces[first...].firstIndex { $0 != pieces[first] } ?? pieces.count
+      let start = first
+      let end =
+        pieces.indices[first...].first {
+          pieces[$0] != pieces[start] || segments?[$0] != segments?[start]
+        } ?? pieces.count
       let blocks = plan.tiles[first..<end].map {
         PlacedBlock(start: $0.start, count: $0.count, group: 0, set: 0)
       }
       launches.append(
         Launch(
           piece: pieces[first], tiles: try Buffer(context, copying: blocks), first: first,
-          offset: -starts[pieces[first]]))
+          offset: -starts[pieces[first]],
+          sum: DevicePlan.Place(
+            piece: segments?[first] ?? 0,
+            offset: -(sumStarts.map { $0[segments?[first] ?? 0] } ?? 0))))
       first = end
     }
     self.launches = launches
     self.starts = starts
+    self.sumStarts = sumStarts
   }
 
   /// Enqueues looking at the gradient and deciding; returns the decision's event.
   ///
-  /// - Parameter state: what `descent_control` says, on the device.
+  /// - Parameters:
+  ///   - sum: segments of the sum of earlier gradients, if there is one.
+  ///   - state: what `descent_control` says, on the device.
   func enqueue(
-    _ gradients: [BufferSlice<Float>], scale: Float, state: Buffer<descent_control>,
+    _ gradients: [BufferSlice<Float>], with sum: [Buffer<Float>]? = nil, scale: Float,
+    state: Buffer<descent_control>,
     on queue: CommandQueue, after events: [Event]
   ) throws -> Event {
     var after = events
+    let tileKernel = sum == nil ? self.tileKernel : sumTileKernel ?? self.tileKernel
     for launch in launches {
       let gradient = gradients[launch.piece]
       try tileKernel.setArgument(0, UInt32(launch.tiles.count))
@@ -107,6 +129,10 @@ final class DeviceNorm {
         3, UInt64(bitPattern: Int64(gradient.range.lowerBound + launch.offset)))
       try tileKernel.setArgument(4, partials)
       try tileKernel.setArgument(5, UInt32(launch.first))
+      if let sum {
+        try tileKernel.setArgument(6, sum[launch.sum.piece])
+        try tileKernel.setArgument(7, UInt64(bitPattern: Int64(launch.sum.offset)))
+      }
       after = [
         try tileKernel.enqueue(
           on: queue, global: programs.tileItems(launch.tiles.count), local: programs.tileGroup,
@@ -154,10 +180,12 @@ struct NormPrograms {
     isProcessor = groupPerTile.map { !$0 } ?? context.device.type.contains(.cpu)
   }
 
-  func program() throws -> Program {
+  func program(accumulated: Bool) throws -> Program {
     let around = descent_program_texts()
-    var options = "-cl-std=CL1.2"
+    // What beside.cl's formula is over.
+    var options = "-cl-std=CL1.2 -Dlanes=" + (isProcessor ? "float16" : "float")
     if isProcessor { options += " -DPROCESSOR" }
+    if accumulated { options += " -DACCUMULATED" }
     if context.device.hasCorrectlyRoundedDivideAndSquareRoot {
       options += " -cl-fp32-correctly-rounded-divide-sqrt"
     }
@@ -165,6 +193,7 @@ struct NormPrograms {
       context,
       sources: [
         ("norm.cl", String(cString: around.norm)),
+        ("beside.cl", String(cString: around.beside)),
         ("norm_kernels.cl", String(cString: around.normKernels)),
       ], options: options)
   }

@@ -45,13 +45,15 @@ struct DevicePlan {
   let hasTables: Bool
 
   /// - Parameters:
+  ///   - stretches: what the step goes over; nil is all, treated as the key says.
   ///   - states: the lengths of the states' segments.
   ///   - shape: of flat launches.
   init(
-    _ layout: ParameterLayout, _ key: Key, states: [Int], shape: LaunchShape, context: Context
+    _ layout: ParameterLayout, _ key: Key, stretches: [ParameterLayout.Stretch]? = nil,
+    states: [Int], shape: LaunchShape, context: Context
   ) throws {
     let plan = StepPlan(
-      layout.stretches(sets: key.sets, leftOut: key.leftOut),
+      stretches ?? layout.stretches(sets: key.sets, leftOut: key.leftOut),
       parameters: starts(ofPieces: key.parameters),
       gradients: starts(ofPieces: key.gradients), states: starts(ofPieces: states))
     self.key = key

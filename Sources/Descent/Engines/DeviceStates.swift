@@ -9,13 +9,20 @@ final class DeviceStates {
   let counts: [Int]
   private let starts: [Int]
 
-  init(_ rule: any UpdateRule, _ cuts: SegmentCuts, queue: CommandQueue) throws {
+  /// The states of a rule.
+  convenience init(_ rule: any UpdateRule, _ cuts: SegmentCuts, queue: CommandQueue) throws {
+    try self.init(
+      rule.stateNames.map { Float(rule.initialValue(ofState: $0)) }, cuts, queue: queue)
+  }
+
+  /// A vector for each of the values, which it begins with.
+  init(_ values: [Float], _ cuts: SegmentCuts, queue: CommandQueue) throws {
     let counts = cuts.counts(of: 0..<cuts.count)
     (self.counts, starts) = (counts, Descent.starts(ofPieces: counts))
-    segments = try rule.stateNames.map { name in
+    segments = try values.map { value in
       try counts.map { count in
         let segment = try Buffer<Float>(queue.context, count: count)
-        _ = try segment.fill(with: Float(rule.initialValue(ofState: name)), on: queue)
+        _ = try segment.fill(with: value, on: queue)
         return segment
       }
     }

@@ -10,6 +10,13 @@ protocol Engine: AnyObject {
   /// fails after it has begun to write throws ``TornStep``.
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws
 
+  /// Adds a gradient to the sum that the coming step takes along, or with `begins` starts that sum with it;
+  /// with `zeroes` the gradient is 0 afterwards. If it throws, the sum is lost.
+  func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws
+
+  /// Gives up the average of the parameters.
+  func dropAverage()
+
   /// Steps that were decided since the last call; with `wait`, all that were enqueued. Steps whose
   /// control does not look at gradients are not among them.
   func collect(wait: Bool) throws -> DecidedSteps
@@ -29,11 +36,11 @@ protocol Engine: AnyObject {
   /// Waits for enqueued steps, whatever became of them: the states are about to be replaced.
   func forgetEnqueued()
 
-  /// Copies elements of a state to `destination`.
+  /// Copies elements of a state to `destination`; the average is the one behind the rule's.
   func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>)
     throws
 
-  /// Copies elements of a state from `source`.
+  /// Copies elements of a state from `source`; the average is the one behind the rule's.
   func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws
 }
 
@@ -50,6 +57,8 @@ extension Engine {
   var launchesPerStep: Int { 0 }
   var stepsInFlight: Int { 0 }
   func collect(wait: Bool) throws -> DecidedSteps { DecidedSteps() }
+  func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {}
+  func dropAverage() {}
   func setLossScale(_ scale: LossScale?) throws {}
   func lastDecision() throws -> StepDecision { StepDecision() }
   func checkEnqueued() throws {}

@@ -10,7 +10,7 @@ public struct EngineChoice: Sendable {
     case reference
     #if OpenCL
     case device(Device, LaunchShape?)
-    case queue(CommandQueue, LaunchShape?)
+    case queue(CommandQueue, LaunchShape?, chunk: Int? = nil)
     #endif
   }
 
@@ -52,9 +52,18 @@ public struct EngineChoice: Sendable {
     EngineChoice(kind: .device(device, shape))
   }
 
-  /// The device, context and queue that a trainer already has.
+  /// The device, context and queue that a trainer already has; around its own `cl_command_queue`,
+  /// `.openCL(CommandQueue(retaining: queue))`.
   public static func openCL(_ queue: CommandQueue, shape: LaunchShape? = nil) -> EngineChoice {
     EngineChoice(kind: .queue(queue, shape))
+  }
+
+  /// The same, and host memory is carried as to a device that has memory of its own, in chunks of a length
+  /// of the caller's choice, so that tests can have many of them on a device that shares memory.
+  package static func openCL(
+    _ queue: CommandQueue, shape: LaunchShape? = nil, carrying chunk: Int
+  ) -> EngineChoice {
+    EngineChoice(kind: .queue(queue, shape, chunk: chunk))
   }
   #endif
 }
@@ -82,8 +91,8 @@ extension EngineChoice {
         throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
       }
       return try engine(rule, layout, CommandQueue(Context(device)), shape, because: "asked for")
-    case .queue(let queue, let shape):
-      return try engine(rule, layout, queue, shape, because: "asked for")
+    case .queue(let queue, let shape, let chunk):
+      return try engine(rule, layout, queue, shape, chunk: chunk, because: "asked for")
     #endif
     }
   }
@@ -92,10 +101,11 @@ extension EngineChoice {
   /// An engine with the shape asked for, else the one that `descent tune` found, else the table's.
   private func engine(
     _ rule: any UpdateRule, _ layout: ParameterLayout, _ queue: CommandQueue,
-    _ shape: LaunchShape?, because reason: String
+    _ shape: LaunchShape?, chunk: Int? = nil, because reason: String
   ) throws -> (any Engine, String) {
     let tuned = shape == nil ? TunedShapes(of: queue.device)[rule.kernel] : nil
-    let engine = try OpenCLEngine(rule, layout: layout, queue: queue, shape: shape ?? tuned)
+    let engine = try OpenCLEngine(
+      rule, layout: layout, queue: queue, shape: shape ?? tuned, chunk: chunk)
     return (engine, tuned.map { "\(reason); launched as tuned: \($0)" } ?? reason)
   }
   #endif

@@ -50,6 +50,14 @@ final class GroupRules {
   }
 }
 
+/// How the average of the parameters follows a step.
+struct AverageStep {
+  /// 1 − d.
+  let weight: Float
+  /// Whether it is first set to the parameters as they are before the step.
+  let begins: Bool
+}
+
 /// What a step has besides the vectors.
 struct StepInput {
   let groups: GroupRules
@@ -61,6 +69,9 @@ struct StepInput {
   var control = StepControl()
   /// Whether the gradients are 0 afterwards.
   var zeroes = false
+  /// Whether the sum of earlier gradients is part of this step's.
+  var accumulates = false
+  var average: AverageStep?
 
   /// Whether a stretch's group stays as it is: it is frozen, or stands for what is left out.
   func isIdle(_ group: Int) -> Bool {

@@ -36,12 +36,13 @@ final class HostNorm {
     self.starts = starts
   }
 
-  /// Looks at the gradient, decides, and sets the coefficients.
+  /// Looks at the gradient, with the sum of those before it where there is one, decides, and sets the
+  /// coefficients.
   func measure(
-    _ gradients: HostPieces, scale: Float, _ now: inout descent_control, _ tile: CompiledTile,
-    _ pool: WorkerPool?
+    _ gradients: HostPieces, with sum: UnsafePointer<Float>?, scale: Float,
+    _ now: inout descent_control, _ tile: CompiledTile, _ pool: WorkerPool?
   ) {
-    sumTiles(gradients, tile, pool)
+    sumTiles(gradients, sum, tile, pool)
     plan.tensors.list.withUnsafeBufferPointer { list in
       for index in 0..<plan.tensors.starts.count - 1 {
         tensors[index] = Self.fold(tiles, list, plan.tensors.starts, index)
@@ -70,13 +71,15 @@ final class HostNorm {
     return descent_norm_fold(terms.baseAddress, start + first, end - first)
   }
 
-  private func sumTiles(_ gradients: HostPieces, _ tile: CompiledTile, _ pool: WorkerPool?) {
+  private func sumTiles(
+    _ gradients: HostPieces, _ sum: UnsafePointer<Float>?, _ tile: CompiledTile, _ pool: WorkerPool?
+  ) {
     plan.tiles.withUnsafeBufferPointer { places in
       pieces.withUnsafeBufferPointer { pieces in
         starts.withUnsafeBufferPointer { starts in
           let job = TileJob(
-            tiles: places, pieces: pieces, starts: starts, gradients: gradients, sum: tile,
-            results: tiles)
+            tiles: places, pieces: pieces, starts: starts, gradients: gradients, with: sum,
+            sum: tile, results: tiles)
           let blocks = (places.count + TileJob.tilesPerBlock - 1) / TileJob.tilesPerBlock
           guard let pool, blocks > 3 else {
             for block in 0..<blocks { job.run(block) }
@@ -101,6 +104,8 @@ private struct TileJob {
   let pieces: UnsafeBufferPointer<Int>
   let starts: UnsafeBufferPointer<Int>
   let gradients: HostPieces
+  /// From the beginning of the layout.
+  let with: UnsafePointer<Float>?
   let sum: CompiledTile
   let results: UnsafeMutableBufferPointer<descent_partial>
 
@@ -111,14 +116,18 @@ private struct TileJob {
       guard let start = gradients[piece].baseAddress, let result = results.baseAddress else {
         continue
       }
-      sum(start + (tile.start - starts[piece]), tile.count, result + index)
+      sum(
+        start + (tile.start - starts[piece]), with.map { $0 + tile.start }, tile.count,
+        result + index)
     }
   }
 }
 
-/// Elements, how many, and where the result goes.
+/// Elements, what is added to them or nil, how many, and where the result goes.
 typealias CompiledTile =
-  @convention(c) (UnsafePointer<Float>?, Int, UnsafeMutablePointer<descent_partial>?) -> Void
+  @convention(c) (
+    UnsafePointer<Float>?, UnsafePointer<Float>?, Int, UnsafeMutablePointer<descent_partial>?
+  ) -> Void
 
 extension InstructionSet {
   /// The sum of a tile's squares for these instructions.

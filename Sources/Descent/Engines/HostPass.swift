@@ -1,3 +1,5 @@
+internal import DescentKernels
+
 /// Memory for what kernels need of each group, written anew in every step.
 final class GroupValues {
   let stride: Int
@@ -36,14 +38,23 @@ final class HostPlan {
   let leftOut: [Bool]
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>
 
-  init(
+  convenience init(
     _ layout: ParameterLayout, _ sets: [Int]?, leftOut: [Bool] = [], parameters: [Int],
+    gradients: [Int]
+  ) {
+    self.init(
+      layout.stretches(sets: sets, leftOut: leftOut), count: layout.count, leftOut: leftOut,
+      parameters: parameters, gradients: gradients)
+  }
+
+  init(
+    _ stretches: [ParameterLayout.Stretch], count: Int, leftOut: [Bool] = [], parameters: [Int],
     gradients: [Int]
   ) {
     self.leftOut = leftOut
     let plan = StepPlan(
-      layout.stretches(sets: sets, leftOut: leftOut), parameters: starts(ofPieces: parameters),
-      gradients: starts(ofPieces: gradients), states: [0, layout.count])
+      stretches, parameters: starts(ofPieces: parameters),
+      gradients: starts(ofPieces: gradients), states: [0, count])
     (self.parameters, self.gradients) = (plan.parameters, plan.gradients)
     runs = .allocate(capacity: plan.runs.count)
     _ = runs.initialize(from: plan.runs)
@@ -55,7 +66,7 @@ final class HostPlan {
     Self.fits(parameters, self.parameters) && Self.fits(gradients, self.gradients)
   }
 
-  private static func fits(_ pieces: HostPieces, _ starts: [Int]) -> Bool {
+  static func fits(_ pieces: HostPieces, _ starts: [Int]) -> Bool {
     guard pieces.count + 1 == starts.count else { return false }
     for (index, piece) in pieces.enumerated()
     where starts[index + 1] - starts[index] != piece.count { return false }
@@ -80,9 +91,12 @@ struct Pass {
   let coefficients: UnsafeBufferPointer<Float>?
   let isSkipped: Bool
   let zeroes: Bool
+  let besideKernel: CompiledBesideUpdate
+  /// From the beginning of the layout.
+  let beside: descent_beside
 
   /// Elements that are zeroed as soon as they are updated, while they are in the cache.
-  private static let zeroedAtOnce = 1 << 12
+  static let zeroedAtOnce = 1 << 12
 
   func runBlock(_ index: Int) {
     let start = index * block
@@ -91,21 +105,16 @@ struct Pass {
 
   /// Every run's part of the range.
   func run(_ range: Range<Int>) {
-    var index = StepPlan.firstRun(behind: range.lowerBound, in: runs)
     withUnsafeTemporaryAllocation(
       of: UnsafeMutablePointer<Float>?.self, capacity: stateCount + 1
     ) { shifted in
-      while index < runs.count, runs[index].start < range.upperBound {
-        let run = runs[index]
-        index += 1
-        let start = max(run.start, range.lowerBound)
-        let end = min(run.start + run.count, range.upperBound)
+      StepPlan.forEachPart(of: range, in: runs) { run, part in
         guard let x = parameters[run.parameters.piece].baseAddress,
           let g = gradients[run.gradients.piece].baseAddress
-        else { continue }
+        else { return }
         update(
-          run, start..<end, x + (start - run.parameters.origin),
-          g + (start - run.gradients.origin), shifted)
+          run, part, x + (part.lowerBound - run.parameters.origin),
+          g + (part.lowerBound - run.gradients.origin), shifted)
       }
     }
   }
@@ -137,13 +146,60 @@ struct Pass {
   ) {
     for index in 0..<stateCount { shifted[index] = states[index].map { $0 + range.lowerBound } }
     guard let coefficients else {
-      kernel(x, g, shifted.baseAddress, range.count, values.preparation, values.scalars)
+      update(x, g, shifted, range, values.preparation, values.scalars)
       return
     }
     var preparation = values.preparation.load(as: Preparation<Float>.self)
     preparation.gradientScale = preparation.gradientScale * inverse * coefficients[run.set]
     withUnsafeBytes(of: preparation) { preparation in
-      kernel(x, g, shifted.baseAddress, range.count, preparation.baseAddress, values.scalars)
+      update(x, g, shifted, range, preparation.baseAddress, values.scalars)
+    }
+  }
+
+  private func update(
+    _ x: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>,
+    _ states: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>, _ range: Range<Int>,
+    _ preparation: UnsafeRawPointer?, _ scalars: UnsafeRawPointer?
+  ) {
+    if beside.sum == nil && beside.average == nil {
+      kernel(x, g, states.baseAddress, range.count, preparation, scalars)
+      return
+    }
+    let own = descent_beside(
+      sum: beside.sum.map { $0 + range.lowerBound },
+      average: beside.average.map { $0 + range.lowerBound }, averageWeight: beside.averageWeight)
+    besideKernel(
+      kernel, x, g, states.baseAddress, Int32(stateCount), range.count, preparation, scalars, own)
+  }
+}
+
+/// A gradient's way into a sum, any part of which any thread can go.
+struct AccumulatePass {
+  let kernel: CompiledAccumulate
+  let gradients: HostPieces
+  let sum: UnsafeMutablePointer<Float>
+  let runs: UnsafeMutableBufferPointer<StepPlan.Run>
+  let count: Int
+  let block: Int
+  let begins: Bool
+  let zeroes: Bool
+
+  func runBlock(_ index: Int) {
+    let start = index * block
+    run(start..<min(start + block, count))
+  }
+
+  func run(_ range: Range<Int>) {
+    StepPlan.forEachPart(of: range, in: runs) { run, part in
+      guard let piece = gradients[run.gradients.piece].baseAddress else { return }
+      let g = piece + (part.lowerBound - run.gradients.origin)
+      // Zeroed while they are in the cache.
+      let most = zeroes ? Pass.zeroedAtOnce : part.count
+      for start in stride(from: 0, to: part.count, by: most) {
+        let count = min(most, part.count - start)
+        kernel(sum + part.lowerBound + start, g + start, count, begins)
+        if zeroes { (g + start).update(repeating: 0, count: count) }
+      }
     }
   }
 }

@@ -11,13 +11,20 @@ final class HostStates {
   /// The same, as compiled rules take them.
   let pointers: UnsafeMutablePointer<UnsafeMutablePointer<Float>?>
 
+  /// The states of a rule.
+  convenience init(_ rule: any UpdateRule, count: Int) throws {
+    try self.init(rule.stateNames.map { Float(rule.initialValue(ofState: $0)) }, count: count)
+  }
+
+  /// A vector for each of the values, which it begins with.
+  ///
   /// - Throws: ``DescentError/memory(bytes:)`` if the machine has not that much.
-  init(_ rule: any UpdateRule, count: Int) throws {
+  init(_ values: [Float], count: Int) throws {
     var arrays: [UnsafeMutablePointer<Float>] = []
     do {
-      for name in rule.stateNames {
+      for value in values {
         let array = try Self.allocate(count)
-        array.initialize(repeating: Float(rule.initialValue(ofState: name)), count: count)
+        array.initialize(repeating: value, count: count)
         arrays.append(array)
       }
     } catch {
@@ -59,5 +66,20 @@ final class HostStates {
 
   func write(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) {
     (arrays[index] + range.lowerBound).update(from: source, count: range.count)
+  }
+}
+
+extension UnsafeMutablePointer<Float> {
+  /// Copies these stretches of a vector that lies in pieces to their places behind this one.
+  func copy(_ stretches: [ParameterLayout.Stretch], of pieces: HostPieces) {
+    let starts = starts(ofPieces: pieces.map(\.count))
+    for stretch in stretches {
+      for (index, piece) in pieces.enumerated() {
+        let part = stretch.range.clamped(to: starts[index]..<starts[index + 1])
+        guard !part.isEmpty, let from = piece.baseAddress else { continue }
+        (self + part.lowerBound).update(
+          from: from + (part.lowerBound - starts[index]), count: part.count)
+      }
+    }
   }
 }

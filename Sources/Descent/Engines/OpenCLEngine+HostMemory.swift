@@ -4,29 +4,76 @@ import OpenCLHost
 extension OpenCLEngine {
   /// Host memory is lent to a device that shares it; otherwise it is carried to the device and back.
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
-    if queue.device.sharesHostMemory {
-      let (x, g) = (try lent(parameters), try lent(gradients))
-      try enqueueAndFinish(x.map(\.whole), g.map(\.whole), step) {
-        for piece in step.zeroes ? x + g : x { try piece.synchronize(on: queue) }
-      }
-    } else {
-      let staging = try self.staging ?? (makeStaging(), makeStaging())
-      self.staging = staging
-      try carry(parameters, staging.parameters) {
-        try $1.write(UnsafeBufferPointer($0), at: $2, on: queue)
-      }
-      try carry(gradients, staging.gradients) {
-        try $1.write(UnsafeBufferPointer($0), at: $2, on: queue)
-      }
-      var onDevice = step
-      onDevice.zeroes = false
-      try enqueueAndFinish(
-        staging.parameters.map(\.whole), staging.gradients.map(\.whole), onDevice
-      ) {
-        try carry(parameters, staging.parameters) { try $1.read(into: $0, from: $2, on: queue) }
-      }
-      if step.zeroes { zero(gradients) }
+    if let chunk { return try carry(parameters, gradients, step, chunk: chunk) }
+    let (x, g) = (try lent(parameters), try lent(gradients))
+    try enqueueAndFinish(x.map(\.whole), g.map(\.whole), step) {
+      for piece in step.zeroes ? x + g : x { try piece.synchronize(on: queue) }
     }
+  }
+
+  private func carry(
+    _ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput, chunk: Int
+  ) throws {
+    let looks = step.control.looks
+    var onDevice = step
+    // Nobody reads the device's copy again.
+    onDevice.zeroes = false
+    try carrying(chunk) { carrier in
+      if step.average?.begins == true { try beginAverage(with: parameters) }
+      let ready = try carrier.begin(parameters, gradients, gradientsFirst: looks)
+      try enqueueAndFinish(
+        carrier.parameters, looks ? carrier.gradients.segments : carrier.gradients.chunks, onDevice,
+        after: ready, carrier: carrier
+      ) { try carrier.finish() }
+    }
+    if step.zeroes { zero(gradients) }
+  }
+
+  private func carrying(_ chunk: Int, _ body: (HostCarrier) throws -> Void) throws {
+    let carrier = try carrier ?? HostCarrier(queue, segments: states.counts, chunk: chunk)
+    self.carrier = carrier
+    do {
+      try body(carrier)
+    } catch {
+      carrier.abandon()
+      throw error
+    }
+  }
+
+  /// The average before the first step that it follows.
+  private func beginAverage(with parameters: HostPieces) throws {
+    try lastStep?.wait()
+    let average = try average ?? DeviceStates([0], cuts, queue: queue)
+    self.average = average
+    let starts = starts(ofPieces: parameters.map(\.count))
+    for (index, piece) in parameters.enumerated() {
+      for stretch in layout.occupied {
+        let part = stretch.range.clamped(to: starts[index]..<starts[index + 1])
+        guard !part.isEmpty, let start = piece.baseAddress else { continue }
+        try average.write(0, part, from: start + (part.lowerBound - starts[index]), on: queue)
+      }
+    }
+  }
+
+  func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
+    guard let chunk else {
+      let g = try lent(gradients)
+      return try finishing {
+        try enqueueAccumulate(g.map(\.whole), begins: begins, zeroes: zeroes, after: []).wait()
+        for piece in zeroes ? g : [] { try piece.synchronize(on: queue) }
+      }
+    }
+    try carrying(chunk) { carrier in
+      let none = HostPieces(start: nil, count: 0)
+      let ready = try carrier.begin(none, gradients, gradientsFirst: true)
+      try finishing {
+        try enqueueAccumulate(
+          carrier.gradients.segments, begins: begins, zeroes: false, after: ready
+        ).wait()
+        try carrier.finish()
+      }
+    }
+    if zeroes { zero(gradients) }
   }
 
   /// Zeroes every tensor's gradient in host memory.
@@ -56,44 +103,27 @@ extension OpenCLEngine {
     }
   }
 
-  private func makeStaging() throws -> [Buffer<Float>] {
-    try states.counts.map { try Buffer(queue.context, count: $0) }
-  }
-
-  /// Calls `body` with every part of host memory that one buffer answers to, that buffer, and where in
-  /// it.
-  private func carry(
-    _ pieces: HostPieces, _ buffers: [Buffer<Float>],
-    _ body: (UnsafeMutableBufferPointer<Float>, Buffer<Float>, Int) throws -> Void
-  ) throws {
-    let host = starts(ofPieces: pieces.map(\.count))
-    let device = starts(ofPieces: buffers.map(\.count))
-    for (index, piece) in pieces.enumerated() {
-      for (other, buffer) in buffers.enumerated() {
-        let part = (host[index]..<host[index + 1]).clamped(to: device[other]..<device[other + 1])
-        if part.isEmpty { continue }
-        let memory = piece[part.lowerBound - host[index]..<part.upperBound - host[index]]
-        try body(
-          UnsafeMutableBufferPointer(rebasing: memory), buffer, part.lowerBound - device[other])
-      }
-    }
-  }
-
   /// Once a launch is enqueued, a failure leaves the states in doubt.
   private func enqueueAndFinish(
     _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
-    _ fetch: () throws -> Void
+    after: [Event] = [], carrier: HostCarrier? = nil, _ fetch: () throws -> Void
   ) throws {
-    do {
-      let event = try enqueue(parameters, gradients, step, after: [])
+    try finishing {
+      let event = try enqueue(parameters, gradients, step, after: after, carrier: carrier)
       do {
         try event.wait()
         try fetch()
       } catch {
         throw TornStep(underlying: error)
       }
+    }
+  }
+
+  /// The memory is the caller's again on return, so nothing may run on it any more.
+  private func finishing(_ body: () throws -> Void) throws {
+    do {
+      try body()
     } catch {
-      // The memory is the caller's again on return, so nothing may run on it any more.
       try? queue.finish()
       throw error
     }

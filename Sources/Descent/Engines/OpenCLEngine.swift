@@ -17,22 +17,29 @@ final class OpenCLEngine: Engine {
   private var ring: ValuesRing?
   private var kernels: [KernelKey: Kernel] = [:]
   private var norm: DeviceNorm?
+  /// The sum of gradients, and the average of the parameters, once there are such.
+  private var sum: DeviceSum?
+  var average: DeviceStates?
   private var control: DeviceControl?
   private var lossScale: LossScale?
   private var plan: DevicePlan?
-  /// Parameters and gradients of host memory on their way; made by the first such step.
-  var staging: (parameters: [Buffer<Float>], gradients: [Buffer<Float>])?
+  /// Elements of host memory that are carried to the device at a time; nil where the device shares it.
+  let chunk: Int?
+  /// Made by the first step over host memory that is carried.
+  var carrier: HostCarrier?
   /// The latest launch, until it is known to have ended well.
-  private var lastStep: Event?
+  private(set) var lastStep: Event?
 
   init(
-    _ rule: any UpdateRule, layout: ParameterLayout, queue: CommandQueue, shape: LaunchShape?
+    _ rule: any UpdateRule, layout: ParameterLayout, queue: CommandQueue, shape: LaunchShape?,
+    chunk: Int? = nil
   ) throws {
     let device = queue.device
     let shape = shape ?? LaunchShape(for: device)
     try shape.validate(on: device)
     let compiled = try CompiledRule(rule.kernel)
     self.queue = queue
+    self.chunk = chunk ?? (device.sharesHostMemory ? nil : HostCarrier.defaultChunk)
     self.layout = layout
     self.shape = shape
     programs = UpdatePrograms(rule: compiled, context: queue.context)
@@ -51,34 +58,42 @@ final class OpenCLEngine: Engine {
 
   /// Enqueues a step over memory of the device, in pieces, and hands it over at once; does not wait,
   /// but where 32 steps are in flight that the device decides or whose groups it reads.
+  ///
+  /// - Parameter carrier: what carries each piece of parameters there and back, nil if they lie there.
   func enqueue(
     _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
-    after: [Event]
+    after: [Event], carrier: HostCarrier? = nil
   ) throws -> Event {
     let launch = try prepare(parameters, gradients, step)
     launchesPerStep = 0
     var hasBegun = false
     do {
-      var before = (lastStep.map { [$0] } ?? []) + after
-      let slot = try send(step, launch, after: lastStep.map { [$0] } ?? [])
+      var before = last + after
+      // What is carried there in chunks begins the average by itself.
+      if carrier == nil, let average, step.average?.begins == true {
+        before = try average.enqueueCopy(layout.occupied, of: parameters, on: queue, after: before)
+      }
+      let slot = try send(step, launch, after: last)
       if let slot { before.append(slot.event) }
       if let norm, let control {
         let scale = Float(step.gradientScale)
         hasBegun = true
         lastStep = try norm.enqueue(
-          gradients, scale: scale, state: control.state, on: queue, after: before)
+          gradients, with: launch.sum, scale: scale, state: control.state, on: queue, after: before)
       }
       for work in launch.plan.launches {
+        let ready = try carrier?.send(work.parameters.piece) ?? []
         guard
           let event = try enqueue(
             work, launch, parameters[work.parameters.piece], gradients[work.gradients.piece],
-            slot: slot?.slot, after: launchesPerStep == 0 && norm == nil ? before : last)
+            slot: slot?.slot, after: (launchesPerStep == 0 && norm == nil ? before : last) + ready)
         else { continue }
         launchesPerStep += 1
         hasBegun = true
         // Each launch waits for the one before, so that the last tells of all.
         lastStep = event
         if let slot { ring?.use(slot.slot, until: event) }
+        try carrier?.fetch(work.parameters.piece, after: event)
       }
       if norm != nil, let control, let lastStep {
         self.lastStep = try control.tell(after: lastStep, on: queue)
@@ -95,6 +110,25 @@ final class OpenCLEngine: Engine {
     }
   }
 
+  /// Enqueues adding a gradient in memory of the device to the sum, or beginning it, and hands it over at
+  /// once.
+  func enqueueAccumulate(
+    _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, after: [Event]
+  ) throws -> Event {
+    let sum = try self.sum ?? DeviceSum(layout, cuts, shape: shape, queue: queue)
+    self.sum = sum
+    let before = last + after
+    var event: Event?
+    try sum.enqueue(gradients, begins: begins, zeroes: zeroes, on: queue, after: before) {
+      event = $0
+      lastStep = $0
+    }
+    try queue.flush()
+    return try event ?? queue.marker(after: before)
+  }
+
+  func dropAverage() { average = nil }
+
   private var last: [Event] { lastStep.map { [$0] } ?? [] }
 
   /// A step's launches, and with which kernels.
@@ -102,6 +136,10 @@ final class OpenCLEngine: Engine {
     let plan: DevicePlan
     let flat: Kernel?
     let table: Kernel?
+    /// The sum of gradients in segments, where the step takes it along.
+    let sum: [Buffer<Float>]?
+    /// The average in segments, and 1 − d, where it follows the step.
+    let average: (segments: [Buffer<Float>], weight: Float)?
     /// Steps that the device may have to choose from: 1 where it does not decide.
     let rows: Int
   }
@@ -115,7 +153,9 @@ final class OpenCLEngine: Engine {
       if norm?.control != step.control {
         norm = try DeviceNorm(layout, step.control, queue.context)
       }
-      try norm?.prepare(pieces: gradients.map(\.count), queue.context)
+      try norm?.prepare(
+        pieces: gradients.map(\.count), sum: step.accumulates ? sum?.vector.counts : nil,
+        queue.context)
       control = try control ?? DeviceControl(queue.context, lossScale: lossScale)
     } else {
       norm = nil
@@ -131,12 +171,19 @@ final class OpenCLEngine: Engine {
     if plan.hasTables, ring.map({ $0.rows < rows }) ?? true {
       ring = try ValuesRing(queue.context, bytesPerRow: values.memory.count, rows: rows)
     }
+    if step.average != nil && average == nil {
+      average = try DeviceStates([0], cuts, queue: queue)
+    }
+    let followed = step.average.flatMap { step in average.map { ($0.segments[0], step.weight) } }
     var options: UpdatePrograms.Options = step.zeroes ? .zeroing : []
+    if step.accumulates { options.insert(.accumulated) }
+    if followed != nil { options.insert(.averaged) }
     let flat = plan.hasFlat ? try kernel(options, shape) : nil
     options.insert(.table)
     if looks { options.insert(.controlled) }
     return Prepared(
       plan: plan, flat: flat, table: plan.hasTables ? try kernel(options, plan.tableShape) : nil,
+      sum: step.accumulates ? sum?.vector.segments[0] : nil, average: followed,
       rows: looks ? stepsInFlight + 1 : 1)
   }
 
@@ -203,6 +250,15 @@ final class OpenCLEngine: Engine {
     try kernel.setArgument(next + 4, UInt64(bitPattern: Int64(work.states.offset)))
     for (index, state) in states.segments.enumerated() {
       try kernel.setArgument(next + 5 + index, state[work.states.piece])
+    }
+    next += 5 + states.segments.count
+    if let sum = launch.sum {
+      try kernel.setArgument(next, sum[work.states.piece])
+      next += 1
+    }
+    if let average = launch.average {
+      try kernel.setArgument(next, average.segments[work.states.piece])
+      try kernel.setArgument(next + 1, average.weight)
     }
     return try kernel.enqueue(
       on: queue, global: groups * groupSize, local: groupSize, after: after)
@@ -286,11 +342,19 @@ final class OpenCLEngine: Engine {
     throws
   {
     try forgettingFailure { try lastStep?.wait() }
-    try states.read(index, range, into: destination, on: queue)
+    if index == states.segments.count {
+      try average?.read(0, range, into: destination, on: queue)
+    } else {
+      try states.read(index, range, into: destination, on: queue)
+    }
   }
 
   func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
-    try states.write(index, range, from: source, on: queue)
+    guard index == states.segments.count else {
+      return try states.write(index, range, from: source, on: queue)
+    }
+    if average == nil { average = try DeviceStates([0], cuts, queue: queue) }
+    try average?.write(0, range, from: source, on: queue)
   }
 }
 #endif

@@ -6,6 +6,9 @@ final class ReferenceEngine: Engine {
   private let states: HostStates
 
   private let layout: ParameterLayout
+  /// The sum of gradients, and the average of the parameters, once there are such.
+  private var sum: HostStates?
+  private var average: HostStates?
   private var control = descent_control(lossScale: nil)
   private var decided = DecidedSteps()
 
@@ -16,6 +19,12 @@ final class ReferenceEngine: Engine {
 
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
     let norm = step.control.looks ? NormPlan(layout, step.control) : nil
+    if step.average != nil && average == nil {
+      average = try HostStates([0], count: layout.count)
+    }
+    if step.average?.begins == true {
+      average?.arrays[0].copy(layout.occupied, of: parameters)
+    }
     let coefficients = try norm.map { try look(gradients, $0, step) }
     let plan = StepPlan(
       layout.stretches(sets: norm?.setOfTensor, leftOut: step.control.leftOut),
@@ -28,15 +37,50 @@ final class ReferenceEngine: Engine {
       else { continue }
       let gradient = g + (run.start - run.gradients.origin)
       if !isSkipped && !step.isIdle(run.group) {
-        Self.run(
-          step.groups.rules[run.group], step, run.group,
-          coefficients.map { (control.inverse, $0[run.set]) },
-          x + (run.start - run.parameters.origin), gradient,
-          states.arrays.map { $0 + run.start }, run.count)
+        let x = x + (run.start - run.parameters.origin)
+        let whole = whole(gradient, run.start, run.count, step)
+        whole.withUnsafeBufferPointer { whole in
+          guard let gradient = whole.baseAddress else { return }
+          Self.run(
+            step.groups.rules[run.group], step, run.group,
+            coefficients.map { (control.inverse, $0[run.set]) }, x, gradient,
+            states.arrays.map { $0 + run.start }, run.count)
+        }
+        if let weight = step.average?.weight, let average = average?.arrays[0] {
+          for i in 0..<run.count {
+            average[run.start + i] = ReferenceBeside.averaged(average[run.start + i], x[i], weight)
+          }
+        }
       }
       if step.zeroes { gradient.update(repeating: 0, count: run.count) }
     }
   }
+
+  /// Elements of the gradient, with the sum of those before it where there is one.
+  private func whole(
+    _ gradient: UnsafePointer<Float>, _ start: Int, _ count: Int, _ step: StepInput
+  ) -> [Float] {
+    let own = UnsafeBufferPointer(start: gradient, count: count)
+    guard step.accumulates, let sum = sum?.arrays[0] else { return Array(own) }
+    return own.indices.map { ReferenceBeside.accumulated(sum[start + $0], own[$0]) }
+  }
+
+  func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
+    if sum == nil { sum = try HostStates([0], count: layout.count) }
+    guard let sum = sum?.arrays[0] else { return }
+    let starts = starts(ofPieces: gradients.map(\.count))
+    for stretch in layout.occupied {
+      for (index, piece) in gradients.enumerated() {
+        for i in stretch.range.clamped(to: starts[index]..<starts[index + 1]) {
+          let g = piece[i - starts[index]]
+          sum[i] = begins ? g : ReferenceBeside.accumulated(sum[i], g)
+          if zeroes { piece[i - starts[index]] = 0 }
+        }
+      }
+    }
+  }
+
+  func dropAverage() { average = nil }
 
   /// Decides, and gives a coefficient for each clipping set.
   private func look(_ gradients: HostPieces, _ plan: NormPlan, _ step: StepInput) throws -> [Float]
@@ -44,9 +88,9 @@ final class ReferenceEngine: Engine {
     let starts = starts(ofPieces: gradients.map(\.count))
     let pieces = try plan.pieces(of: starts)
     let tiles = zip(plan.tiles, pieces).map { tile, piece in
-      ReferenceNorm.tile(
-        UnsafeBufferPointer(
-          rebasing: gradients[piece][(tile.start - starts[piece])...].prefix(tile.count)))
+      guard let start = gradients[piece].baseAddress else { return ReferenceNorm.Partial() }
+      return whole(start + (tile.start - starts[piece]), tile.start, tile.count, step)
+        .withUnsafeBufferPointer(ReferenceNorm.tile)
     }
     let tensors = Self.folds(tiles, plan.tensors)
     let sets = Self.folds(tensors, plan.sets)
@@ -99,11 +143,17 @@ final class ReferenceEngine: Engine {
   }
 
   func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
-    states.read(index, range, into: destination)
+    if index == states.arrays.count {
+      average?.read(0, range, into: destination)
+    } else {
+      states.read(index, range, into: destination)
+    }
   }
 
-  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) {
-    states.write(index, range, from: source)
+  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
+    guard index == states.arrays.count else { return states.write(index, range, from: source) }
+    if average == nil { average = try HostStates([0], count: layout.count) }
+    average?.write(0, range, from: source)
   }
 }
 

@@ -61,6 +61,19 @@ struct StepPlan {
     self.runs = runs
   }
 
+  /// Calls `body` with every run that the range touches, and which of its elements.
+  static func forEachPart(
+    of range: Range<Int>, in runs: UnsafeMutableBufferPointer<Run>,
+    _ body: (Run, Range<Int>) -> Void
+  ) {
+    var index = firstRun(behind: range.lowerBound, in: runs)
+    while index < runs.count, runs[index].start < range.upperBound {
+      let run = runs[index]
+      index += 1
+      body(run, max(run.start, range.lowerBound)..<min(run.start + run.count, range.upperBound))
+    }
+  }
+
   /// The index of the first run that ends behind `element`.
   static func firstRun(behind element: Int, in runs: UnsafeMutableBufferPointer<Run>) -> Int {
     var (low, high) = (0, runs.count)

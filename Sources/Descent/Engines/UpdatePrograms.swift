@@ -13,6 +13,8 @@ struct UpdatePrograms {
     static let table = Options(rawValue: 1)
     static let controlled = Options(rawValue: 2)
     static let zeroing = Options(rawValue: 4)
+    static let accumulated = Options(rawValue: 8)
+    static let averaged = Options(rawValue: 16)
   }
 
   /// A kernel of one optimizer's own.
@@ -23,6 +25,8 @@ struct UpdatePrograms {
     if asked.contains(.table) { options += " -DTABLE" }
     if asked.contains(.controlled) { options += " -DCONTROLLED" }
     if asked.contains(.zeroing) { options += " -DZEROING" }
+    if asked.contains(.accumulated) { options += " -DACCUMULATED" }
+    if asked.contains(.averaged) { options += " -DAVERAGED" }
     if context.device.hasCorrectlyRoundedDivideAndSquareRoot {
       options += " -cl-fp32-correctly-rounded-divide-sqrt"
     }
@@ -30,6 +34,7 @@ struct UpdatePrograms {
     var parts: [(name: String, text: String)] = [
       ("list.inc", String(cString: around.options)),
       ("lanes.cl", String(cString: around.lanes)),
+      ("beside.cl", String(cString: around.beside)),
       ("prepare.cl", String(cString: around.prepare)),
     ]
     if asked.contains(.controlled) { parts.append(("norm.cl", String(cString: around.norm))) }

@@ -38,7 +38,7 @@ final class ValuesRing {
   ) throws -> (slot: Int, event: Event) {
     let slot = next
     // A failed step surfaces at its own event; the slot is free either way.
-    try? users[slot]?.wait()
+    if let user = users[slot], (try? user.isComplete) == false { try? user.wait() }
     let memory = UnsafeMutableRawBufferPointer(rebasing: host[slot * size..<slot * size + bytes])
     fill(memory)
     let event = try buffer.enqueueWrite(

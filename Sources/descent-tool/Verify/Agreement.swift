@@ -12,7 +12,21 @@ struct Agreement {
   var offset = 0
   /// Whether the vector is many tensors of two groups that take turns, and not one.
   var isCut = false
-  var cut: Agreement { Agreement(variant: variant, vectors: vectors, offset: offset, isCut: true) }
+  /// Whether each step takes the gradient before along in a sum, is followed by an average, and zeroes; a
+  /// vector that is cut is clipped and skipped, too.
+  var isBeside = false
+
+  var cut: Agreement {
+    var cut = self
+    cut.isCut = true
+    return cut
+  }
+
+  var beside: Agreement {
+    var beside = self
+    beside.isBeside = true
+    return beside
+  }
 
   /// The pinned steps' values, made once for many runs.
   struct Vectors {
@@ -86,10 +100,28 @@ struct Agreement {
   /// Runs the steps on an engine: over device memory where it has some, else over host memory.
   func outcome(on choice: EngineChoice) throws -> Outcome {
     let optimizer = try Optimizer(variant.rule, layout: layout(), on: choice)
+    if isBeside {
+      optimizer.averaging = ParameterAverage(decay: 0.9)
+      optimizer.skipsNonFinite = isCut
+      if isCut { optimizer.clipping = .tensorNorm(1e3) }
+    }
     #if OpenCL
     if let queue = optimizer.queue { return try onDevice(optimizer, queue) }
     #endif
     return try onHost(optimizer)
+  }
+
+  /// Of step `step`, counted from 1; those before it are 1. Beside a rule they are finite, or every step
+  /// would be skipped.
+  private func gradients(_ step: Int) -> [Float] {
+    if step == 0 { return Array(repeating: 1, count: count) }
+    let own = vectors.gradients[step - 1]
+    return isBeside ? own.map { $0.isFinite ? $0 : 1 } : own
+  }
+
+  /// Gradients that should be 0 and are not, and elements next to them that changed.
+  private func misses(_ gradients: [Float]) -> Int {
+    trespasses(gradients) + gradients[range].count { $0 != 0 }
   }
 
   /// Runs the steps over host memory, whatever the engine.
@@ -97,14 +129,20 @@ struct Agreement {
     var memory = guarded(vectors.parameters)
     var outcome = Outcome()
     for step in 1...vectors.gradients.count {
-      let gradients = guarded(vectors.gradients[step - 1])
+      var gradients = guarded(gradients(step))
+      if isBeside { try optimizer.accumulate(self.gradients(step - 1)) }
       try memory.withUnsafeMutableBufferPointer { memory in
-        try gradients.withUnsafeBufferPointer { gradients in
-          try optimizer.step(
-            UnsafeMutableBufferPointer(rebasing: memory[range]),
-            gradients: UnsafeBufferPointer(rebasing: gradients[range]))
+        try gradients.withUnsafeMutableBufferPointer { gradients in
+          let memory = UnsafeMutableBufferPointer(rebasing: memory[range])
+          let gradients = UnsafeMutableBufferPointer(rebasing: gradients[range])
+          if isBeside {
+            try optimizer.step(memory, zeroing: gradients)
+          } else {
+            try optimizer.step(memory, gradients: UnsafeBufferPointer(gradients))
+          }
         }
       }
+      if isBeside { outcome.trespasses += misses(gradients) }
       try record(&outcome, step, optimizer) { memory }
     }
     return outcome
@@ -117,8 +155,15 @@ struct Agreement {
     let gradients = try Buffer<Float>(queue.context, count: start.count)
     var outcome = Outcome()
     for step in 1...vectors.gradients.count {
-      try gradients.write(guarded(vectors.gradients[step - 1]), on: queue)
-      try optimizer.enqueueStep(parameters.slice(range), gradients: gradients.slice(range))
+      if isBeside {
+        try gradients.write(guarded(self.gradients(step - 1)), on: queue)
+        try optimizer.enqueueAccumulate(gradients.slice(range), zeroing: true)
+        outcome.trespasses += misses(try gradients.read(on: queue))
+      }
+      try gradients.write(guarded(self.gradients(step)), on: queue)
+      try optimizer.enqueueStep(
+        parameters.slice(range), gradients: gradients.slice(range), zeroing: isBeside)
+      if isBeside { outcome.trespasses += misses(try gradients.read(on: queue)) }
       try record(&outcome, step, optimizer) { try parameters.read(on: queue) }
     }
     return outcome
@@ -133,6 +178,7 @@ struct Agreement {
     outcome.trespasses += trespasses(memory)
     outcome.vectors.append(Array(memory[range]))
     for name in optimizer.stateNames { outcome.vectors.append(try optimizer.state(name)) }
+    if isBeside { outcome.vectors.append(try optimizer.average()) }
   }
 }
 

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Runs the tests under the thread sanitizer and under the address sanitizer, which also looks for leaks:
+# `Scripts/sanitize.sh [thread|address] [swift test's options]`. Optimized, or it takes hours.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+which=(thread address)
+if [[ ${1:-} == thread || ${1:-} == address ]]; then
+  which=("$1")
+  shift
+fi
+
+# Left out, for reasons that are not the sanitizers' findings:
+# - SafetensorsKillTests kill children hundreds of times, and what is killed reports nothing;
+# - WorkerPoolTests.fork: a sanitizer's own threads do not survive a fork;
+# - ToolTests print, draw and train on one thread what DescentTests step on many.
+skip=(SafetensorsKillTests WorkerPoolTests/fork ToolTests)
+
+for sanitizer in "${which[@]}"; do
+  options=(-c release -Xswiftc -enable-testing --sanitize="$sanitizer" --disable-xctest
+    --scratch-path ".build-$sanitizer")
+  for name in "${skip[@]}"; do options+=(--skip "$name"); done
+  # What a driver built on LLVM and the system's own libraries keep until the end is theirs. A test asks
+  # for more memory than there is, and has to be told so.
+  LSAN_OPTIONS="suppressions=$PWD/Scripts/leaks.txt:print_suppressions=0" \
+    ASAN_OPTIONS=allocator_may_return_null=1 \
+    TSAN_OPTIONS="suppressions=$PWD/Scripts/races.txt:allocator_may_return_null=1" \
+    "${SWIFT:-swift}" test "${options[@]}" "$@"
+done

@@ -1,0 +1,103 @@
+#if OpenCL
+internal import DescentKernels
+import OpenCLHost
+
+/// The sum of gradients of several batches in a device's memory, cut as the states are.
+final class DeviceSum {
+  let vector: DeviceStates
+  private let layout: ParameterLayout
+  private let shape: LaunchShape
+  private var plan: DevicePlan?
+  private var kernels: [Kind: Kernel] = [:]
+
+  private struct Kind: Hashable {
+    let shape: LaunchShape
+    let zeroes: Bool
+  }
+
+  init(
+    _ layout: ParameterLayout, _ cuts: SegmentCuts, shape: LaunchShape, queue: CommandQueue
+  ) throws {
+    (self.layout, self.shape) = (layout, shape)
+    vector = try DeviceStates([0], cuts, queue: queue)
+  }
+
+  /// Enqueues adding a gradient to the sum, or beginning it.
+  ///
+  /// - Parameter launched: told every launch's event; each waits for the one before.
+  func enqueue(
+    _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, on queue: CommandQueue,
+    after events: [Event], launched: (Event) -> Void
+  ) throws {
+    let counts = gradients.map(\.count)
+    let key = DevicePlan.Key(parameters: counts, gradients: counts, sets: nil, onlyTables: true)
+    if plan?.key != key {
+      plan = try DevicePlan(
+        layout, key, stretches: layout.occupied, states: vector.counts, shape: shape,
+        context: queue.context)
+    }
+    guard let plan else { return }
+    let shape = plan.tableShape
+    let kernel = try kernel(Kind(shape: shape, zeroes: zeroes), queue.context)
+    var after = events
+    for launch in plan.launches {
+      guard case .table(let blocks, let count) = launch.work else { continue }
+      let gradient = gradients[launch.gradients.piece]
+      try kernel.setArgument(0, blocks)
+      try kernel.setArgument(1, UInt32(begins ? 1 : 0))
+      try kernel.setArgument(2, gradient.buffer)
+      try kernel.setArgument(
+        3, UInt64(bitPattern: Int64(gradient.range.lowerBound + launch.gradients.offset)))
+      try kernel.setArgument(4, vector.segments[0][launch.states.piece])
+      try kernel.setArgument(5, UInt64(bitPattern: Int64(launch.states.offset)))
+      let event = try kernel.enqueue(
+        on: queue, global: count * shape.groupSize, local: shape.groupSize, after: after)
+      launched(event)
+      after = [event]
+    }
+  }
+
+  private func kernel(_ kind: Kind, _ context: Context) throws -> Kernel {
+    if let kernel = kernels[kind] { return kernel }
+    let around = descent_program_texts()
+    let options =
+      "-cl-std=CL1.2 -DLANES=\(kind.shape.lanes) -DGROUP=\(kind.shape.groupSize)"
+      + (kind.zeroes ? " -DZEROING" : "")
+    let made = try Program.cached(
+      context,
+      sources: [
+        ("lanes.cl", String(cString: around.lanes)),
+        ("beside.cl", String(cString: around.beside)),
+        ("accumulate.cl", String(cString: around.accumulate)),
+      ], options: options
+    ).kernel(named: "accumulate")
+    kernels[kind] = made
+    return made
+  }
+}
+
+extension DeviceStates {
+  /// Enqueues copying these stretches of a vector that lies in pieces to the first of the vectors.
+  ///
+  /// - Returns: what to wait for.
+  func enqueueCopy(
+    _ stretches: [ParameterLayout.Stretch], of pieces: [BufferSlice<Float>],
+    on queue: CommandQueue, after events: [Event]
+  ) throws -> [Event] {
+    let from = starts(ofPieces: pieces.map(\.count))
+    let plan = StepPlan(
+      stretches, parameters: from, gradients: from, states: starts(ofPieces: counts))
+    var after = events
+    for run in plan.runs {
+      let piece = pieces[run.parameters.piece]
+      after = [
+        try piece.buffer.copy(
+          to: segments[0][run.states.piece], at: run.start - run.states.origin,
+          from: piece.range.lowerBound + run.start - run.parameters.origin, count: run.count,
+          on: queue, after: after)
+      ]
+    }
+    return after
+  }
+}
+#endif
