@@ -7,10 +7,10 @@ let count = 64
 let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: 4 * count)
 memory.initialize(repeating: 0)
 defer { memory.deallocate() }
-func region(_ index: Int) -> UnsafeMutableBufferPointer<Float> {
-  UnsafeMutableBufferPointer(rebasing: memory[index * count..<(index + 1) * count])
+let regions = (0..<4).map {
+  UnsafeMutableBufferPointer(rebasing: memory[$0 * count..<($0 + 1) * count])
 }
-let (parameters, gradients, m, v) = (region(0), region(1), region(2), region(3))
+let (parameters, gradients, m, v) = (regions[0], regions[1], regions[2], regions[3])
 
 let rule = AdamW(learningRate: 3e-4, weightDecay: 0.1)
 for step in 1...3 {
@@ -28,9 +28,9 @@ try optimizer.step(parameters, zeroing: gradients)
 
 // snippet.pieces
 // Two tensors in memory of their own, as one vector and in one pass.
-let (weight, bias) = (region(0), region(1))
-let weightGradient = UnsafeBufferPointer(region(2))
-let biasGradient = UnsafeBufferPointer(region(3))
+let (weight, bias) = (regions[0], regions[1])
+let weightGradient = UnsafeBufferPointer(regions[2])
+let biasGradient = UnsafeBufferPointer(regions[3])
 var layout = ParameterLayout()
 try layout.append("weight", shape: [8, 8])
 try layout.append("bias", shape: [64])

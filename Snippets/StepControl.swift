@@ -63,3 +63,17 @@ print(gradients[1])
 // Gradients of four batches are in `gradients`, summed up by the backward passes.
 try optimizer.step(&parameters, zeroing: &gradients, gradientScale: 1 / 4)
 // snippet.end
+
+// snippet.accumulation
+let (first, second, third) = (gradients, gradients, gradients)
+try optimizer.accumulate(first)
+try optimizer.accumulate(second)
+try optimizer.step(&parameters, gradients: third, gradientScale: 1 / 3)
+// snippet.end
+
+// snippet.average
+optimizer.averaging = ParameterAverage(decay: 0.999)
+try optimizer.step(&parameters, gradients: gradients)
+let averaged = try optimizer.average()
+// snippet.end
+print(averaged[0])

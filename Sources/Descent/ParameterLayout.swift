@@ -65,6 +65,7 @@ public struct ParameterLayout: Hashable, Sendable {
   /// Appends a tensor. An empty shape is a single number, a size of 0 an empty tensor.
   ///
   /// - Parameters:
+  ///   - name: not empty, and no other tensor's.
   ///   - shape: row-major.
   ///   - group: what ``setGroup(_:to:)`` gives settings to.
   ///   - offset: where in the flat vector its first element lies, for memory that is already laid out;
