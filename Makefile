@@ -5,7 +5,7 @@ RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
 .PHONY: help run test test-huge sanitize lint docs check-kernels check-arm check-allocations \
-  bench bench-peers bench-report bench-regressions gpu-bundle clean
+  check-pytorch bench bench-peers bench-report bench-regressions gpu-bundle clean
 help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
 	@echo "make test           all tests, with OpenCL and without"
@@ -16,6 +16,7 @@ help:
 	@echo "make check-kernels  every kernel under oclgrind"
 	@echo "make check-arm      the CPU rules on emulated arm64"
 	@echo "make check-allocations  a step allocates nothing, an optimizer its states and a little"
+	@echo "make check-pytorch  ten steps in PyTorch, ten here, ten there; a Python environment of its own"
 	@echo "make bench          speed against the memory's own"
 	@echo "make bench-peers    speed beside PyTorch and Optax; a Python environment of its own"
 	@echo "make bench-report   tables, picture and the README's figures from bench-peers' results"
@@ -81,6 +82,12 @@ check-allocations:
 	$(RELEASE)
 	Benchmarks/allocations/check.sh
 
+check-pytorch:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers python3-venv
+	$(RELEASE)
+	Examples/pytorch/setup.sh
+	Examples/pytorch/.venv/bin/python Examples/pytorch/check.py --descent $(DESCENT)
+
 bench:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
 	$(RELEASE)
@@ -112,4 +119,4 @@ gpu-bundle:
 	Scripts/gpu/bundle.sh
 
 clean:
-	rm -rf .build .build-* Benchmarks/.build Benchmarks/peers/.venv out
+	rm -rf .build .build-* Benchmarks/.build Benchmarks/peers/.venv Examples/pytorch/.venv out

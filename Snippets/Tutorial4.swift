@@ -6,7 +6,6 @@ let first = try Optimizer(Adam(), layout: layout, on: .cpu)
 var parameters = [Float](repeating: 1, count: layout.count)
 for _ in 1...7 { try first.step(&parameters, gradients: parameters) }
 
-let second = try Optimizer(Adam(), layout: layout, on: .reference)
-try second.restore(states: first.states(), stepCount: first.stepCount)
+let second = try Optimizer(first.state, on: .reference)
 for _ in 1...13 { try second.step(&parameters, gradients: parameters) }
 print(Digest(parameters))

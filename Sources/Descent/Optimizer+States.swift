@@ -27,15 +27,18 @@ extension Optimizer {
   /// settled point with these states would take the look-ahead twice.
   public func states() throws -> [String: [Float]] {
     if isSettled { throw DescentError.settled }
-    if accumulatedCount > 0 {
-      throw DescentError.unsupported(
-        "\(accumulatedCount) accumulated gradients are no state; take the step that they are for, or "
-          + "drop them, before the states")
-    }
+    try checkNothingAccumulated()
     var result: [String: [Float]] = [:]
     for name in stateNames { result[name] = try state(name) }
     if averageHasBegun { result[Self.averageName] = try average() }
     return result
+  }
+
+  func checkNothingAccumulated() throws {
+    guard accumulatedCount > 0 else { return }
+    throw DescentError.unsupported(
+      "\(accumulatedCount) accumulated gradients are no state; take the step that they are for, or "
+        + "drop them, before the states")
   }
 
   /// Takes up where another optimizer of this rule and layout stopped. ``rule`` is then the coming

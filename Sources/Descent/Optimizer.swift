@@ -210,18 +210,11 @@ public final class Optimizer {
   func checkRule(after last: (any UpdateRule)?) throws {
     try rule.validate()
     guard type(of: rule) == type(of: firstRule), rule.stateMeaning == firstRule.stateMeaning else {
-      throw DescentError.ruleChanged(from: Self.meaning(firstRule), to: Self.meaning(rule))
+      throw DescentError.ruleChanged(from: firstRule.meaning, to: rule.meaning)
     }
     if let last { try Self.validate(rule, after: last) }
     try withDefaultFloatingPoint { try groups.follow(rule) }
     ruleIsChecked = true
-  }
-
-  /// A rule's name, and what its states mean where that is what is special.
-  private static func meaning(_ rule: any UpdateRule) -> String {
-    let name = type(of: rule).name
-    let isPlain = type(of: rule).init().stateMeaning == rule.stateMeaning
-    return isPlain ? name : "\(name) (\(rule.stateMeaning))"
   }
 
   private static func validate<Rule: UpdateRule>(_ rule: Rule, after last: any UpdateRule) throws {

@@ -23,11 +23,18 @@ extension JSONReader {
     }
   }
 
-  private mutating func skip(_ word: StaticString) throws(SafetensorsError) {
+  mutating func skip(_ word: StaticString) throws(SafetensorsError) {
     for index in 0..<word.utf8CodeUnitCount {
       guard next == word.utf8Start[index] else { throw unexpected("\(word)") }
       position += 1
     }
+  }
+
+  /// A number, as it is written.
+  mutating func number() throws(SafetensorsError) -> String {
+    let start = position
+    try skipNumber()
+    return String(decoding: bytes[start..<position], as: UTF8.self)
   }
 
   private mutating func skipNumber() throws(SafetensorsError) {

@@ -4,7 +4,7 @@
 /// Of its own, since a general reader hides what decides here: a key that stands twice, a number that
 /// no `Int` holds, and the byte at which it stopped.
 struct JSONReader {
-  private let bytes: [UInt8]
+  let bytes: [UInt8]
   private let file: String
   private let origin: Int
   var position = 0

@@ -12,8 +12,8 @@ struct DescentCommand: ParsableCommand {
     version: version,
     subcommands: [
       DevicesCommand.self, TrainCommand.self, VerifyCommand.self, FigureCommand.self,
-      RaceCommand.self, BenchCommand.self, TuneCommand.self, PeerCommand.self,
-      MemoryCommand.self,
+      RaceCommand.self, BenchCommand.self, TuneCommand.self, CheckpointCommand.self,
+      PeerCommand.self, MemoryCommand.self,
     ])
 
   static func main() {

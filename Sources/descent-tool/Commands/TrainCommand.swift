@@ -14,6 +14,10 @@ struct TrainCommand: ParsableCommand {
       Rates, unless --learning-rate says otherwise: \
       \(Rules.all.map { "\($0.name) \($0.digitsLearningRate)" }.joined(separator: ", ")).
 
+      With --checkpoint one rule on one device saves its whole state after each epoch, or as often as \
+      --checkpoint-every says, and at the end; --resume goes on from there, and ends with the bits of \
+      a run that never stopped, also on another device. More --epochs make a run longer.
+
       JSON: results of rule, device, learningRate, steps, finalLoss, trainAccuracy, testAccuracy, \
       millisecondsPerStep, digest, losses. Numbers that JSON cannot hold are the strings nan, inf and \
       -inf.
@@ -50,6 +54,18 @@ struct TrainCommand: ParsableCommand {
   var learningRate: Double?
 
   @Option(
+    help: ArgumentHelp(
+      "Save the run here, whole or not at all.", valueName: "file.safetensors"),
+    completion: .file(extensions: ["safetensors"]))
+  var checkpoint: String?
+
+  @Option(parsing: .unconditional, help: "Steps from one save to the next; otherwise an epoch's.")
+  var checkpointEvery: Int?
+
+  @Flag(help: "Go on from the checkpoint, if it is there.")
+  var resume = false
+
+  @Option(
     help: ArgumentHelp("Draw the loss curves.", valueName: "file.svg"),
     completion: .file(extensions: ["svg"]))
   var plot: String?
@@ -69,15 +85,31 @@ struct TrainCommand: ParsableCommand {
         throw ValidationError("\(error)")
       }
     }
-    _ = try SelectedEngine.parse(device)
+    let engines = try SelectedEngine.parse(device)
+    if checkpoint == nil && (resume || checkpointEvery != nil) {
+      throw ValidationError("--resume and --checkpoint-every need --checkpoint")
+    }
+    if let every = checkpointEvery, every < 1 {
+      throw ValidationError("--checkpoint-every is \(every); allowed is 1 or more")
+    }
+    if checkpoint != nil, try selectedRules(rule).count * engines.count != 1 {
+      throw ValidationError("--checkpoint is for one rule on one device")
+    }
   }
 
   func run() throws {
     let console = json.console
+    let checkpoint = checkpoint.map {
+      TrainingCheckpoint(path: $0, interval: checkpointEvery, resumes: resume)
+    }
+    if let checkpoint, !resume && checkpoint.exists {
+      throw ValidationError(
+        "\(checkpoint.path) is there; allowed is --resume, which goes on from it, or another name")
+    }
     let (training, test) = try Dataset.load(path: data).split(seed: seed)
     let trainer = Trainer(
       training: training.standardised(by: training), test: test.standardised(by: training),
-      hidden: hidden, epochs: epochs, batch: batch, seed: seed)
+      hidden: hidden, epochs: epochs, batch: batch, seed: seed, checkpoint: checkpoint)
     console.print(
       "\(data): \(training.count) examples to train on, \(test.count) to test on, "
         + "\(training.featureCount) features, \(training.classes.count) classes")
@@ -92,6 +124,10 @@ struct TrainCommand: ParsableCommand {
       for engine in engines {
         let outcome = try trainer.run(rule, on: engine.choice) { epoch in
           bar.update(done + epoch)
+        }
+        if let checkpoint, outcome.resumedSteps > 0 {
+          bar.erase()
+          console.print("\(checkpoint.path): went on after step \(outcome.resumedSteps)")
         }
         done += epochs
         results.append(

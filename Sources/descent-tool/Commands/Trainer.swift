@@ -8,8 +8,13 @@ struct Trainer {
   var epochs = 20
   var batch = 32
   var seed: UInt64 = 1
+  var checkpoint: TrainingCheckpoint?
+  /// Called with the number of each step once it is taken, and saved if it is to be.
+  var afterStep: (_ step: Int) -> Void = { _ in }
 
   struct Outcome {
+    /// How many steps an earlier part of the run had taken.
+    var resumedSteps = 0
     /// The mean training loss before the first epoch and after each.
     var losses: [Double] = []
     var finalLoss = 0.0
@@ -23,7 +28,8 @@ struct Trainer {
 
   var stepsPerEpoch: Int { (training.count + batch - 1) / batch }
 
-  /// The same seed gives the same starting point and the same batches to every rule and engine.
+  /// The same seed gives the same starting point and the same batches to every rule and engine, and
+  /// to a run that goes on from a checkpoint.
   func run(
     _ rule: any UpdateRule, on choice: EngineChoice, progress: (_ epoch: Int) -> Void = { _ in }
   ) throws -> Outcome {
@@ -42,21 +48,43 @@ struct Trainer {
     var stepTimes: [Duration] = []
     let clock = ContinuousClock()
 
-    outcome.losses.append(Double(classifier.evaluate(parameters: parameters, on: training).loss))
+    var run = self.run
+    if let checkpoint, checkpoint.resumes && checkpoint.exists {
+      outcome.losses = try checkpoint.load(into: optimizer, &parameters, as: run)
+      outcome.resumedSteps = optimizer.stepCount
+    } else {
+      outcome.losses.append(
+        Double(classifier.evaluate(parameters: parameters, on: training).loss))
+    }
+    var saved = outcome.resumedSteps
+    func save() throws {
+      run.losses = outcome.losses
+      try checkpoint?.save(optimizer, parameters, run)
+      saved = optimizer.stepCount
+    }
     for epoch in 1...epochs {
+      // Also in the epochs that are over: one order is shuffled into the next.
       generator.shuffle(&order)
-      for start in stride(from: 0, to: order.count, by: batch) {
+      for (batchIndex, start) in stride(from: 0, to: order.count, by: batch).enumerated() {
+        let step = (epoch - 1) * stepsPerEpoch + batchIndex + 1
+        if step <= outcome.resumedSteps { continue }
         let rows = order[start..<min(start + batch, order.count)]
         _ = classifier.lossAndGradient(
           parameters: parameters, of: training, rows: rows, gradient: &gradients)
         let begin = clock.now
         try optimizer.step(&parameters, gradients: gradients)
         stepTimes.append(clock.now - begin)
+        if let interval = checkpoint?.interval, step % interval == 0 { try save() }
+        afterStep(step)
       }
-      let iterate = try Self.iterate(of: optimizer, parameters)
-      outcome.losses.append(Double(classifier.evaluate(parameters: iterate, on: training).loss))
+      if outcome.losses.count <= epoch {
+        let iterate = try Self.iterate(of: optimizer, parameters)
+        outcome.losses.append(Double(classifier.evaluate(parameters: iterate, on: training).loss))
+      }
+      if checkpoint?.interval == nil && optimizer.stepCount > saved { try save() }
       progress(epoch)
     }
+    if optimizer.stepCount > saved { try save() }
 
     if optimizer.rule is Nesterov { try optimizer.settle(&parameters) }
     let trained = classifier.evaluate(parameters: parameters, on: training)
@@ -74,6 +102,14 @@ struct Trainer {
     var iterate = parameters
     try optimizer.writeIterate(from: parameters, into: &iterate)
     return iterate
+  }
+
+  /// What a checkpoint holds of this run beside the optimizer.
+  private var run: TrainingCheckpoint.Run {
+    var digest = Digest(training.features)
+    digest.combine(training.labels.map { Float($0) })
+    return TrainingCheckpoint.Run(
+      data: digest.description, seed: seed, batch: batch, hidden: hidden, losses: [])
   }
 
   private static func median(_ times: [Duration]) -> Duration {

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Makes Examples/pytorch/.venv with PyTorch and safetensors, for the scripts here and make check-pytorch.
+set -euo pipefail
+cd "$(dirname "$0")"
+torch=torch==2.13.0+cpu
+stamp=.venv/installed
+wanted="$(cat setup.sh requirements.txt | sha256sum)"
+[[ -f $stamp && $(cat "$stamp") == "$wanted" ]] && exit 0
+
+rm -rf .venv
+python3 -m venv .venv || {
+  echo "Python's venv module is missing: on Debian and Ubuntu install python3-venv." >&2
+  exit 1
+}
+# PyPI's own wheel brings gigabytes of CUDA along, so it must be the +cpu one: from wherever pip is
+# set to look, or from PyTorch's index.
+.venv/bin/pip install --quiet "$torch" 2>/dev/null ||
+  .venv/bin/pip install "$torch" --index-url https://download.pytorch.org/whl/cpu
+.venv/bin/pip install --quiet -r requirements.txt
+echo "$wanted" > "$stamp"

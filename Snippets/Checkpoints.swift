@@ -1,0 +1,33 @@
+import Descent
+
+var layout = ParameterLayout()
+try layout.append("hidden", shape: [64, 16])
+try layout.append("head", shape: [4, 64], group: "head")
+let optimizer = try Optimizer(AdamW(learningRate: 1e-3), layout: layout)
+var parameters = [Float](repeating: 0.1, count: layout.count)
+let gradients = [Float](repeating: 0.01, count: layout.count)
+try optimizer.step(&parameters, gradients: gradients)
+
+// snippet.save
+try optimizer.save(to: "run.safetensors", parameters: parameters, metadata: ["epoch": "1"])
+// snippet.end
+
+// snippet.load
+try optimizer.load(from: "run.safetensors", parameters: &parameters)
+// snippet.end
+
+// snippet.make
+let checkpoint = try Checkpoint("run.safetensors")
+print(checkpoint.metadata["epoch"] ?? "none", checkpoint.status?.stepCount ?? 0)
+let twin = try Optimizer(checkpoint, on: .cpu)
+// snippet.end
+print(twin.stepCount)
+
+// snippet.some
+let report = try optimizer.load(from: checkpoint, parameters: &parameters) { $0.group != "head" }
+print(report.loaded, report.kept)
+// snippet.end
+
+// snippet.pyTorch
+try optimizer.save(to: "for-pytorch.safetensors", parameters: parameters, naming: .pyTorch)
+// snippet.end

@@ -1,0 +1,236 @@
+/// A file with an optimizer's state, a model's parameters, or both; one file, or shards with an
+/// index.
+///
+/// Tensors have these names, and the shapes of the layout:
+///
+/// - `NAME`: the parameters of the tensor NAME, where they were saved too;
+/// - `optimizer.STATE.NAME`: one of its states, such as `optimizer.m.hidden.weight`;
+///   `optimizer.average.NAME` is the average of the parameters, where one is kept.
+///
+/// The metadata says the rest: `optimizer.rule`, `optimizer.layout`, `optimizer.steps` and
+/// `optimizer.control`, each in JSON. A file that `Examples/pytorch` has made of a PyTorch
+/// optimizer has PyTorch's names, such as `optimizer.exp_avg.hidden.weight`, and
+/// `pytorch.optimizer` instead; it is read as the same state.
+///
+/// To open one reads and checks its headers and metadata alone; ``verify()`` reads it whole.
+public struct Checkpoint: Sendable {
+  /// As it was given: a file, or an index of shards.
+  public let path: String
+  /// The tensors as they lie in the file, and the metadata.
+  public let reader: SafetensorsReader
+  /// Where the optimizer stood; nil for a model's file.
+  public let status: OptimizerStatus?
+  /// Whose names the states have.
+  public let naming: StateNaming
+
+  /// What the trainer gave to
+  /// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)-(_,[Float]?,_,_,_)`` beside
+  /// the state.
+  public var metadata: [String: String] {
+    reader.metadata.filter { !Self.isReserved($0.key) }
+  }
+
+  /// Opens a file, or an index of shards, and checks that the states it should have are there, of
+  /// their shapes. Throws ``SafetensorsError`` for a file that is not whole, ``CheckpointError``
+  /// for one that says what cannot be.
+  public init(_ path: String) throws {
+    let reader = try SafetensorsReader(path)
+    (self.path, self.reader) = (path, reader)
+    if let status = try OptimizerStatus(metadata: reader.metadata, file: path) {
+      (self.status, naming) = (status, .descent)
+    } else if let status = try OptimizerStatus(pyTorch: reader, file: path) {
+      (self.status, naming) = (status, .pyTorch)
+    } else {
+      (status, naming) = (nil, .descent)
+    }
+    try checkStates()
+  }
+
+  /// Compares every tensor with its checksum, where the file has them.
+  public func verify() throws { try reader.verify() }
+
+  /// Whether the parameters of all of the optimizer's tensors are in the file.
+  public var hasParameters: Bool {
+    guard let status else { return !reader.tensors.isEmpty }
+    return status.layout.tensors.allSatisfy { reader[$0.name] != nil }
+  }
+
+  /// The name of a state's tensor in a file: `optimizer.m.weight`.
+  public static func tensorName(ofState state: String, of tensor: String) -> String {
+    statePrefix + state + "." + tensor
+  }
+
+  static let statePrefix = "optimizer."
+
+  static func isReserved(_ key: String) -> Bool {
+    key.hasPrefix(statePrefix) || key.hasPrefix(PyTorchOptimizer.prefix)
+  }
+
+  /// Throws if the states are not those that the status asks for.
+  private func checkStates() throws(CheckpointError) {
+    guard let status else { return }
+    var expected: Set<String> = []
+    for state in status.stateNames {
+      for tensor in status.layout.tensors {
+        let name = try fileName(ofState: state, of: tensor.name)
+        try check(name, tensor.shape)
+        expected.insert(name)
+      }
+    }
+    for tensor in reader.tensors
+    where tensor.name.hasPrefix(Self.statePrefix) && !expected.contains(tensor.name)
+      && status.layout[tensor.name] == nil
+    {
+      throw .tensor(
+        name: tensor.name,
+        reason: "no state of \(type(of: status.rule).name) for a tensor of the layout")
+    }
+  }
+
+  /// The name of a state's tensor in this file.
+  func fileName(ofState state: String, of tensor: String) throws(CheckpointError) -> String {
+    var name = state
+    if naming == .pyTorch, let rule = status?.rule {
+      name = try PyTorchOptimizer.stateName(state, of: rule)
+    }
+    return Self.tensorName(ofState: name, of: tensor)
+  }
+
+  /// Throws unless the file has the tensor, of the type F32 or one that `converting` allows.
+  func check(
+    _ name: String, _ shape: [Int], converting: Bool = false
+  ) throws(CheckpointError) {
+    guard let found = reader[name] else {
+      throw .tensor(name: name, reason: "it is missing in \(path)")
+    }
+    if found.shape != shape {
+      throw .tensor(
+        name: name, reason: "the shape \(found.shape) in \(path); expected is \(shape)")
+    }
+    if found.type != .float32
+      && !(converting && SafetensorsType.readableAsFloat.contains(found.type))
+    {
+      throw .tensor(
+        name: name, reason: "the type \(found.type.rawValue) in \(path); expected is F32")
+    }
+  }
+}
+
+extension Checkpoint {
+  /// The status, whose layout memory may be made for: a file is as long as its tensors are, but its
+  /// layout may say that they lie anywhere.
+  func roomyStatus() throws(CheckpointError) -> OptimizerStatus {
+    guard let status else { throw .noOptimizer(file: path) }
+    let (own, limit) = (status.layout.elementCount, 1 << 24)
+    if status.layout.count - own > own + limit {
+      throw .metadata(
+        file: path, key: OptimizerStatus.Entry.layout.rawValue,
+        reason: "\(status.layout.count - own) elements lie between the tensors; allowed is up to "
+          + "\(own + limit) here, or to load into an optimizer that has such a layout")
+    }
+    return status
+  }
+
+  /// Every state, read into memory and compared with its checksum.
+  public func state() throws -> OptimizerState {
+    let status = try roomyStatus()
+    try verify()
+    var values: [String: [Float]] = [:]
+    for state in status.stateNames {
+      var value = [Float](repeating: 0, count: status.layout.count)
+      for tensor in status.layout.tensors {
+        let name = try fileName(ofState: state, of: tensor.name)
+        try value.withUnsafeMutableBufferPointer {
+          try reader.file(of: name).read(
+            name, into: UnsafeMutableBufferPointer(rebasing: $0[tensor.range]))
+        }
+      }
+      values[state] = value
+    }
+    return OptimizerState(status, values: values)
+  }
+
+  /// Reads parameters by name, from an optimizer's checkpoint or from any model's file, into memory
+  /// that lies as `layout` says.
+  ///
+  /// Tensors that the file does not have stay as they are, as do those for which `isWanted` does
+  /// not hold. Everything is checked, checksums too, before anything is read.
+  ///
+  /// With `converting` 16-bit and 64-bit floats are taken too: F64 rounded, others exactly.
+  ///
+  /// - Returns: what was read, what the file has beside it, and what stayed.
+  /// - Throws: ``CheckpointError`` for a tensor of another shape or type, ``SafetensorsError`` for
+  ///   a file that was altered.
+  @discardableResult
+  public func readParameters(
+    into parameters: UnsafeMutableBufferPointer<Float>, layout: ParameterLayout,
+    converting: Bool = false,
+    where isWanted: (ParameterLayout.Tensor) throws -> Bool = { _ in true }
+  ) throws -> LoadReport {
+    guard parameters.count == layout.count else {
+      throw DescentError.count(
+        of: "parameters", given: parameters.count, expected: layout.count)
+    }
+    let wanted = try layout.tensors.filter { try isWanted($0) && reader[$0.name] != nil }
+    for tensor in wanted { try check(tensor.name, tensor.shape, converting: converting) }
+    try verify()
+    for tensor in wanted {
+      try readParameters(of: tensor, into: parameters, converting: converting)
+    }
+    return LoadReport(self, layout, loaded: wanted.map(\.name), parameters: true)
+  }
+
+  /// As with an unsafe buffer.
+  @discardableResult
+  public func readParameters(
+    into parameters: inout [Float], layout: ParameterLayout, converting: Bool = false,
+    where isWanted: (ParameterLayout.Tensor) throws -> Bool = { _ in true }
+  ) throws -> LoadReport {
+    try parameters.withUnsafeMutableBufferPointer {
+      try readParameters(into: $0, layout: layout, converting: converting, where: isWanted)
+    }
+  }
+
+  func readParameters(
+    of tensor: ParameterLayout.Tensor, into parameters: UnsafeMutableBufferPointer<Float>,
+    converting: Bool = false
+  ) throws {
+    try reader.file(of: tensor.name).read(
+      tensor.name, into: UnsafeMutableBufferPointer(rebasing: parameters[tensor.range]),
+      converting: converting)
+  }
+}
+
+/// What a call that loads has taken from a file.
+public struct LoadReport: Equatable, Sendable {
+  /// Tensors of the layout that were loaded.
+  public var loaded: [String] = []
+  /// What the file has beside that, by the file's names.
+  public var leftOut: [String] = []
+  /// Tensors of the layout that stayed as they were.
+  public var kept: [String] = []
+
+  init(
+    _ checkpoint: Checkpoint, _ layout: ParameterLayout, loaded: [String], parameters: Bool,
+    states: [String] = []
+  ) {
+    let names = Set(loaded)
+    self.loaded = loaded
+    kept = layout.tensors.map(\.name).filter { !names.contains($0) }
+    var taken = parameters ? names : []
+    for state in states {
+      for name in loaded {
+        if let own = try? checkpoint.fileName(ofState: state, of: name) { taken.insert(own) }
+      }
+    }
+    leftOut = checkpoint.reader.tensors.map(\.name).filter { !taken.contains($0) }
+  }
+}
+
+/// Whose names a file's states have.
+public enum StateNaming: String, CaseIterable, Sendable {
+  /// This package's: `m`, `v`.
+  case descent
+  /// PyTorch's: `exp_avg`, `exp_avg_sq`.
+  case pyTorch = "pytorch"
+}

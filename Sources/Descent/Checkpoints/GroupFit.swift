@@ -1,0 +1,100 @@
+/// What a state makes of the groups of a layout that may be cut otherwise than its own.
+struct GroupFit {
+  /// By the places in the layout's list of names.
+  private(set) var groups: [(settings: ParameterGroup, count: Int)] = []
+
+  /// Throws ``CheckpointError`` unless both layouts have the same tensors, and each group of
+  /// `layout` has tensors of the same settings and step count.
+  init(_ status: OptimizerStatus, _ layout: ParameterLayout) throws(CheckpointError) {
+    for tensor in layout.tensors {
+      guard let given = status.layout[tensor.name] else {
+        throw .tensor(name: tensor.name, reason: "the state does not have it")
+      }
+      if given.shape != tensor.shape {
+        throw .tensor(
+          name: tensor.name,
+          reason: "the shape \(given.shape) in the state; the optimizer's is \(tensor.shape)")
+      }
+    }
+    if let stranger = status.layout.tensors.first(where: { layout[$0.name] == nil }) {
+      throw .tensor(name: stranger.name, reason: "the optimizer's layout does not have it")
+    }
+    let members = Dictionary(grouping: layout.tensors) { $0.group }
+    for name in layout.groupNames {
+      groups.append(try Self.group(name, members[name] ?? [], status))
+    }
+  }
+
+  private static func group(
+    _ name: String, _ members: [ParameterLayout.Tensor], _ status: OptimizerStatus
+  ) throws(CheckpointError) -> (settings: ParameterGroup, count: Int) {
+    var result: (settings: ParameterGroup, count: Int, origin: String, tensor: String)?
+    for tensor in members {
+      guard let origin = status.layout[tensor.name]?.group else { continue }
+      let settings = status.layout.group(origin) ?? ParameterGroup()
+      let count = status.groupStepCounts[origin] ?? 0
+      guard let first = result else {
+        result = (settings, count, origin, tensor.name)
+        continue
+      }
+      if first.origin == origin { continue }
+      if first.count != count {
+        throw .group(
+          name: name,
+          reason: "\(excerpt(first.tensor)) has taken \(first.count) steps and "
+            + "\(excerpt(tensor.name)) \(count); allowed is the same number in a group")
+      }
+      if first.settings != settings {
+        throw .group(
+          name: name,
+          reason: "\(excerpt(first.tensor)) and \(excerpt(tensor.name)) had different settings; "
+            + "allowed are the same in a group")
+      }
+    }
+    guard let result else { return (ParameterGroup(), 0) }
+    // What is clipped together has to stay together.
+    if case .globalNorm = result.settings.clipping {
+      let origins = Set(members.compactMap { status.layout[$0.name]?.group })
+      let together = status.layout.tensors.count { $0.group == result.origin }
+      if origins.count > 1 || together != members.count {
+        throw .group(
+          name: name,
+          reason: "its gradients were clipped together with others' or apart; allowed is the "
+            + "group \(excerpt(result.origin)) as it was")
+      }
+    }
+    return (result.settings, result.count)
+  }
+}
+
+extension GroupFit {
+  /// The step counts of groups of which `loaded` tensors are replaced, nil for a group that keeps
+  /// its own. Throws ``CheckpointError`` for a group whose tensors would then stand at different
+  /// steps.
+  static func counts(
+    _ status: OptimizerStatus, _ groups: GroupRules, _ layout: ParameterLayout,
+    loaded: Set<String>
+  ) throws(CheckpointError) -> [Int?] {
+    var counts = [Int?](repeating: nil, count: groups.names.count)
+    let members = Dictionary(grouping: layout.tensors) { $0.group }
+    for (index, name) in groups.names.enumerated() {
+      var first: (tensor: String, count: Int)?
+      for tensor in members[name] ?? [] {
+        var count = groups.counts[index]
+        if loaded.contains(tensor.name), let origin = status.layout[tensor.name]?.group {
+          count = status.groupStepCounts[origin] ?? 0
+          counts[index] = count
+        }
+        if let first, first.count != count {
+          throw .group(
+            name: name,
+            reason: "\(excerpt(first.tensor)) would stand at step \(first.count) and "
+              + "\(excerpt(tensor.name)) at \(count); allowed is one for the group, so give "
+              + "them groups of their own")
+        }
+        first = first ?? (tensor.name, count)
+      }
+    }
+    return counts
+  }
+}

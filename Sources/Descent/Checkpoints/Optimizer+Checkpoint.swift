@@ -1,0 +1,248 @@
+extension Optimizer {
+  /// Writes the whole state to a safetensors file, with the parameters if they are given, for any
+  /// engine to go on from. ``Checkpoint`` says what is in it.
+  ///
+  /// The file appears whole or not at all: it is written beside its name, synced and renamed, and
+  /// the folder is synced; a crash in between leaves the file that was there. States go there a
+  /// piece at a time, from a device through its queue, with no second copy of them in memory. Waits
+  /// for enqueued steps.
+  ///
+  /// - Parameters:
+  ///   - path: where the file is to appear; an index and shards beside it, where it is cut.
+  ///   - parameters: `layout.count` elements, after the step that was last taken. Those on a device
+  ///     are read back first.
+  ///   - naming: whose names states have; PyTorch's are for a script of Examples/pytorch to read.
+  ///   - metadata: whatever else the trainer needs to go on, under keys of its own; those that
+  ///     begin with `optimizer.`, `pytorch.` or as ``SafetensorsWriter`` says are taken.
+  ///   - shardSize: a file of more bytes is cut into several, with an index.
+  /// - Throws: ``DescentError`` for what ``status`` throws; ``SafetensorsError`` if the file cannot
+  ///   be written, or two tensors would have one name.
+  public func save(
+    to path: String, parameters: UnsafeBufferPointer<Float>, naming: StateNaming = .descent,
+    metadata: [String: String] = [:], shardSize: Int = .max
+  ) throws {
+    try write(path, parameters, naming, metadata, shardSize)
+  }
+
+  private func write(
+    _ path: String, _ parameters: UnsafeBufferPointer<Float>?, _ naming: StateNaming,
+    _ metadata: [String: String], _ shardSize: Int
+  ) throws {
+    if let parameters { try checkCount("parameters", parameters.count) }
+    let status = try status
+    let names = status.stateNames
+    let states = Dictionary(uniqueKeysWithValues: zip(names, names.indices))
+    let writer = try CheckpointWriter(
+      path, status: status, naming: naming, hasParameters: parameters != nil, metadata: metadata,
+      shardSize: shardSize)
+    try writer.write { tensor, elements, memory in
+      guard let parameters else { return }
+      let start = tensor.range.lowerBound
+      _ = memory.update(
+        fromContentsOf: parameters[start + elements.lowerBound..<start + elements.upperBound])
+    } states: { state, tensor, elements, memory in
+      guard let index = states[state], let destination = memory.baseAddress else { return }
+      let start = tensor.range.lowerBound
+      try markingTornSteps {
+        try engine.readState(
+          index, start + elements.lowerBound..<start + elements.upperBound, into: destination)
+      }
+    }
+  }
+
+  /// As with an unsafe buffer: `try optimizer.save(to: "run.safetensors", parameters: parameters)`.
+  public func save(
+    to path: String, parameters: [Float]? = nil, naming: StateNaming = .descent,
+    metadata: [String: String] = [:], shardSize: Int = .max
+  ) throws {
+    guard let parameters else { return try write(path, nil, naming, metadata, shardSize) }
+    try parameters.withUnsafeBufferPointer { try write(path, $0, naming, metadata, shardSize) }
+  }
+
+  /// Takes up where the optimizer stopped that wrote the file, on whatever engine that was: as
+  /// ``load(_:)``, and reads the parameters into memory of `layout.count` elements, if it is given.
+  ///
+  /// The whole file is read once and checked, checksums, names, shapes, rule and counts, before
+  /// anything is touched. A PyTorch optimizer's state has no clipping, skipping, schedule or
+  /// average; the optimizer keeps its own settings of these. If it fails after that, because the
+  /// device does, the optimizer refuses to go on until a state is loaded.
+  ///
+  /// - Throws: ``SafetensorsError`` for a file that is not whole or was altered,
+  ///   ``CheckpointError`` or ``DescentError`` for one that does not fit.
+  public func load(
+    from checkpoint: Checkpoint, parameters: UnsafeMutableBufferPointer<Float>? = nil
+  ) throws {
+    guard var status = checkpoint.status else {
+      throw CheckpointError.noOptimizer(file: checkpoint.path)
+    }
+    if checkpoint.naming == .pyTorch { try keepWhatPyTorchLacks(&status) }
+    let fit = try GroupFit(status, layout)
+    try checkMeaning(status.rule)
+    if let parameters { try check(parameters, checkpoint, layout.tensors) }
+    try checkpoint.verify()
+    try take(status, fit) {
+      guard let parameters else { return }
+      for tensor in layout.tensors { try checkpoint.readParameters(of: tensor, into: parameters) }
+    } _: {
+      try checkpoint.read($0, $1, $2, $3)
+    }
+  }
+
+  /// What stands outside of PyTorch's optimizers is not in their state.
+  private func keepWhatPyTorchLacks(_ status: inout OptimizerStatus) throws {
+    (status.clipping, status.skipsNonFinite) = (clipping, skipsNonFinite)
+    (status.schedule, status.leftOut) = (schedule, leftOut)
+    if status.lossScale == nil { status.lossScale = try lossScale }
+    status.averaging = averaging
+  }
+
+  /// As with a checkpoint that was opened: `try optimizer.load(from: "run.safetensors")`.
+  public func load(
+    from path: String, parameters: UnsafeMutableBufferPointer<Float>? = nil
+  ) throws {
+    try load(from: Checkpoint(path), parameters: parameters)
+  }
+
+  /// The same with the parameters in an array.
+  public func load(from checkpoint: Checkpoint, parameters: inout [Float]) throws {
+    try parameters.withUnsafeMutableBufferPointer { try load(from: checkpoint, parameters: $0) }
+  }
+
+  /// The same with the parameters in an array.
+  public func load(from path: String, parameters: inout [Float]) throws {
+    try load(from: Checkpoint(path), parameters: &parameters)
+  }
+
+  /// A new optimizer that goes on from a checkpoint, with its rule and layout.
+  public convenience init(
+    _ checkpoint: Checkpoint, on choice: EngineChoice = .automatic
+  ) throws {
+    let status = try checkpoint.roomyStatus()
+    try self.init(status.rule, layout: status.layout, on: choice)
+    try load(from: checkpoint)
+  }
+
+  private func check(
+    _ parameters: UnsafeMutableBufferPointer<Float>, _ checkpoint: Checkpoint,
+    _ tensors: [ParameterLayout.Tensor]
+  ) throws {
+    try checkCount("parameters", parameters.count)
+    for tensor in tensors { try checkpoint.check(tensor.name, tensor.shape) }
+  }
+}
+
+// MARK: Some tensors
+
+extension Optimizer {
+  /// Loads some tensors' states, and their parameters where memory for them is given: those of the
+  /// file for which `isWanted` holds. All others stay as they are, as do the rule, ``stepCount``,
+  /// the groups' settings, clipping and loss scale: for fine-tuning, a new head, a model that grew.
+  ///
+  /// A group takes over the step count of its tensors in the file. Tensors that are new need a
+  /// group of their own, so that their bias correction begins at the beginning; a group whose
+  /// tensors would stand at different steps is refused.
+  /// ``Checkpoint/readParameters(into:layout:converting:where:)-([Float],_,_,_)`` reads parameters alone.
+  ///
+  /// - Returns: what was loaded, what the file has beside it, and what stayed.
+  /// - Throws: as ``load(from:parameters:)-(String,[Float])``, also for a wanted tensor of another shape, before
+  ///   anything is touched.
+  @discardableResult
+  public func load(
+    from checkpoint: Checkpoint, parameters: UnsafeMutableBufferPointer<Float>? = nil,
+    where isWanted: (ParameterLayout.Tensor) throws -> Bool
+  ) throws -> LoadReport {
+    guard let status = checkpoint.status else {
+      throw CheckpointError.noOptimizer(file: checkpoint.path)
+    }
+    try checkMeaning(status.rule)
+    let wanted = try layout.tensors.filter {
+      try isWanted($0) && status.layout[$0.name] != nil
+    }
+    // An average that has not begun begins with the parameters of the coming step.
+    let states = stateNames + (averageHasBegun ? [Self.averageName] : [])
+    for tensor in wanted {
+      for state in states {
+        try checkpoint.check(
+          checkpoint.fileName(ofState: state, of: tensor.name), tensor.shape)
+      }
+    }
+    if let parameters { try check(parameters, checkpoint, wanted) }
+    // Steps in flight change counts and states.
+    try collect(wait: true)
+    try checkNothingAccumulated()
+    _ = try stateNames.first.map { try self.states(beginningOf: $0) }
+    try checkStates()
+    if isSettled { throw DescentError.settled }
+    let counts = try GroupFit.counts(status, groups, layout, loaded: Set(wanted.map(\.name)))
+    try checkpoint.verify()
+
+    tornReason = "a state was only partly loaded"
+    if let parameters {
+      for tensor in wanted { try checkpoint.readParameters(of: tensor, into: parameters) }
+    }
+    try write(states, of: wanted) { try checkpoint.read($0, $1, $2, $3) }
+    for (index, count) in counts.enumerated() {
+      if let count { groups.counts[index] = count }
+    }
+    tornReason = nil
+    return LoadReport(
+      checkpoint, layout, loaded: wanted.map(\.name), parameters: parameters != nil,
+      states: states)
+  }
+
+  /// Loads tensors by name, all of which the file and the layout must have. Otherwise as with a
+  /// predicate.
+  @discardableResult
+  public func load(
+    from checkpoint: Checkpoint, parameters: UnsafeMutableBufferPointer<Float>? = nil,
+    tensors: [String]
+  ) throws -> LoadReport {
+    for name in tensors {
+      let own = try layout.tensor(name)
+      if checkpoint.status?.layout[own.name] == nil {
+        throw CheckpointError.tensor(name: name, reason: "it is missing in \(checkpoint.path)")
+      }
+    }
+    let names = Set(tensors)
+    return try load(from: checkpoint, parameters: parameters) { names.contains($0.name) }
+  }
+
+  /// The same with the parameters in an array.
+  @discardableResult
+  public func load(
+    from checkpoint: Checkpoint, parameters: inout [Float],
+    where isWanted: (ParameterLayout.Tensor) throws -> Bool
+  ) throws -> LoadReport {
+    try parameters.withUnsafeMutableBufferPointer {
+      try load(from: checkpoint, parameters: $0, where: isWanted)
+    }
+  }
+
+  /// The same with the parameters in an array.
+  @discardableResult
+  public func load(
+    from checkpoint: Checkpoint, parameters: inout [Float], tensors: [String]
+  ) throws -> LoadReport {
+    try parameters.withUnsafeMutableBufferPointer {
+      try load(from: checkpoint, parameters: $0, tensors: tensors)
+    }
+  }
+
+  /// Reads one element, and so waits for every step that writes it.
+  private func states(beginningOf state: String) throws -> [Float] {
+    try layout.tensors.first { $0.count > 0 }.map {
+      try read(stateIndex(state), $0.range.lowerBound..<$0.range.lowerBound + 1)
+    } ?? []
+  }
+}
+
+extension Checkpoint {
+  /// Reads elements of a state. Not compared with a checksum, which ``verify()`` does.
+  func read(
+    _ state: String, _ tensor: ParameterLayout.Tensor, _ elements: Range<Int>,
+    _ memory: UnsafeMutableBufferPointer<Float>
+  ) throws {
+    let name = try fileName(ofState: state, of: tensor.name)
+    try reader.file(of: name).read(name, elements: elements, into: memory)
+  }
+}

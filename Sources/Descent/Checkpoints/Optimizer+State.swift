@@ -1,0 +1,155 @@
+extension Optimizer {
+  /// Where the optimizer stands. Waits for enqueued steps.
+  ///
+  /// Throws ``DescentError/settled`` after ``settle(_:)-([Float])``,
+  /// ``DescentError/unsupported(_:)`` while
+  /// gradients are accumulated, ``DescentError/tornStep(_:)`` after a step that failed, and what
+  /// the next step would throw of a rule or a clipping that cannot be.
+  public var status: OptimizerStatus {
+    get throws {
+      try collect(wait: true)
+      try checkStates()
+      if isSettled { throw DescentError.settled }
+      try checkNothingAccumulated()
+      guard rule.meaning == firstRule.meaning else {
+        throw DescentError.ruleChanged(from: firstRule.meaning, to: rule.meaning)
+      }
+      var layout = layout
+      for (name, group) in zip(groups.names, groups.groups) { try layout.setGroup(name, to: group) }
+      var status = OptimizerStatus(rule, layout: layout)
+      status.lastRule = lastRule
+      (status.stepCount, status.skippedStepCount) = (appliedSteps, skippedSteps)
+      status.groupStepCounts = Dictionary(uniqueKeysWithValues: zip(groups.names, groups.counts))
+      (status.clipping, status.skipsNonFinite) = (clipping, skipsNonFinite)
+      (status.lossScale, status.schedule, status.leftOut) = (try lossScale, schedule, leftOut)
+      (status.averaging, status.averageHasBegun) = (averaging, averageHasBegun)
+      try status.validate()
+      return status
+    }
+  }
+
+  /// The whole state as a value. Waits for enqueued steps. Throws what ``status`` throws.
+  public var state: OptimizerState {
+    get throws { try OptimizerState(status, values: states()) }
+  }
+
+  /// Takes up where another optimizer stopped, on any engine: its rule with all hyper-parameters,
+  /// states, counts, groups' settings, clipping, loss scale, schedule, average. What comes then has
+  /// the bits of a run that never stopped, if the parameters are those that the state was taken
+  /// with.
+  ///
+  /// The layouts must have the same tensors by name and shape; they may lie elsewhere, though in
+  /// another order norms over several tensors round otherwise. Groups may be cut otherwise where
+  /// each one's tensors had the same settings and counts.
+  ///
+  /// - Throws: ``CheckpointError`` or ``DescentError`` with what does not fit, before anything is
+  ///   touched.
+  public func load(_ state: OptimizerState) throws {
+    let status = state.status
+    for name in status.stateNames {
+      guard let values = state.values[name] else {
+        throw DescentError.missingState(name: name, given: state.values.keys.sorted())
+      }
+      guard values.count == status.layout.count else {
+        throw DescentError.count(
+          of: "state \"\(name)\"", given: values.count, expected: status.layout.count)
+      }
+    }
+    if let stranger = state.values.keys.first(where: { !status.stateNames.contains($0) }) {
+      throw DescentError.unknown(
+        kind: "state of \(type(of: status.rule).name)", name: stranger,
+        known: status.stateNames)
+    }
+    try take(status, GroupFit(status, self.layout)) { name, tensor, elements, memory in
+      guard let own = status.layout[tensor.name], let values = state.values[name] else { return }
+      let start = own.range.lowerBound
+      _ = memory.update(
+        fromContentsOf: values[start + elements.lowerBound..<start + elements.upperBound])
+    }
+  }
+
+  /// A new optimizer that goes on from a state, with its rule and layout.
+  public convenience init(_ state: OptimizerState, on choice: EngineChoice = .automatic) throws {
+    try state.status.validate()
+    try self.init(state.status.rule, layout: state.status.layout, on: choice)
+    try load(state)
+  }
+
+  /// Gives elements of a state of a tensor, counted from its first.
+  typealias StateReader = (
+    _ state: String, _ tensor: ParameterLayout.Tensor, _ elements: Range<Int>,
+    _ memory: UnsafeMutableBufferPointer<Float>
+  ) throws -> Void
+
+  /// Checks that a state fits, and takes it. `prepare` comes before the first state is written.
+  func take(
+    _ status: OptimizerStatus, _ fit: GroupFit, prepare: () throws -> Void = {},
+    _ read: StateReader
+  ) throws {
+    try status.validate()
+    try checkMeaning(status.rule)
+    engine.forgetEnqueued()
+    tornReason = "a state was only partly loaded"
+    try prepare()
+    averaging = status.averaging
+    try write(status.stateNames, of: layout.tensors, read)
+    begin(at: status.stepCount)
+    averageHasBegun = status.averageHasBegun
+    skippedSteps = status.skippedStepCount
+    rule = status.rule
+    lastRule = status.lastRule
+    for (index, group) in fit.groups.enumerated() {
+      try withDefaultFloatingPoint { try groups.set(index, to: group.settings, status.rule) }
+      groups.counts[index] = group.count
+    }
+    (clipping, skipsNonFinite) = (status.clipping, status.skipsNonFinite)
+    (schedule, leftOut) = (status.schedule, status.leftOut)
+    controlIsChecked = false
+    try setLossScale(status.lossScale)
+  }
+
+  func checkMeaning(_ rule: any UpdateRule) throws(CheckpointError) {
+    guard rule.meaning == firstRule.meaning else {
+      throw .rule(found: rule.meaning, expected: firstRule.meaning)
+    }
+  }
+
+  /// How many elements are carried at once.
+  static var pieceCount: Int { 1 << 18 }
+
+  /// Writes states of tensors, piece by piece: the rule's, in its order, and perhaps the average
+  /// behind them.
+  func write(
+    _ states: [String], of tensors: [ParameterLayout.Tensor], _ read: StateReader
+  ) throws {
+    try forEachPiece(of: tensors, states: states.count) { index, tensor, elements, memory in
+      try read(states[index], tensor, elements, memory)
+      let start = tensor.range.lowerBound
+      if let source = memory.baseAddress {
+        try engine.writeState(
+          index, start + elements.lowerBound..<start + elements.upperBound, from: source)
+      }
+    }
+  }
+
+  /// Calls `body` with each piece of each state of tensors, and memory of the piece's count.
+  private func forEachPiece(
+    of tensors: [ParameterLayout.Tensor], states: Int,
+    _ body: (Int, ParameterLayout.Tensor, Range<Int>, UnsafeMutableBufferPointer<Float>) throws ->
+      Void
+  ) throws {
+    let count = min(Self.pieceCount, tensors.map(\.count).max() ?? 0)
+    let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
+    defer { memory.deallocate() }
+    memory.initialize(repeating: 0)
+    for index in 0..<states {
+      for tensor in tensors {
+        for start in stride(from: 0, to: tensor.count, by: Self.pieceCount) {
+          let elements = start..<min(start + Self.pieceCount, tensor.count)
+          let piece = UnsafeMutableBufferPointer(rebasing: memory[..<elements.count])
+          try body(index, tensor, elements, piece)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,21 @@
+/// An optimizer's whole state as a value: where it stands, and the numbers.
+///
+/// ```swift
+/// let state = try optimizer.state
+/// let twin = try Optimizer(state, on: .cpu)  // goes on with the same bits
+/// ```
+///
+/// A file holds the same without a second copy in memory:
+/// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)-(_,[Float]?,_,_,_)``.
+public struct OptimizerState: Equatable, Sendable {
+  /// Where the optimizer stands.
+  public var status: OptimizerStatus
+  /// Every state of the whole model by name, `layout.count` elements each, as the parameters lie.
+  /// What lies between tensors has no meaning.
+  public var values: [String: [Float]]
+
+  /// Put together of its parts; an optimizer that takes it checks them.
+  public init(_ status: OptimizerStatus, values: [String: [Float]]) {
+    (self.status, self.values) = (status, values)
+  }
+}

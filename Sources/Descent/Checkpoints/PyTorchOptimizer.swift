@@ -1,0 +1,214 @@
+/// A PyTorch optimizer as a checkpoint's metadata describes it: `state_dict()["param_groups"]` with
+/// parameters by name, and the steps that each has taken.
+///
+/// - `pytorch.version`: `1`.
+/// - `pytorch.optimizer`: `{"class":"Adam","groups":[{"betas":[0.9,0.999],"eps":1e-08,"lr":0.001,
+///   "params":["weight"],…}],"steps":{"weight":10}}`.
+/// - `pytorch.grad_scaler`: `GradScaler.state_dict()`, where there is one.
+struct PyTorchOptimizer: Codable {
+  static let prefix = "pytorch."
+  static let versionKey = prefix + "version"
+  static let optimizerKey = prefix + "optimizer"
+  static let scalerKey = prefix + "grad_scaler"
+
+  var className: String
+  var groups: [Group]
+  var steps: [String: Int]
+  /// An entry of its own.
+  var scaler: Scaler?
+
+  /// What each class does not have is nil.
+  struct Group: Codable {
+    var params: [String] = []
+    var name: String?
+    var lr: Double
+    var weightDecay: Double?
+    var maximize: Bool?
+    var eps: Double?
+    var betas: [Double]?
+    var amsgrad: Bool?
+    var decoupledWeightDecay: Bool?
+    var momentum: Double?
+    var dampening: Double?
+    var nesterov: Bool?
+    var alpha: Double?
+    var centered: Bool?
+    var rho: Double?
+    var lrDecay: Double?
+    var initialAccumulator: Double?
+
+    private enum CodingKeys: String, CodingKey {
+      case params, name, lr, maximize, eps, betas, amsgrad, momentum, dampening, nesterov, alpha
+      case centered, rho
+      case weightDecay = "weight_decay"
+      case decoupledWeightDecay = "decoupled_weight_decay"
+      case lrDecay = "lr_decay"
+      case initialAccumulator = "initial_accumulator_value"
+    }
+
+    init(lr: Double) { self.lr = lr }
+  }
+
+  struct Scaler: Codable {
+    var scale: Double
+    var growthFactor: Double
+    var backoffFactor: Double
+    var growthInterval: Int
+    var growthTracker: Int
+
+    private enum CodingKeys: String, CodingKey {
+      case scale
+      case growthFactor = "growth_factor"
+      case backoffFactor = "backoff_factor"
+      case growthInterval = "growth_interval"
+      case growthTracker = "_growth_tracker"
+    }
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case className = "class"
+    case groups, steps
+  }
+
+  /// PyTorch's name for a state of a rule.
+  static func stateName(_ state: String, of rule: any UpdateRule) throws(CheckpointError) -> String
+  {
+    let names: [String: String] =
+      switch rule {
+      case is Momentum: ["b": "momentum_buffer"]
+      case is AdaGrad: ["sum": "sum"]
+      case is RMSProp: ["v": "square_avg", "gavg": "grad_avg", "b": "momentum_buffer"]
+      case is AdaDelta: ["v": "square_avg", "d": "acc_delta"]
+      case is Adam, is AdamW: ["m": "exp_avg", "v": "exp_avg_sq"]
+      case is AMSGrad: ["m": "exp_avg", "v": "exp_avg_sq", "vmax": "max_exp_avg_sq"]
+      default: [:]
+      }
+    guard let name = names[state] else {
+      throw .interchange("PyTorch has no name for the state \(excerpt(state)) of \(rule.meaning)")
+    }
+    return name
+  }
+}
+
+// MARK: Rules
+
+extension PyTorchOptimizer {
+  /// The rule that does what this class does with a group's settings.
+  static func rule(_ className: String, _ group: Group) throws(CheckpointError) -> any UpdateRule {
+    func need<Value>(_ value: Value?, _ name: String) throws(CheckpointError) -> Value {
+      guard let value else {
+        throw .interchange("\(excerpt(className)) of PyTorch needs \(name) in its groups")
+      }
+      return value
+    }
+    let decay = group.weightDecay ?? 0
+    let maximize = group.maximize ?? false
+    switch className {
+    case "SGD":
+      let momentum = group.momentum ?? 0
+      if momentum == 0 {
+        return SGD(learningRate: group.lr, weightDecay: decay, maximize: maximize)
+      }
+      var rule = Momentum.pyTorch(
+        learningRate: group.lr, momentum: momentum, dampening: group.dampening ?? 0,
+        nesterov: group.nesterov ?? false, weightDecay: decay)
+      rule.maximize = maximize
+      return rule
+    case "Adagrad":
+      var rule = AdaGrad.pyTorch(
+        learningRate: group.lr, learningRateDecay: group.lrDecay ?? 0, weightDecay: decay,
+        initialAccumulator: group.initialAccumulator ?? 0, epsilon: try need(group.eps, "eps"))
+      rule.maximize = maximize
+      return rule
+    case "RMSprop":
+      var rule = RMSProp.pyTorch(
+        learningRate: group.lr, decay: try need(group.alpha, "alpha"),
+        epsilon: try need(group.eps, "eps"), weightDecay: decay, momentum: group.momentum ?? 0,
+        centered: group.centered ?? false)
+      rule.maximize = maximize
+      return rule
+    case "Adadelta":
+      return AdaDelta(
+        learningRate: group.lr, decay: try need(group.rho, "rho"),
+        epsilon: try need(group.eps, "eps"), weightDecay: decay, maximize: maximize)
+    case "Adam", "AdamW":
+      let betas = try need(group.betas, "betas")
+      guard betas.count == 2 else {
+        throw .interchange("betas of PyTorch are \(betas); allowed are two")
+      }
+      let epsilon = try need(group.eps, "eps")
+      let isDecoupled = className == "AdamW" || group.decoupledWeightDecay ?? false
+      if group.amsgrad ?? false {
+        return AMSGrad(
+          learningRate: group.lr, beta1: betas[0], beta2: betas[1], epsilon: epsilon,
+          weightDecay: decay, decoupled: isDecoupled, maximize: maximize)
+      }
+      if isDecoupled {
+        return AdamW(
+          learningRate: group.lr, beta1: betas[0], beta2: betas[1], epsilon: epsilon,
+          weightDecay: decay, maximize: maximize)
+      }
+      return Adam(
+        learningRate: group.lr, beta1: betas[0], beta2: betas[1], epsilon: epsilon,
+        weightDecay: decay, maximize: maximize)
+    default:
+      throw .interchange(
+        "\(excerpt(className)) of PyTorch is not known here; allowed are SGD, Adagrad, RMSprop, "
+          + "Adadelta, Adam and AdamW")
+    }
+  }
+
+  /// The class and the group's settings that do what a rule does. Throws if there are none.
+  static func description(
+    _ rule: any UpdateRule
+  ) throws(CheckpointError) -> (className: String, group: Group) {
+    var group = Group(lr: rule.learningRate)
+    (group.weightDecay, group.maximize) = (rule.weightDecay, rule.maximize)
+    let className: String
+    func take(_ adam: Adam, amsgrad: Bool) {
+      (group.betas, group.eps) = ([adam.beta1, adam.beta2], adam.epsilon)
+      group.amsgrad = amsgrad
+    }
+    switch rule {
+    case is SGD:
+      className = "SGD"
+      (group.momentum, group.dampening, group.nesterov) = (0, 0, false)
+    case let rule as Momentum:
+      className = "SGD"
+      (group.momentum, group.dampening) = (rule.momentum, rule.dampening)
+      group.nesterov = rule.nesterov
+    case let rule as AdaGrad:
+      className = "Adagrad"
+      (group.lrDecay, group.eps) = (rule.learningRateDecay, rule.epsilon)
+      group.initialAccumulator = rule.initialAccumulator
+    case let rule as RMSProp:
+      className = "RMSprop"
+      (group.alpha, group.eps) = (rule.decay, rule.epsilon)
+      (group.momentum, group.centered) = (rule.momentum, rule.centered)
+    case let rule as AdaDelta:
+      className = "Adadelta"
+      (group.rho, group.eps) = (rule.decay, rule.epsilon)
+    case let rule as Adam:
+      className = rule.decoupled ? "AdamW" : "Adam"
+      take(rule, amsgrad: false)
+    case let rule as AdamW:
+      className = "AdamW"
+      take(rule.adam, amsgrad: false)
+    case let rule as AMSGrad:
+      className = rule.decoupled ? "AdamW" : "Adam"
+      take(rule.adam, amsgrad: true)
+    default: className = ""
+    }
+    // Whatever PyTorch does not have is not what it was on the way back.
+    guard !className.isEmpty, settings(try self.rule(className, group)) == settings(rule) else {
+      throw .interchange(
+        "PyTorch has no optimizer that does what these settings of \(type(of: rule).name) do: "
+          + (settings(rule)?.text ?? ""))
+    }
+    return (className, group)
+  }
+
+  private static func settings(_ rule: any UpdateRule) -> JSONValue? {
+    try? JSONValue(encoding: rule)
+  }
+}

@@ -1,0 +1,75 @@
+import Descent
+import Foundation
+
+/// Where a training run saves itself, and how it goes on: the optimizer's checkpoint with the
+/// parameters, and in its metadata, under `train`, what decides the order of the examples.
+///
+/// The order itself need not be saved: it follows from the seed and the number of steps taken.
+struct TrainingCheckpoint {
+  let path: String
+  /// Steps from one save to the next; nil saves after each epoch.
+  var interval: Int?
+  /// Whether to go on from the file, if there is one.
+  var resumes = false
+
+  /// What must not change between two parts of a run, and what the first has found.
+  struct Run: Codable, Equatable {
+    var data: String
+    var seed: UInt64
+    var batch: Int
+    var hidden: Int
+    var losses: [Double]
+  }
+
+  static let key = "train"
+
+  /// Whether a run may begin here.
+  var exists: Bool {
+    let index = path + ".index.json"
+    return FileManager.default.fileExists(atPath: path)
+      || FileManager.default.fileExists(atPath: index)
+  }
+
+  func save(_ optimizer: Optimizer, _ parameters: [Float], _ run: Run) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let text = String(decoding: try encoder.encode(run), as: UTF8.self)
+    try optimizer.save(to: path, parameters: parameters, metadata: [Self.key: text])
+  }
+
+  /// Loads what was saved, and gives the losses of the epochs that are over. Throws ``Mismatch``
+  /// for another run's file.
+  func load(
+    into optimizer: Optimizer, _ parameters: inout [Float], as run: Run
+  ) throws -> [Double] {
+    let checkpoint = try Checkpoint(path)
+    guard let text = checkpoint.metadata[Self.key],
+      let saved = try? JSONDecoder().decode(Run.self, from: Data(text.utf8))
+    else {
+      throw Mismatch(path: path, reason: "no run of `descent train` has written it")
+    }
+    for (what, old, new) in [
+      ("--data", saved.data, run.data), ("--seed", "\(saved.seed)", "\(run.seed)"),
+      ("--batch", "\(saved.batch)", "\(run.batch)"),
+      ("--hidden", "\(saved.hidden)", "\(run.hidden)"),
+    ] where old != new {
+      let values = what == "--data" ? "other examples" : "\(old), not \(new)"
+      throw Mismatch(path: path, reason: "the run in it has \(values) (\(what))")
+    }
+    if let rule = checkpoint.status?.rule, AnyHashable(rule) != AnyHashable(optimizer.rule) {
+      throw Mismatch(
+        path: path,
+        reason: "the run in it has the rule \(type(of: rule).name) at a rate of "
+          + "\(rule.learningRate), not \(type(of: optimizer.rule).name) at "
+          + "\(optimizer.rule.learningRate) (--rule, --learning-rate)")
+    }
+    try optimizer.load(from: checkpoint, parameters: &parameters)
+    return saved.losses
+  }
+
+  struct Mismatch: Error, CustomStringConvertible {
+    let path: String
+    let reason: String
+    var description: String { "\(path): \(reason)" }
+  }
+}

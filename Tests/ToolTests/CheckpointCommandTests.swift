@@ -1,0 +1,262 @@
+import ArgumentParser
+import Descent
+import Foundation
+import Testing
+
+@testable import descent_tool
+
+/// `descent checkpoint`, and `descent train` with a checkpoint.
+@Suite struct CheckpointCommandTests {
+  /// What the command line says of these arguments, or nothing if it takes them.
+  private func complaint(_ arguments: [String]) -> String {
+    do {
+      var command = try DescentCommand.parseAsRoot(arguments)
+      try command.run()
+      return ""
+    } catch {
+      return DescentCommand.message(for: error)
+    }
+  }
+
+  /// The results of a command that succeeds.
+  private func results(_ arguments: [String], in folder: String) throws -> [[String: Any]] {
+    let file = folder + "/out.json"
+    var command = try DescentCommand.parseAsRoot(arguments + ["--json", file])
+    try command.run()
+    let data = try Data(contentsOf: URL(filePath: file))
+    let document = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+    return try #require(document["results"] as? [[String: Any]])
+  }
+
+  private static func save(_ path: String) throws -> Optimizer {
+    var layout = ParameterLayout()
+    try layout.append("weight", shape: [3, 4])
+    try layout.append("bias", shape: [3], group: "biases")
+    try layout.setGroup("biases", to: ParameterGroup(weightDecay: 0))
+    let optimizer = try Optimizer(AdamW(), layout: layout, on: .cpu)
+    var parameters = [Float](repeating: 1, count: 15)
+    for step in 1...2 {
+      try optimizer.step(&parameters, gradients: (0..<15).map { Float($0 - step) })
+    }
+    try optimizer.save(to: path, parameters: parameters, metadata: ["note": "a\u{1b}[31m"])
+    return optimizer
+  }
+
+  @Test("inspect, verify and convert")
+  func files() throws {
+    try withTemporaryFolder { url in
+      let folder = url.path
+      let path = folder + "/run.safetensors"
+      let optimizer = try Self.save(path)
+      let row = try #require(try results(["checkpoint", "inspect", path], in: folder).first)
+      #expect(
+        Set(row.keys) == [
+          "file", "naming", "rule", "steps", "skipped", "groups", "parameters", "bytes", "tensors",
+          "metadata",
+        ])
+      #expect(row["steps"] as? Int == 2 && row["bytes"] as? Int == 180)
+      #expect((row["rule"] as? [String: Any])?["name"] as? String == "adamw")
+      let groups = try #require(row["groups"] as? [[String: Any]])
+      #expect(groups.map { $0["name"] as? String } == ["default", "biases"])
+      #expect(groups[1]["weightDecay"] as? Double == 0 && groups[1]["elements"] as? Int == 3)
+      let tensors = try #require(row["tensors"] as? [[String: Any]])
+      #expect(tensors.count == 6 && tensors[0]["shape"] as? [Int] == [3, 4])
+      #expect((tensors[0]["checksum"] as? String)?.count == 8)
+      // A terminal is not told to change its colours.
+      let contents = try CheckpointCommand.Contents(Checkpoint(path))
+      let words = try contents.lines(Checkpoint(path)).joined(separator: "\n")
+      #expect(words.contains("\"note\"") && !words.contains("\u{1b}"))
+
+      let (torch, back) = (folder + "/torch.safetensors", folder + "/back.safetensors")
+      #expect(complaint(["checkpoint", "convert", path, torch, "--to", "pytorch"]) == "")
+      #expect(try Checkpoint(torch).naming == .pyTorch)
+      #expect(try Checkpoint(torch).reader["optimizer.exp_avg.weight"]?.shape == [3, 4])
+      let shards = try results(
+        ["checkpoint", "convert", torch, back, "--to", "descent", "--shard-size", "64"], in: folder)
+      #expect((shards.first?["files"] as? [String])?.count == 3)
+      let twin = try Optimizer(Checkpoint(back), on: .reference)
+      #expect(try twin.states() == optimizer.states() && twin.stepCount == 2)
+
+      let whole = try results(["checkpoint", "verify", path, torch, back], in: folder)
+      #expect(whole.allSatisfy { $0["whole"] as? Bool == true && $0["unchecked"] as? Int == 0 })
+      var bytes = try Data(contentsOf: URL(filePath: path))
+      bytes[bytes.count - 1] ^= 1
+      try bytes.write(to: URL(filePath: path))
+      #expect(complaint(["checkpoint", "inspect", path]) == "")
+      #expect(throws: ExitCode.failure) {
+        var command = try DescentCommand.parseAsRoot(["checkpoint", "verify", torch, path])
+        try command.run()
+      }
+      #expect(
+        complaint(["checkpoint", "convert", path, back]).contains("the file was altered"))
+      #expect(
+        complaint(["checkpoint", "convert", path, back, "--to", "keras"])
+          == "--to is \"keras\"; allowed is descent or pytorch")
+      #expect(
+        complaint(["checkpoint", "inspect", folder + "/none"]).contains("No such file"))
+    }
+  }
+
+  @Test("a model's file is looked into, cut and put together")
+  func model() throws {
+    try withTemporaryFolder { url in
+      let folder = url.path
+      let (path, cut) = (folder + "/model.safetensors", folder + "/cut.safetensors")
+      let writer = try SafetensorsWriter(
+        path,
+        tensors: [
+          SafetensorsTensor("ids", type: .int64, shape: [2]), SafetensorsTensor("w", shape: [3]),
+        ],
+        metadata: ["format": "pt"])
+      try [Int64(1), 2].withUnsafeBytes { try writer.append($0, to: "ids") }
+      try writer.append([1, 2, 3], to: "w")
+      try writer.commit()
+      let row = try #require(try results(["checkpoint", "inspect", path], in: folder).first)
+      #expect(
+        Set(row.keys) == ["file", "parameters", "bytes", "tensors", "metadata"])
+      #expect(complaint(["checkpoint", "convert", path, cut, "--shard-size", "16"]) == "")
+      let reader = try SafetensorsReader(cut)
+      #expect(reader.files.count == 2 && reader.metadata == ["format": "pt"])
+      #expect(try reader.floats("w") == [1, 2, 3])
+      #expect(
+        complaint(["checkpoint", "convert", path, cut, "--to", "pytorch"]).contains(
+          "there is no optimizer's state in it"))
+    }
+  }
+
+  @Test("steps from a file of gradients")
+  func steps() throws {
+    try withTemporaryFolder { url in
+      let folder = url.path
+      let (path, gradients) = (folder + "/run.safetensors", folder + "/g.safetensors")
+      let optimizer = try Self.save(path)
+      var parameters = [Float](repeating: 0, count: 15)
+      try optimizer.load(from: path, parameters: &parameters)
+      let values = (0..<30).map { Float($0 % 7) }
+      let writer = try SafetensorsWriter(
+        gradients,
+        tensors: [
+          SafetensorsTensor("weight", shape: [2, 3, 4]), SafetensorsTensor("bias", shape: [2, 3]),
+        ])
+      try writer.append(Array(values[..<24]), to: "weight")
+      try writer.append(Array(values[24...]), to: "bias")
+      try writer.commit()
+      for step in 0..<2 {
+        try optimizer.step(
+          &parameters,
+          gradients: Array(values[step * 12..<step * 12 + 12])
+            + Array(values[24 + step * 3..<27 + step * 3]))
+      }
+      let row = try #require(
+        try results(
+          ["checkpoint", "step", path, gradients, folder + "/b.safetensors", "--device", "cpu"],
+          in: folder
+        ).first)
+      #expect(row["digest"] as? String == Digest(parameters).description)
+      #expect(row["steps"] as? Int == 4 && Set(row.keys).contains("rule"))
+      #expect(try Checkpoint(folder + "/b.safetensors").state() == optimizer.state)
+      #expect(
+        complaint(["checkpoint", "step", path, path, folder + "/b.safetensors"])
+          .contains("tensor \"weight\": the shape [3, 4] in"))
+    }
+  }
+
+  private static func train(_ path: String, _ more: [String]) -> [String] {
+    [
+      "train", "--data", CommandTests.digits, "--hidden", "4", "--batch", "64", "--checkpoint",
+      path,
+    ] + more
+  }
+
+  @Test(
+    "a run that is killed and goes on ends as one that never stopped",
+    arguments: ["adam", "nesterov", "rmsprop"])
+  func resume(_ rule: String) async throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appending(path: "descent-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let path = folder + "/run.safetensors"
+    var straight = try results(
+      Self.train(
+        folder + "/straight.safetensors", ["--rule", rule, "--epochs", "3", "--device", "cpu"]),
+      in: folder)[0]
+
+    // Saves every 7 steps, and is killed by itself amidst the second of its 23-step epochs.
+    await #expect(processExitsWith: .signal(SIGKILL)) {
+      [path = path as String, rule = rule as String] in
+      var trainer = try Self.trainer(checkpoint: path)
+      trainer.afterStep = { if $0 == 32 { kill(getpid(), SIGKILL) } }
+      _ = try trainer.run(
+        Trainer.rule(Rules.named(rule), learningRate: nil), on: .cpu)
+    }
+    #expect(try Checkpoint(path).status?.stepCount == 28)
+    // Part of the way on another engine, and the rest on this one.
+    _ = try results(
+      Self.train(path, ["--rule", rule, "--epochs", "2", "--device", "reference", "--resume"]),
+      in: folder)
+    #expect(try Checkpoint(path).status?.stepCount == 46)
+    var resumed = try results(
+      Self.train(path, ["--rule", rule, "--epochs", "3", "--device", "cpu", "--resume"]),
+      in: folder)[0]
+    for key in ["millisecondsPerStep", "device"] {
+      straight[key] = nil
+      resumed[key] = nil
+    }
+    #expect(NSDictionary(dictionary: straight) == NSDictionary(dictionary: resumed))
+    // The checkpoints are the same too, and a run that is over goes on to the same end.
+    #expect(
+      try Data(contentsOf: URL(filePath: path))
+        == Data(contentsOf: URL(filePath: folder + "/straight.safetensors")))
+    let again = try results(
+      Self.train(path, ["--rule", rule, "--epochs", "3", "--device", "cpu", "--resume"]),
+      in: folder)[0]
+    #expect(again["digest"] as? String == straight["digest"] as? String)
+  }
+
+  private static func trainer(checkpoint: String) throws -> Trainer {
+    let (training, test) = try Dataset.load(path: CommandTests.digits).split(seed: 1)
+    return Trainer(
+      training: training.standardised(by: training), test: test.standardised(by: training),
+      hidden: 4, epochs: 3, batch: 64,
+      checkpoint: TrainingCheckpoint(path: checkpoint, interval: 7))
+  }
+
+  @Test("another run's checkpoint is not gone on from")
+  func mismatches() throws {
+    try withTemporaryFolder { url in
+      let folder = url.path
+      let path = folder + "/run.safetensors"
+      func complaint(_ more: String...) -> String {
+        self.complaint(Self.train(path, ["--epochs", "1", "--device", "cpu"] + more))
+          .replacingOccurrences(of: folder + "/", with: "")
+      }
+      #expect(complaint("--resume") == "")
+      #expect(
+        complaint()
+          == "run.safetensors is there; allowed is --resume, which goes on from it, or another name"
+      )
+      #expect(
+        complaint("--resume", "--seed", "2")
+          == "run.safetensors: the run in it has other examples (--data)")
+      #expect(
+        complaint("--resume", "--batch", "8")
+          == "run.safetensors: the run in it has 64, not 8 (--batch)")
+      #expect(
+        complaint("--resume", "--learning-rate", "0.5")
+          == "run.safetensors: the run in it has the rule adam at a rate of 0.002, not adam at 0.5 "
+          + "(--rule, --learning-rate)")
+      #expect(
+        complaint("--resume", "--rule", "adam,sgd") == "--checkpoint is for one rule on one device")
+      #expect(
+        complaint("--checkpoint-every", "0") == "--checkpoint-every is 0; allowed is 1 or more")
+      #expect(
+        self.complaint(["train", "--data", CommandTests.digits, "--resume"])
+          == "--resume and --checkpoint-every need --checkpoint")
+      _ = try Self.save(path)
+      #expect(
+        complaint("--resume")
+          == "run.safetensors: no run of `descent train` has written it")
+    }
+  }
+}
