@@ -77,3 +77,31 @@ try optimizer.step(&parameters, gradients: gradients)
 let averaged = try optimizer.average()
 // snippet.end
 print(averaged[0])
+
+// snippet.rows
+/// Updates some rows of a table, and of the states beside it, from these rows' gradients.
+func update(
+  rows: [Int], of table: inout [Float], width: Int, gradients: [Float], states: inout [[Float]],
+  by rule: some UpdateRule, step: Int
+) throws {
+  func gather(_ vector: [Float]) -> [Float] {
+    rows.flatMap { vector[$0 * width..<($0 + 1) * width] }
+  }
+  func scatter(_ values: [Float], into vector: inout [Float]) {
+    for (place, row) in rows.enumerated() {
+      vector.replaceSubrange(
+        row * width..<(row + 1) * width, with: values[place * width..<(place + 1) * width])
+    }
+  }
+  var (parameters, moments) = (gather(table), states.map(gather))
+  try rule.update(&parameters, gradients: gradients, states: &moments, step: step)
+  scatter(parameters, into: &table)
+  for index in states.indices { scatter(moments[index], into: &states[index]) }
+}
+// snippet.end
+var table = [Float](repeating: 1, count: 100 * 8)
+var moments = [[Float]](repeating: [Float](repeating: 0, count: 100 * 8), count: 2)
+try update(
+  rows: [3, 7], of: &table, width: 8, gradients: [Float](repeating: 1, count: 2 * 8),
+  states: &moments, by: Adam(), step: 1)
+print(table[3 * 8], table[4 * 8])
