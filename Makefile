@@ -5,7 +5,8 @@ RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
 .PHONY: help run test test-huge sanitize lint docs check-kernels check-arm check-allocations \
-  check-pytorch bench bench-peers bench-report bench-regressions gpu-bundle clean
+  check-c check-pytorch examples bench bench-peers bench-report bench-regressions gpu-bundle \
+  clean
 help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
 	@echo "make test           all tests, with OpenCL and without"
@@ -16,6 +17,8 @@ help:
 	@echo "make check-kernels  every kernel under oclgrind"
 	@echo "make check-arm      the CPU rules on emulated arm64"
 	@echo "make check-allocations  a step allocates nothing, an optimizer its states and a little"
+	@echo "make check-c        programs in C, linked against the finished libraries"
+	@echo "make examples       every example, on small data"
 	@echo "make check-pytorch  ten steps in PyTorch, ten here, ten there; a Python environment of its own"
 	@echo "make bench          speed against the memory's own"
 	@echo "make bench-peers    speed beside PyTorch and Optax; a Python environment of its own"
@@ -32,7 +35,7 @@ run:
 	  --plot out/losses.svg --json out/train.json
 
 # No test or check may depend on what an earlier run has cached.
-test test-huge sanitize check-kernels check-arm: export DESCENT_CACHE = off
+test test-huge sanitize check-kernels check-arm examples: export DESCENT_CACHE = off
 
 # Release is what users run, and debug must give the same bits.
 test:
@@ -87,6 +90,16 @@ check-pytorch:
 	$(RELEASE)
 	Examples/pytorch/setup.sh
 	Examples/pytorch/.venv/bin/python Examples/pytorch/check.py --descent $(DESCENT)
+
+check-c:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers gcc libc6-dev
+	Scripts/check-c.sh
+
+EXAMPLES = flat-pointers automatic-differentiation resident stop-and-resume adapter-check
+examples:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
+	cd Examples && $(SWIFT) build
+	@for example in $(EXAMPLES); do echo "$$example:"; Examples/.build/debug/$$example || exit 1; done
 
 bench:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd

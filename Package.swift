@@ -8,6 +8,9 @@ let package = Package(
   products: [
     .library(name: "Descent", targets: ["Descent"]),
     .library(name: "OpenCLHost", targets: ["OpenCLHost"]),
+    // The same library twice: to link into a program in C, and to load.
+    .library(name: "DescentCStatic", type: .static, targets: ["DescentC"]),
+    .library(name: "DescentC", type: .dynamic, targets: ["DescentC"]),
     .executable(name: "descent", targets: ["descent-tool"]),
   ],
   traits: [
@@ -36,6 +39,8 @@ let package = Package(
         "DescentKernels", .target(name: "OpenCLHost", condition: openCL),
         .product(name: "Logging", package: "swift-log"),
       ]),
+    .target(name: "CDescent"),
+    .target(name: "DescentC", dependencies: ["CDescent", "Descent"]),
     .target(name: "DescentCeiling", path: "Sources/CeilingPasses"),
     .executableTarget(
       name: "descent-tool",
@@ -57,8 +62,12 @@ let package = Package(
         "Descent", "DescentKernels", "descent-tool",
         .target(name: "OpenCLHost", condition: openCL),
         .target(name: "CDescentOpenCL", condition: openCL),
+        .product(name: "Logging", package: "swift-log"),
       ],
       resources: [.copy("Goldens")]),
+    .target(name: "CCaller", dependencies: ["CDescent"], path: "Tests/CCaller"),
+    .testTarget(
+      name: "DescentCTests", dependencies: ["CCaller", "CDescent", "Descent", "DescentC"]),
     .testTarget(
       name: "ToolTests",
       dependencies: [

@@ -1,3 +1,5 @@
+public import Logging
+
 /// A rule at work on a model: owns the rule's states and counts its steps.
 ///
 /// ```swift
@@ -94,6 +96,15 @@ public final class Optimizer {
   /// The states that the rule keeps, by name.
   public let stateNames: [String]
 
+  /// Where the optimizer tells what it does beside its steps; nil, as it is unless asked for, is nowhere.
+  /// At `info` which engine runs and why, whatever was tuned; at `debug` each OpenCL program that was built
+  /// or loaded from the cache; at `notice` steps that were skipped, when they become known.
+  ///
+  /// A step that has nothing to tell asks no logger and allocates nothing for it.
+  public var logger: Logger? {
+    didSet { engine.log(to: logger) }
+  }
+
   let engine: any Engine
   let groups: GroupRules
   var appliedSteps = 0
@@ -115,10 +126,18 @@ public final class Optimizer {
   var isSettled = false
   var tornReason: String?
 
+  /// An optimizer before its first step.
+  ///
+  /// - Parameters:
+  ///   - rule: what a step does; its hyper-parameters may change between steps.
+  ///   - layout: names, shapes and groups of the tensors.
+  ///   - choice: what runs the steps.
+  ///   - logger: ``logger``, from the choice of the engine on.
   /// - Throws: ``DescentError`` for a rule or an engine choice that cannot be; `OpenCLError` if the
   ///   device refuses.
   public init(
-    _ rule: any UpdateRule, layout: ParameterLayout, on choice: EngineChoice = .automatic
+    _ rule: any UpdateRule, layout: ParameterLayout, on choice: EngineChoice = .automatic,
+    logger: Logger? = nil
   ) throws {
     try rule.validate()
     self.rule = rule
@@ -127,8 +146,10 @@ public final class Optimizer {
     stateNames = rule.stateNames
     groups = try withDefaultFloatingPoint { try GroupRules(rule, layout) }
     (engine, engineReason) = try withDefaultFloatingPoint {
-      try choice.engine(for: rule, layout: layout)
+      try choice.engine(for: rule, layout: layout, logger: logger)
     }
+    self.logger = logger
+    logger?.engine(engineName, because: engineReason)
   }
 
   /// With an engine of the caller's, for tests.
@@ -189,6 +210,7 @@ public final class Optimizer {
     appliedSteps += steps.applied
     skippedSteps += steps.skipped
     groups.count(steps.applied)
+    if steps.skipped > 0 { logSkippedSteps(steps.skipped) }
   }
 
   /// Throws if an earlier step left the states half updated.

@@ -29,29 +29,46 @@ final class ProgramCache: Sendable {
   }
 }
 
+/// Where a program is from.
+package enum ProgramOrigin: String, Sendable {
+  /// Its sources.
+  case built
+  /// The cache folder.
+  case loaded
+}
+
 extension Program {
   /// As `init(_:sources:options:)`, but built at most once in a context, and loaded from `folder` if
   /// an earlier process left it there. The bits that its kernels compute are the same either way.
   ///
   /// What cannot be read, written or loaded is built; only a failing build throws. A loaded
-  /// program has no `buildLog`.
+  /// program has no `buildLog`. `tell` hears where a program is from that the context did not have.
   package static func cached(
     _ context: Context, sources: [(name: String, text: String)], options: String = "",
-    in folder: CacheFolder? = .user
+    in folder: CacheFolder? = .user, tell: (ProgramOrigin) -> Void = { _ in }
   ) throws -> Program {
     let text = text(of: sources)
+    // Told once nothing is locked, since whoever hears may do what he likes.
+    var origin: ProgramOrigin?
     let handle = try context.programs.program(ProgramCache.Key(text: text, options: options)) {
       guard let folder else {
-        return try Program(context, sources: sources, options: options).handle
+        let program = try Program(context, sources: sources, options: options)
+        origin = .built
+        return program.handle
       }
       let key = "\(context.device.cacheKey)\noptions \(options)\n\(text)"
-      if let program = load(context, folder, key, options) { return program.handle }
+      if let program = load(context, folder, key, options) {
+        origin = .loaded
+        return program.handle
+      }
       let program = try Program(context, sources: sources, options: options)
+      origin = .built
       if let binary = try? program.binary(), !binary.isEmpty {
         try? folder.store(binary, .programs, key: key)
       }
       return program.handle
     }
+    if let origin { tell(origin) }
     return Program(context, built: handle)
   }
 

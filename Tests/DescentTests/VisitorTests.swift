@@ -119,12 +119,15 @@ private struct Many: ParameterVisitable {
 
   @Test("a layout refuses a name twice, and a shape of another size")
   func wrongLayouts() {
-    let twice = Custom { $1.visit("a", &$0.a); $1.visit("a", &$0.b) }
+    let twice = Custom {
+      $1.visit("a", &$0.a)
+      $1.visit("a", &$0.b)
+    }
     #expect(
-      message { try ParameterLayout(of: twice) } == "tensor \"a\": the name is taken")
+      message { _ = try ParameterLayout(of: twice) } == "tensor \"a\": the name is taken")
     let other = Custom { $1.visit("a", &$0.a, shape: [3]) }
     #expect(
-      message { try ParameterLayout(of: other) }
+      message { _ = try ParameterLayout(of: other) }
         == "tensor \"a\": the shape [3] is of 3 elements, and it has 2")
   }
 
@@ -229,24 +232,39 @@ private struct Many: ParameterVisitable {
 
   @Test("a model that is not the layout's is refused by the tensor's name, and has all that it had")
   func mismatches() throws {
-    let right = Custom { $1.visit("a", &$0.a); $1.visit("b", &$0.b) }
+    let right = Custom {
+      $1.visit("a", &$0.a)
+      $1.visit("b", &$0.b)
+    }
     let layout = try ParameterLayout(of: right)
     let wrong: [(Custom, String)] = [
       (
-        Custom { $1.visit("a", &$0.a); $1.visit("c", &$0.b) },
+        Custom {
+          $1.visit("a", &$0.a)
+          $1.visit("c", &$0.b)
+        },
         "tensor \"b\": the gradients have \"c\" in its place"
       ),
       (
-        Custom { $1.visit("a", &$0.a); $1.visit("b", &$0.b, shape: [1, 3]) },
+        Custom {
+          $1.visit("a", &$0.a)
+          $1.visit("b", &$0.b, shape: [1, 3])
+        },
         "tensor \"b\": the gradients have the shape [1, 3]; the layout has [3]"
       ),
       (
-        Custom { $1.visit("a", &$0.a); $1.visit("b", &$0.a, shape: [3]) },
+        Custom {
+          $1.visit("a", &$0.a)
+          $1.visit("b", &$0.a, shape: [3])
+        },
         "tensor \"b\": the gradients are empty; a tensor is handed over once, "
           + "and is empty from then on"
       ),
       (
-        Custom { $1.visit("a", &$0.b, shape: [2]); $1.visit("b", &$0.a) },
+        Custom {
+          $1.visit("a", &$0.b, shape: [2])
+          $1.visit("b", &$0.a)
+        },
         "tensor \"a\": the gradients have 3 elements; the layout has 2"
       ),
       (

@@ -1,5 +1,6 @@
 #if OpenCL
 internal import DescentKernels
+import Logging
 import OpenCLHost
 
 /// The norm of a gradient on a device, and the decision that follows from it.
@@ -52,11 +53,11 @@ final class DeviceNorm {
   /// - Parameter groupPerTile: how tiles are summed; nil leaves it to the device's kind.
   init(
     _ layout: ParameterLayout, _ control: StepControl, _ context: Context,
-    groupPerTile: Bool? = nil
+    groupPerTile: Bool? = nil, logger: Logger? = nil
   ) throws {
     self.control = control
     plan = NormPlan(layout, control)
-    programs = NormPrograms(context: context, groupPerTile: groupPerTile)
+    programs = NormPrograms(context: context, groupPerTile: groupPerTile, logger: logger)
     tensors = try Fold(plan.tensors, context)
     sets = try Fold(plan.sets, context)
     limits = try Buffer(
@@ -173,10 +174,11 @@ struct NormPrograms {
   static let items = 256
 
   let context: Context
+  private let logger: Logger?
   private let isProcessor: Bool
 
-  init(context: Context, groupPerTile: Bool?) {
-    self.context = context
+  init(context: Context, groupPerTile: Bool?, logger: Logger? = nil) {
+    (self.context, self.logger) = (context, logger)
     isProcessor = groupPerTile.map { !$0 } ?? context.device.type.contains(.cpu)
   }
 
@@ -195,7 +197,10 @@ struct NormPrograms {
         ("norm.cl", String(cString: around.norm)),
         ("beside.cl", String(cString: around.beside)),
         ("norm_kernels.cl", String(cString: around.normKernels)),
-      ], options: options)
+      ], options: options
+    ) {
+      logger?.program("norm", $0, options: options)
+    }
   }
 
   /// On a processor an item sums a tile, elsewhere a group does.

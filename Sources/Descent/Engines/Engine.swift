@@ -1,3 +1,5 @@
+import Logging
+
 /// What runs a rule over a whole vector, and keeps the rule's states while it does.
 protocol Engine: AnyObject {
   /// What runs, for people: `cpu (avx512, 2 threads)`.
@@ -30,6 +32,12 @@ protocol Engine: AnyObject {
   /// The latest step that was decided. Waits for it.
   func lastDecision() throws -> StepDecision
 
+  /// The latest decision that is known. Waits for nothing.
+  func lastHeard() -> StepDecision
+
+  /// Where to tell of programs from now on.
+  func log(to logger: Logger?)
+
   /// Throws ``TornStep`` if a step that was only enqueued has failed since.
   func checkEnqueued() throws
 
@@ -61,6 +69,8 @@ extension Engine {
   func dropAverage() {}
   func setLossScale(_ scale: LossScale?) throws {}
   func lastDecision() throws -> StepDecision { StepDecision() }
+  func lastHeard() -> StepDecision { (try? lastDecision()) ?? StepDecision() }
+  func log(to logger: Logger?) {}
   func checkEnqueued() throws {}
   func forgetEnqueued() {}
 }

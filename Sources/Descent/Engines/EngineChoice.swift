@@ -1,3 +1,5 @@
+import Logging
+
 #if OpenCL
 public import OpenCLHost
 #endif
@@ -70,14 +72,16 @@ public struct EngineChoice: Sendable {
 
 extension EngineChoice {
   /// The engine, and why it is this one.
-  func engine(for rule: any UpdateRule, layout: ParameterLayout) throws -> (any Engine, String) {
+  func engine(
+    for rule: any UpdateRule, layout: ParameterLayout, logger: Logger? = nil
+  ) throws -> (any Engine, String) {
     switch kind {
     case .automatic:
       let automatic = AutomaticChoice()
       #if OpenCL
       if let device = automatic.device {
         return try engine(
-          rule, layout, CommandQueue(Context(device)), nil, because: automatic.reason)
+          rule, layout, CommandQueue(Context(device)), nil, because: automatic.reason, logger)
       }
       #endif
       return (try automatic.choice.engine(for: rule, layout: layout).0, automatic.reason)
@@ -90,9 +94,10 @@ extension EngineChoice {
       guard device.isAvailable else {
         throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
       }
-      return try engine(rule, layout, CommandQueue(Context(device)), shape, because: "asked for")
+      return try engine(
+        rule, layout, CommandQueue(Context(device)), shape, because: "asked for", logger)
     case .queue(let queue, let shape, let chunk):
-      return try engine(rule, layout, queue, shape, chunk: chunk, because: "asked for")
+      return try engine(rule, layout, queue, shape, chunk: chunk, because: "asked for", logger)
     #endif
     }
   }
@@ -101,11 +106,11 @@ extension EngineChoice {
   /// An engine with the shape asked for, else the one that `descent tune` found, else the table's.
   private func engine(
     _ rule: any UpdateRule, _ layout: ParameterLayout, _ queue: CommandQueue,
-    _ shape: LaunchShape?, chunk: Int? = nil, because reason: String
+    _ shape: LaunchShape?, chunk: Int? = nil, because reason: String, _ logger: Logger?
   ) throws -> (any Engine, String) {
     let tuned = shape == nil ? TunedShapes(of: queue.device)[rule.kernel] : nil
     let engine = try OpenCLEngine(
-      rule, layout: layout, queue: queue, shape: shape ?? tuned, chunk: chunk)
+      rule, layout: layout, queue: queue, shape: shape ?? tuned, chunk: chunk, logger: logger)
     return (engine, tuned.map { "\(reason); launched as tuned: \($0)" } ?? reason)
   }
   #endif

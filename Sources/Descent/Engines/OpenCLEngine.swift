@@ -1,5 +1,6 @@
 #if OpenCL
 internal import DescentKernels
+import Logging
 import OpenCLHost
 
 /// The rules on an OpenCL device; states live there from birth.
@@ -9,7 +10,7 @@ final class OpenCLEngine: Engine {
   private(set) var launchesPerStep = 0
 
   let layout: ParameterLayout
-  private let programs: UpdatePrograms
+  private var programs: UpdatePrograms
   let cuts: SegmentCuts
   let states: DeviceStates
   private let shape: LaunchShape
@@ -32,7 +33,7 @@ final class OpenCLEngine: Engine {
 
   init(
     _ rule: any UpdateRule, layout: ParameterLayout, queue: CommandQueue, shape: LaunchShape?,
-    chunk: Int? = nil
+    chunk: Int? = nil, logger: Logger? = nil
   ) throws {
     let device = queue.device
     let shape = shape ?? LaunchShape(for: device)
@@ -42,7 +43,7 @@ final class OpenCLEngine: Engine {
     self.chunk = chunk ?? (device.sharesHostMemory ? nil : HostCarrier.defaultChunk)
     self.layout = layout
     self.shape = shape
-    programs = UpdatePrograms(rule: compiled, context: queue.context)
+    programs = UpdatePrograms(rule: compiled, context: queue.context, logger: logger)
     values = GroupValues(compiled, groups: layout.groupNames.count)
     cuts = SegmentCuts(layout, queue.context)
     states = try DeviceStates(rule, cuts, queue: queue)
@@ -151,7 +152,8 @@ final class OpenCLEngine: Engine {
     let looks = step.control.looks
     if looks {
       if norm?.control != step.control {
-        norm = try DeviceNorm(layout, step.control, queue.context)
+        norm = try DeviceNorm(
+          layout, step.control, queue.context, logger: programs.logger)
       }
       try norm?.prepare(
         pieces: gradients.map(\.count), sum: step.accumulates ? sum?.vector.counts : nil,
@@ -308,6 +310,12 @@ final class OpenCLEngine: Engine {
     try forgettingFailure { try control.listen(wait: true) }
     return StepDecision(control.known)
   }
+
+  func lastHeard() -> StepDecision {
+    StepDecision(control?.known ?? descent_control(lossScale: lossScale))
+  }
+
+  func log(to logger: Logger?) { programs.logger = logger }
 
   // MARK: States
 

@@ -1,11 +1,13 @@
 #if OpenCL
 internal import DescentKernels
+import Logging
 import OpenCLHost
 
 /// The OpenCL programs of one rule and device.
 struct UpdatePrograms {
   let rule: CompiledRule
   let context: Context
+  var logger: Logger?
 
   /// What update.cl is asked to do beyond the update of one group.
   struct Options: OptionSet, Hashable {
@@ -42,7 +44,9 @@ struct UpdatePrograms {
       (rule.file, rule.text),
       ("update.cl", String(cString: around.update)),
     ]
-    return try Program.cached(context, sources: parts, options: options).kernel(named: "update")
+    return try Program.cached(context, sources: parts, options: options) {
+      logger?.program(rule.name, $0, options: options)
+    }.kernel(named: "update")
   }
 }
 #endif

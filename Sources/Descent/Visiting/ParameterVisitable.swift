@@ -83,7 +83,8 @@ private final class TensorLister: TensorHost {
       try layout.append(name, shape: shape)
       if let tensor = layout[name], tensor.count != count {
         throw DescentError.layout(
-          name: name, reason: "the shape \(shape) is of \(tensor.count) elements, and it has \(count)")
+          name: name,
+          reason: "the shape \(shape) is of \(tensor.count) elements, and it has \(count)")
       }
     } catch {
       self.error = error

@@ -1,10 +1,11 @@
 import ArgumentParser
+import Descent
 import Foundation
 
 /// The command `descent`. Exit status 0: done; 1: it failed; 2: it was called wrongly.
 @main
 struct DescentCommand: ParsableCommand {
-  static let version = "0.1.0"
+  static let version = descentVersion
 
   static let configuration = CommandConfiguration(
     commandName: "descent",

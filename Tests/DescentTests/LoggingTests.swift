@@ -1,0 +1,124 @@
+import Logging
+import Synchronization
+import Testing
+
+@testable import Descent
+
+#if OpenCL
+import OpenCLHost
+#endif
+
+/// Keeps what is logged.
+private final class Records: Sendable {
+  struct Record: Equatable {
+    let level: Logger.Level
+    let message: String
+    let metadata: [String: String]
+  }
+
+  private let records = Mutex<[Record]>([])
+
+  var all: [Record] { records.withLock { $0 } }
+  func append(_ record: Record) { records.withLock { $0.append(record) } }
+
+  func logger(_ level: Logger.Level = .trace) -> Logger {
+    var logger = Logger(label: "test") { _ in Handler(records: self) }
+    logger.logLevel = level
+    return logger
+  }
+
+  private struct Handler: LogHandler {
+    let records: Records
+    var metadata: Logger.Metadata = [:]
+    var logLevel: Logger.Level = .trace
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+      get { metadata[key] }
+      set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+      records.append(
+        Record(
+          level: event.level, message: "\(event.message)",
+          metadata: (event.metadata ?? [:]).mapValues { "\($0)" }))
+    }
+  }
+}
+
+@Suite struct LoggingTests {
+  @Test("the engine and the reason for it are told at info")
+  func engine() throws {
+    let records = Records()
+    let optimizer = try Optimizer(
+      SGD(), layout: ParameterLayout(count: 3), on: .reference, logger: records.logger())
+    #expect(
+      records.all == [
+        .init(
+          level: .info, message: "updates run on reference: asked for",
+          metadata: ["engine": "reference"])
+      ])
+    let automatic = Records()
+    let other = try Optimizer(
+      SGD(), layout: ParameterLayout(count: 3), logger: automatic.logger(.info))
+    #expect(
+      automatic.all.map(\.message) == [
+        "updates run on \(other.engineName): \(AutomaticChoice().reason)"
+      ])
+    var parameters: [Float] = [1, 2, 3]
+    try optimizer.step(&parameters, gradients: [1, 1, 1])
+    #expect(records.all.count == 1)
+  }
+
+  @Test("a skipped step is told of with the count and the loss scale, on every engine")
+  func skipped() throws {
+    for choice in try choices() {
+      let records = Records()
+      let optimizer = try Optimizer(
+        Adam(), layout: ParameterLayout(count: 3), on: choice, logger: records.logger(.notice))
+      try optimizer.setLossScale(LossScale(scale: 8))
+      var parameters: [Float] = [1, 2, 3]
+      try optimizer.step(&parameters, gradients: [8, 8, 8])
+      #expect(records.all.isEmpty)
+      try optimizer.step(&parameters, gradients: [8, .infinity, 8])
+      #expect(
+        records.all == [
+          .init(
+            level: .notice, message: "skipped: the gradient was not finite",
+            metadata: [
+              "steps": "1", "skippedStepCount": "1", "stepCount": "1", "norm": "inf",
+              "lossScale": "4.0",
+            ])
+        ], "\(optimizer.engineName)")
+      optimizer.logger = nil
+      try optimizer.step(&parameters, gradients: [8, .nan, 8])
+      #expect(records.all.count == 1 && optimizer.skippedStepCount == 2)
+    }
+  }
+
+  #if OpenCL
+  @Test("programs are told of when they are made, and not when they are shared", .needsDevice)
+  func programs() throws {
+    for known in try TestDevices.queues.get() {
+      let queue = try CommandQueue(Context(known.device))
+      let records = Records()
+      let layout = try ParameterLayout(count: 3)
+      let optimizer = try Optimizer(
+        Adam(), layout: layout, on: .openCL(queue), logger: records.logger())
+      #expect(records.all.map(\.level) == [.debug, .info])
+      #expect(records.all.first?.message.hasSuffix(" the OpenCL program of adam") == true)
+      #expect(["built", "loaded"].contains(records.all.first?.metadata["origin"]))
+      _ = try Optimizer(Adam(), layout: layout, on: .openCL(queue), logger: records.logger(.debug))
+      #expect(records.all.map(\.level) == [.debug, .info, .info])
+      // One that is set later hears of what is made later.
+      let late = Records()
+      optimizer.logger = late.logger()
+      optimizer.skipsNonFinite = true
+      var parameters: [Float] = [1, 2, 3]
+      try optimizer.step(&parameters, gradients: [1, 1, 1])
+      #expect(late.all.contains { $0.message.hasSuffix(" the OpenCL program of norm") })
+      #expect(records.all.count == 3)
+    }
+  }
+  #endif
+}
