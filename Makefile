@@ -4,14 +4,16 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
-.PHONY: help run test test-huge sanitize lint check-kernels check-arm check-allocations check-c \
-  check-pytorch examples bench bench-peers bench-report bench-regressions gpu-bundle clean
+.PHONY: help run test test-huge sanitize lint docs check-kernels check-arm check-allocations \
+  check-c check-pytorch examples bench bench-peers bench-report bench-regressions gpu-bundle \
+  clean
 help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
 	@echo "make test           all tests, with OpenCL and without"
 	@echo "make test-huge      vectors longer than 32 bits count and than one allocation; 12 GB of memory"
 	@echo "make sanitize       the tests under the thread and the address sanitizer"
 	@echo "make lint           formatting, imports, kernels' syntax"
+	@echo "make docs           the documentation of both libraries, without a warning"
 	@echo "make check-kernels  every kernel under oclgrind"
 	@echo "make check-arm      the CPU rules on emulated arm64"
 	@echo "make check-allocations  a step allocates nothing, an optimizer its states and a little"
@@ -56,6 +58,17 @@ lint:
 	Scripts/check-imports.sh
 	Scripts/check-kernels.sh syntax
 	python3 Benchmarks/peers/report.py --check
+
+# Read it by `python3 -m http.server -d out/docs`, at http://localhost:8000/documentation.
+DOCUMENTATION = out/docs
+docs:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers
+	@mkdir -p $(DOCUMENTATION)
+	$(SWIFT) package --scratch-path .build-docs --allow-writing-to-directory $(DOCUMENTATION) \
+	  generate-documentation --target Descent --target OpenCLHost \
+	  --enable-experimental-combined-documentation --warnings-as-errors \
+	  --transform-for-static-hosting --output-path $(DOCUMENTATION)
+	MODULES=.build-docs/debug/Modules Scripts/check-docs.sh
 
 check-kernels:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers oclgrind

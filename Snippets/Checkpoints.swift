@@ -1,30 +1,33 @@
 import Descent
 
 var layout = ParameterLayout()
-try layout.append("hidden.weight", shape: [16, 8])
-try layout.append("head.weight", shape: [4, 16], group: "head")
+try layout.append("hidden", shape: [64, 16])
+try layout.append("head", shape: [4, 64], group: "head")
 let optimizer = try Optimizer(AdamW(learningRate: 1e-3), layout: layout)
-optimizer.schedule = .warmUp(10).then(.cosine(from: 1e-3, to: 1e-5, steps: 990))
 var parameters = [Float](repeating: 0.1, count: layout.count)
-let gradients = [Float](repeating: 0.5, count: layout.count)
-for _ in 1...5 { try optimizer.step(&parameters, gradients: gradients) }
+let gradients = [Float](repeating: 0.01, count: layout.count)
+try optimizer.step(&parameters, gradients: gradients)
 
-// Parameters, states, counts, rule, schedule: whole on disk, or not at all.
+// snippet.save
 try optimizer.save(to: "run.safetensors", parameters: parameters, metadata: ["epoch": "1"])
+// snippet.end
 
-// In another process, on another device: the bits of a run that never stopped.
+// snippet.load
+try optimizer.load(from: "run.safetensors", parameters: &parameters)
+// snippet.end
+
+// snippet.make
 let checkpoint = try Checkpoint("run.safetensors")
-let resumed = try Optimizer(checkpoint, on: .cpu)
-var resumedParameters = [Float](repeating: 0, count: resumed.layout.count)
-try resumed.load(from: checkpoint, parameters: &resumedParameters)
-try resumed.step(&resumedParameters, gradients: gradients)
-print(resumed.stepCount, checkpoint.metadata["epoch"] ?? "")
+print(checkpoint.metadata["epoch"] ?? "none", checkpoint.status?.stepCount ?? 0)
+let twin = try Optimizer(checkpoint, on: .cpu)
+// snippet.end
+print(twin.stepCount)
 
-// A new head on the trained body, with moments for the body alone.
-var larger = ParameterLayout()
-try larger.append("hidden.weight", shape: [16, 8])
-try larger.append("head.weight", shape: [10, 16], group: "head")
-let fineTuning = try Optimizer(AdamW(learningRate: 1e-4), layout: larger)
-var start = [Float](repeating: 0, count: larger.count)
-let report = try fineTuning.load(from: checkpoint, parameters: &start) { $0.group != "head" }
-print(report.loaded, report.leftOut, report.kept)
+// snippet.some
+let report = try optimizer.load(from: checkpoint, parameters: &parameters) { $0.group != "head" }
+print(report.loaded, report.kept)
+// snippet.end
+
+// snippet.pyTorch
+try optimizer.save(to: "for-pytorch.safetensors", parameters: parameters, naming: .pyTorch)
+// snippet.end

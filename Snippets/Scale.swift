@@ -1,4 +1,5 @@
 #if OpenCL
+// snippet.scale
 import OpenCLHost
 
 let source = """
@@ -15,4 +16,5 @@ if let device = Device.all.first {  // no driver: an empty list, not an error
   let scaled = try scale.enqueue(on: queue, global: buffer.count)
   print(device.name, try buffer.read(on: queue, after: [scaled]))  // 10, 20, 30, 40
 }
+// snippet.end
 #endif

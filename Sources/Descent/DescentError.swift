@@ -24,7 +24,8 @@ public enum DescentError: Error, Equatable, Sendable {
   case ruleChanged(from: String, to: String)
   /// Nesterov's momentum is not the one that the last step was told would come.
   case momentumNotAnnounced(announced: Double, given: Double)
-  /// A step after ``Optimizer/settle(_:)``: the parameters are no longer the look-ahead point.
+  /// A step after ``Optimizer/settle(_:)-([Float])``: the parameters are no longer the look-ahead
+  /// point.
   case settled
   /// The call needs a rule or an engine of another kind.
   case unsupported(String)

@@ -1,11 +1,17 @@
 /// One hyper-parameter of a rule: its name, where it stands and what it may be. A rule lists them
 /// once; validation, coding and lookup by name follow from the list.
 public struct Hyperparameter<Rule>: Sendable {
+  /// Where in the rule a value stands.
   public typealias Path<Value> = any WritableKeyPath<Rule, Value> & Sendable
 
   /// What a number may be. It is finite in any case, and stays what it is when it becomes a `Float`.
   public enum Allowed: Sendable, CustomStringConvertible {
-    case atLeastZero, aboveZero, fromZeroToBelowOne
+    /// 0 or more, as a learning rate.
+    case atLeastZero
+    /// More than 0, also as a `Float`.
+    case aboveZero
+    /// 0 or more and below 1, as β and γ.
+    case fromZeroToBelowOne
 
     func contains(_ value: Double) -> Bool {
       guard Float(value).isFinite else { return false }
@@ -33,11 +39,20 @@ public struct Hyperparameter<Rule>: Sendable {
   }
 
   /// What it is: a number, a number that may be left out, or a switch.
-  public enum Kind: Sendable { case number, optional, flag }
+  public enum Kind: Sendable {
+    /// A `Double`.
+    case number
+    /// A `Double?`.
+    case optional
+    /// A `Bool`.
+    case flag
+  }
 
+  /// What it is called in files and on the command line: `"learningRate"`.
   public let name: String
   let storage: Storage
 
+  /// What it is; a switch that is set for good is a ``Kind/flag``.
   public var kind: Kind {
     switch storage {
     case .number: .number

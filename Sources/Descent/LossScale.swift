@@ -6,13 +6,18 @@
 /// `backoffFactor`; after `growthInterval` steps without one it is multiplied by `growthFactor`, unless
 /// that is more than a Float.
 public struct LossScale: Hashable, Codable, Sendable {
+  /// What the loss was multiplied by; a positive normal `Float` with a normal inverse.
   public var scale: Double
+  /// What the scale is multiplied by when it grows; finite and at least 1.
   public var growthFactor: Double
+  /// What the scale is multiplied by when it falls; above 0 and up to 1.
   public var backoffFactor: Double
+  /// After how many finite steps in a row the scale grows; at least 1.
   public var growthInterval: Int
   /// How many steps have been finite since the scale last changed.
   public var stepsSinceChange: Int
 
+  /// PyTorch's defaults. ``Optimizer/setLossScale(_:)`` refuses numbers that would not scale.
   public init(
     scale: Double = 65536, growthFactor: Double = 2, backoffFactor: Double = 0.5,
     growthInterval: Int = 2000, stepsSinceChange: Int = 0

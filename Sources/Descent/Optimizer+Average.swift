@@ -8,6 +8,7 @@ public struct ParameterAverage: Hashable, Codable, Sendable {
   /// d, at least 0 and below 1: the average reaches back over some 1/(1 − d) steps.
   public var decay: Double
 
+  /// Of any decay; the next step refuses one that is out of its range.
   public init(decay: Double = 0.999) { self.decay = decay }
 
   /// 1 − d.

@@ -2,7 +2,7 @@
 public import OpenCLHost
 
 extension Optimizer {
-  /// The OpenCL queue that steps run on, nil on other engines. Buffers for ``enqueueStep`` belong to
+  /// The OpenCL queue that steps run on, nil on other engines. Buffers for `enqueueStep` belong to
   /// its context.
   public var queue: CommandQueue? { (engine as? OpenCLEngine)?.queue }
 
@@ -12,18 +12,19 @@ extension Optimizer {
 
   /// Enqueues a step over device memory and returns its event, without waiting.
   ///
-  /// - Parameters:
-  ///   - parameters: `layout.count` elements, in the context of ``queue``.
-  ///   - gradients: lie the same way. The two must not overlap.
-  ///   - zeroing: whether the gradients are 0 after the step, also after one that was skipped.
-  ///   - after: what the step waits for, beyond what is in ``queue`` already; in an adopted queue that is
-  ///     out of order, beyond the optimizer's own steps.
   /// Does not wait for the device, but where 32 steps are in flight that may be skipped or that have
   /// several groups, and at the first step after skipping or clipping was switched on or off.
   ///
-  /// A step that cannot be skipped counts as taken. If its event fails, the next call that needs the states throws the
-  /// event's error, and the optimizer refuses to go on until it is reset or a state is restored.
+  /// A step that cannot be skipped counts as taken. If its event fails, the next call that needs the states
+  /// throws the event's error, and the optimizer refuses to go on until it is reset or a state is restored.
   ///
+  /// - Parameters:
+  ///   - parameters: `layout.count` elements, in the context of ``queue``.
+  ///   - gradients: lie the same way. The two must not overlap.
+  ///   - gradientScale: what every gradient is multiplied by first.
+  ///   - zeroing: whether the gradients are 0 after the step, also after one that was skipped.
+  ///   - events: what the step waits for, beyond what is in ``queue`` already; in an adopted queue that is
+  ///     out of order, beyond the optimizer's own steps.
   /// - Throws: ``DescentError``, also on an engine without a device, or `OpenCLUsageError` for a
   ///   buffer or an event of another context or parameters that kernels may only read, before anything
   ///   is touched; `OpenCLError` if the device refuses, or for an event that has failed already.

@@ -18,7 +18,8 @@ extension Optimizer {
   }
 
   /// Replaces the parameters φ by Nesterov's iterate W, at the end of training. Later steps throw
-  /// ``DescentError/settled`` until ``reset()`` or ``restore(states:stepCount:)``.
+  /// ``DescentError/settled`` until ``reset()`` or
+  /// ``restore(states:stepCount:groupStepCounts:)``.
   public func settle(_ parameters: inout [Float]) throws {
     let start = parameters
     try writeIterate(from: start, into: &parameters)

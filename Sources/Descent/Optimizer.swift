@@ -31,6 +31,7 @@ public final class Optimizer {
     didSet { scheduleIsChecked = false }
   }
 
+  /// Where the tensors lie in parameters, gradients and states.
   public let layout: ParameterLayout
 
   /// What runs the steps: `cpu (avx512, 2 threads)`.
@@ -125,7 +126,13 @@ public final class Optimizer {
   var isSettled = false
   var tornReason: String?
 
-  /// - Parameter logger: ``logger``, from the choice of the engine on.
+  /// An optimizer before its first step.
+  ///
+  /// - Parameters:
+  ///   - rule: what a step does; its hyper-parameters may change between steps.
+  ///   - layout: names, shapes and groups of the tensors.
+  ///   - choice: what runs the steps.
+  ///   - logger: ``logger``, from the choice of the engine on.
   /// - Throws: ``DescentError`` for a rule or an engine choice that cannot be; `OpenCLError` if the
   ///   device refuses.
   public init(

@@ -21,6 +21,8 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
   /// How the group's gradients are clipped, apart from all others; nil follows the optimizer.
   public var clipping: Clipping?
 
+  /// Settings that do nothing otherwise, unless they are given. A layout or an optimizer that takes them
+  /// refuses numbers that cannot be.
   public init(
     learningRateFactor: Double = 1, weightDecay: Double? = nil, isFrozen: Bool = false,
     clipping: Clipping? = nil

@@ -13,11 +13,15 @@
 public struct ParameterLayout: Hashable, Sendable {
   /// One tensor: its name, its shape, and its elements' range in the flat vector, row-major.
   public struct Tensor: Hashable, Sendable {
+    /// Not empty, and no other tensor's.
     public let name: String
+    /// Row-major; empty for a single number.
     public let shape: [Int]
+    /// Where in the flat vector its elements lie.
     public let range: Range<Int>
     /// The ``ParameterGroup`` that it follows.
     public internal(set) var group: String
+    /// How many elements it has.
     public var count: Int { range.count }
   }
 
@@ -25,6 +29,7 @@ public struct ParameterLayout: Hashable, Sendable {
   /// a packed vector, or more, for an arena.
   public let alignment: Int
 
+  /// In the order in which they lie.
   public private(set) var tensors: [Tensor] = []
   private var places: [String: Int] = [:]
 
@@ -60,6 +65,7 @@ public struct ParameterLayout: Hashable, Sendable {
   /// Appends a tensor. An empty shape is a single number, a size of 0 an empty tensor.
   ///
   /// - Parameters:
+  ///   - name: not empty, and no other tensor's.
   ///   - shape: row-major.
   ///   - group: what ``setGroup(_:to:)`` gives settings to.
   ///   - offset: where in the flat vector its first element lies, for memory that is already laid out;

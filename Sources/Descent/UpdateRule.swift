@@ -82,11 +82,13 @@ extension UpdateRule {
 public struct RuleVariant: Sendable, CustomStringConvertible {
   /// What is special about it: `"adam"`, `"adam rootEpsilon"`.
   public let name: String
+  /// The rule with these hyper-parameters.
   public let rule: any UpdateRule
   /// The ``Digest`` of parameters and states after the 25 pinned steps of ``PinnedSteps``. It differs
   /// between two versions of the package only where the changelog says so.
   public let digest: UInt64
 
+  /// A new variant has a digest of 0 until the tests have told it.
   public init(_ name: String, _ rule: any UpdateRule, digest: UInt64) {
     (self.name, self.rule, self.digest) = (name, rule, digest)
   }

@@ -1,12 +1,16 @@
 /// A 64-bit fingerprint of floats' bits: FNV-1a over 32-bit words, every NaN counted as 0x7fc00000,
 /// since the sign and payload of a NaN differ between processors.
 public struct Digest: Hashable, Sendable, CustomStringConvertible {
+  /// The fingerprint of what was combined so far.
   public private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
+  /// Of no floats.
   public init() {}
 
+  /// Of all values, in their order.
   public init(_ values: [Float]) { combine(values) }
 
+  /// Adds values behind those so far.
   public mutating func combine(_ values: [Float]) {
     for element in values {
       let word = element.isNaN ? 0x7fc0_0000 : element.bitPattern
@@ -24,10 +28,12 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
 /// Parameters and gradients to compare engines on, the same on every machine: made by integer
 /// arithmetic alone.
 public struct PinnedSteps: Sendable {
+  /// How many elements.
   public let count: Int
   /// Whether ∞ and NaN stand among the values.
   public let special: Bool
 
+  /// The vectors of `count` elements, with ∞ and NaN among them if `special`.
   public init(count: Int, special: Bool = false) {
     (self.count, self.special) = (count, special)
   }

@@ -9,8 +9,9 @@ extension Buffer {
   /// until the driver has let go of the memory, and that is after the last command on it. What commands
   /// wrote is there only after `synchronize(on:)`, and no one else may write the memory in between.
   ///
-  /// - Parameter owner: what the memory belongs to, released on a thread of the driver's; nil where the
-  ///   caller keeps the memory.
+  /// The `owner` is what the memory belongs to, released on a thread of the driver's; nil where the
+  /// caller keeps the memory.
+  ///
   /// - Throws: `OpenCLUsageError` for more than a lowered limit allows; `OpenCLError` where the driver
   ///   refuses.
   public convenience init(

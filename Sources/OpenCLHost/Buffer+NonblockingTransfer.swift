@@ -11,7 +11,8 @@ extension Buffer {
   /// one call only, but the caller's own, or a `PinnedMemory`'s. Drivers may wait all the same where
   /// the memory is not pinned. See `CommandQueue.flush()` for when the transfer begins.
   ///
-  /// - Parameter events: What has to be complete before the transfer begins.
+  /// The transfer begins when `events` are complete.
+  ///
   /// - Returns: The transfer's event.
   public func enqueueWrite(
     _ source: UnsafeBufferPointer<Element>, at offset: Int = 0, on queue: CommandQueue,
@@ -36,7 +37,8 @@ extension Buffer {
   /// it failed, what the memory holds is undefined. In all else as
   /// `enqueueWrite(_:at:on:after:)`.
   ///
-  /// - Parameter events: What has to be complete before the transfer begins.
+  /// The transfer begins when `events` are complete.
+  ///
   /// - Returns: The transfer's event.
   public func enqueueRead(
     into destination: UnsafeMutableBufferPointer<Element>, from offset: Int = 0,

@@ -7,7 +7,7 @@ extension Buffer {
   /// Copies host memory into elements from `offset` on, and returns when the source may be
   /// changed.
   ///
-  /// - Parameter events: What has to be complete before the transfer begins.
+  /// The transfer begins when `events` are complete.
   public func write(
     _ source: UnsafeBufferPointer<Element>, at offset: Int = 0, on queue: CommandQueue,
     after events: [Event] = []
@@ -26,7 +26,7 @@ extension Buffer {
 
   /// Copies an array into elements from `offset` on, and returns when that is done.
   ///
-  /// - Parameter events: What has to be complete before the transfer begins.
+  /// The transfer begins when `events` are complete.
   public func write(
     _ source: [Element], at offset: Int = 0, on queue: CommandQueue, after events: [Event] = []
   ) throws {
@@ -37,7 +37,7 @@ extension Buffer {
 
   /// Copies elements from `offset` on until `destination` is full, and returns when that is done.
   ///
-  /// - Parameter events: What has to be complete before the transfer begins.
+  /// The transfer begins when `events` are complete.
   public func read(
     into destination: UnsafeMutableBufferPointer<Element>, from offset: Int = 0,
     on queue: CommandQueue, after events: [Event] = []
@@ -70,7 +70,8 @@ extension Buffer {
 
   /// Enqueues setting elements to `value`: all from `offset` on, or `count` of them.
   ///
-  /// - Parameter events: What has to be complete before the command begins.
+  /// The command begins when `events` are complete.
+  ///
   /// - Returns: The command's event.
   /// - Throws: `OpenCLError` with `CL_INVALID_VALUE` where an element's stride is not a power
   ///   of two up to 128 bytes.
@@ -98,7 +99,8 @@ extension Buffer {
   /// Enqueues copying elements to another buffer of the context: all from `offset` on, or
   /// `count`.
   ///
-  /// - Parameter events: What has to be complete before the command begins.
+  /// The command begins when `events` are complete.
+  ///
   /// - Returns: The command's event.
   /// - Throws: `OpenCLError` with `CL_MEM_COPY_OVERLAP` where a part is copied over itself.
   @discardableResult

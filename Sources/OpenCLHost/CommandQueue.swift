@@ -19,8 +19,8 @@ public final class CommandQueue: Sendable {
 
   /// Opens a queue on the context's device.
   ///
-  /// - Parameter profiling: Whether the device notes the times of each command, which may cost
-  ///   some.
+  /// With `profiling` the device notes the times of each command, which may cost some.
+  ///
   /// - Throws: `OpenCLError`.
   public init(_ context: Context, profiling: Bool = false) throws {
     let device = context.device

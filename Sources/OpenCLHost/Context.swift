@@ -19,8 +19,8 @@ public final class Context: Sendable {
 
   /// Opens a context of its own on a device.
   ///
-  /// - Parameter largestAllocation: lowers the limit of one buffer, in bytes; a buffer beyond it is
-  ///   refused.
+  /// `largestAllocation` lowers the limit of one buffer, in bytes; a buffer beyond it is refused.
+  ///
   /// - Throws: `OpenCLUsageError` for a limit below one byte; `OpenCLError`, as when the device is not
   ///   available.
   public convenience init(_ device: Device, largestAllocation: Int? = nil) throws {

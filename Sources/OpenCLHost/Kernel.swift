@@ -89,6 +89,7 @@ public final class Kernel {
   /// Enqueues the kernel over `global` items in one dimension, in work-groups of `local`.
   ///
   /// - Parameters:
+  ///   - queue: Of the program's context.
   ///   - global: The number of items; before OpenCL 2.0 a multiple of `local`.
   ///   - local: The size of a work-group; `nil` leaves it to the driver.
   ///   - events: What has to be complete before the kernel begins.

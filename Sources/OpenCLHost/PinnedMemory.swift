@@ -20,8 +20,9 @@ public final class PinnedMemory<Element: BitwiseCopyable> {
   /// Allocates memory for `count` elements, of which there may be none, and waits until it is
   /// mapped.
   ///
-  /// - Parameter queue: What maps the memory and, in the end, unmaps it; it is kept until then.
-  ///   Transfers may use any queue of its context.
+  /// The queue maps the memory and, in the end, unmaps it; it is kept until then. Transfers may use any
+  /// queue of its context.
+  ///
   /// - Throws: `OpenCLUsageError` for a count below zero or beyond measure; `OpenCLError` where the
   ///   driver has not that much.
   public init(_ queue: CommandQueue, count: Int) throws {

@@ -16,7 +16,8 @@ public final class Program: Sendable {
   /// Each is preceded by a `#line`, so that the compiler's messages say its name and its line. A
   /// driver that does not read those, as oclgrind 21.10, counts lines over all sources.
   ///
-  /// - Parameter options: The compiler's options, as in `-cl-std=CL1.2 -DLANES=4`.
+  /// `options` are the compiler's, as in `-cl-std=CL1.2 -DLANES=4`.
+  ///
   /// - Throws: `OpenCLError` with the compiler's messages in `log` if the build fails.
   public convenience init(
     _ context: Context, sources: [(name: String, text: String)], options: String = ""

@@ -26,8 +26,8 @@ import Testing
   @Test("so is OpenCLHost's")
   func hostExample() throws {
     let snippet = try text("Snippets/Scale.swift")
-      .replacingOccurrences(of: "#if OpenCL\n", with: "")
-      .replacingOccurrences(of: "#endif\n", with: "")
+      .replacingOccurrences(of: "#if OpenCL\n// snippet.scale\n", with: "")
+      .replacingOccurrences(of: "// snippet.end\n#endif\n", with: "")
     #expect(try text("Sources/OpenCLHost/README.md").contains("```swift\n\(snippet)```"))
   }
 

@@ -14,6 +14,7 @@
 ///
 /// To open one reads and checks its headers and metadata alone; ``verify()`` reads it whole.
 public struct Checkpoint: Sendable {
+  /// As it was given: a file, or an index of shards.
   public let path: String
   /// The tensors as they lie in the file, and the metadata.
   public let reader: SafetensorsReader
@@ -22,7 +23,8 @@ public struct Checkpoint: Sendable {
   /// Whose names the states have.
   public let naming: StateNaming
 
-  /// What the trainer gave to ``Optimizer/save(to:parameters:naming:metadata:shardSize:)`` beside
+  /// What the trainer gave to
+  /// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)-(_,[Float]?,_,_,_)`` beside
   /// the state.
   public var metadata: [String: String] {
     reader.metadata.filter { !Self.isReserved($0.key) }
@@ -154,8 +156,8 @@ extension Checkpoint {
   /// Tensors that the file does not have stay as they are, as do those for which `isWanted` does
   /// not hold. Everything is checked, checksums too, before anything is read.
   ///
-  /// - Parameters:
-  ///   - converting: whether 16-bit and 64-bit floats are taken too: F64 rounded, others exactly.
+  /// With `converting` 16-bit and 64-bit floats are taken too: F64 rounded, others exactly.
+  ///
   /// - Returns: what was read, what the file has beside it, and what stayed.
   /// - Throws: ``CheckpointError`` for a tensor of another shape or type, ``SafetensorsError`` for
   ///   a file that was altered.

@@ -8,6 +8,7 @@ extension Optimizer {
   /// for enqueued steps.
   ///
   /// - Parameters:
+  ///   - path: where the file is to appear; an index and shards beside it, where it is cut.
   ///   - parameters: `layout.count` elements, after the step that was last taken. Those on a device
   ///     are read back first.
   ///   - naming: whose names states have; PyTorch's are for a script of Examples/pytorch to read.
@@ -140,10 +141,10 @@ extension Optimizer {
   /// A group takes over the step count of its tensors in the file. Tensors that are new need a
   /// group of their own, so that their bias correction begins at the beginning; a group whose
   /// tensors would stand at different steps is refused.
-  /// ``Checkpoint/readParameters(into:layout:converting:where:)`` reads parameters alone.
+  /// ``Checkpoint/readParameters(into:layout:converting:where:)-([Float],_,_,_)`` reads parameters alone.
   ///
   /// - Returns: what was loaded, what the file has beside it, and what stayed.
-  /// - Throws: as ``load(from:parameters:)``, also for a wanted tensor of another shape, before
+  /// - Throws: as ``load(from:parameters:)-(String,[Float])``, also for a wanted tensor of another shape, before
   ///   anything is touched.
   @discardableResult
   public func load(

@@ -1,7 +1,8 @@
 extension Optimizer {
   /// Where the optimizer stands. Waits for enqueued steps.
   ///
-  /// Throws ``DescentError/settled`` after ``settle(_:)``, ``DescentError/unsupported(_:)`` while
+  /// Throws ``DescentError/settled`` after ``settle(_:)-([Float])``,
+  /// ``DescentError/unsupported(_:)`` while
   /// gradients are accumulated, ``DescentError/tornStep(_:)`` after a step that failed, and what
   /// the next step would throw of a rule or a clipping that cannot be.
   public var status: OptimizerStatus {

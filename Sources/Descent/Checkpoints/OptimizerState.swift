@@ -6,13 +6,15 @@
 /// ```
 ///
 /// A file holds the same without a second copy in memory:
-/// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)``.
+/// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)-(_,[Float]?,_,_,_)``.
 public struct OptimizerState: Equatable, Sendable {
+  /// Where the optimizer stands.
   public var status: OptimizerStatus
   /// Every state of the whole model by name, `layout.count` elements each, as the parameters lie.
   /// What lies between tensors has no meaning.
   public var values: [String: [Float]]
 
+  /// Put together of its parts; an optimizer that takes it checks them.
   public init(_ status: OptimizerStatus, values: [String: [Float]]) {
     (self.status, self.values) = (status, values)
   }

@@ -9,10 +9,13 @@ public struct OptimizerStatus: Sendable {
   public var layout: ParameterLayout
   /// Steps taken; skipped ones are none.
   public var stepCount = 0
+  /// Steps whose gradient was not finite.
   public var skippedStepCount = 0
   /// Steps that each group has taken: fewer than ``stepCount`` where it was frozen.
   public var groupStepCounts: [String: Int]
+  /// As ``Optimizer/clipping``.
   public var clipping: Clipping?
+  /// As ``Optimizer/skipsNonFinite``.
   public var skipsNonFinite = false
   /// With the scale as the last step left it.
   public var lossScale: LossScale?
@@ -21,6 +24,7 @@ public struct OptimizerStatus: Sendable {
   public var schedule: Schedule?
   /// The tensors that steps leave out.
   public var leftOut: Set<String> = []
+  /// As ``Optimizer/averaging``.
   public var averaging: ParameterAverage?
   /// Whether there is an average of the parameters among the states, as `average`.
   public var averageHasBegun = false

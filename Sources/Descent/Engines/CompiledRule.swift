@@ -108,7 +108,9 @@ extension InstructionSet {
 public enum InstructionSet: String, Sendable, CaseIterable, Codable, CustomStringConvertible {
   /// What every processor of the architecture has: SSE2 on x86-64, NEON on arm64.
   case baseline
+  /// 256 bits wide, on x86-64.
   case avx2
+  /// 512 bits wide, on x86-64.
   case avx512
 
   /// Whether this processor has it.

@@ -118,6 +118,7 @@ extension EngineChoice {
 
 /// What `.automatic` takes on this machine, and why.
 public struct AutomaticChoice: Sendable {
+  /// What to hand to an optimizer.
   public let choice: EngineChoice
   /// A sentence.
   public let reason: String
@@ -165,9 +166,12 @@ public struct AutomaticChoice: Sendable {
 #if OpenCL
 /// Whether a device's arithmetic agrees with the reference to the last bit.
 public enum SameBits: Equatable, Sendable {
+  /// It does.
   case yes
+  /// It does not, and why: a sentence.
   case no(String)
 
+  /// Whether it does.
   public var isYes: Bool { self == .yes }
 }
 

@@ -8,6 +8,7 @@ public struct LaunchShape: Hashable, Sendable {
   /// Work-items in a group.
   public var groupSize: Int
 
+  /// A shape of the caller's choice. The optimizer that takes it checks it against the device.
   public init(lanes: Int, groupSize: Int) {
     (self.lanes, self.groupSize) = (lanes, groupSize)
   }

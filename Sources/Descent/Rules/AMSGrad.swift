@@ -16,6 +16,7 @@ public struct AMSGrad: UpdateRule {
 
   public init() {}
 
+  /// Every hyper-parameter, or its default. They are checked by ``validate()``, not here.
   public init(
     learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     rootEpsilon: Double = 0, amsgradMaxOfCorrected: Bool = false,

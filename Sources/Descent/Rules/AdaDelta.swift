@@ -20,6 +20,7 @@ public struct AdaDelta: UpdateRule {
 
   public init() {}
 
+  /// Every hyper-parameter, or its default. They are checked by ``validate()``, not here.
   public init(
     learningRate: Double = 1, decay: Double = 0.9, epsilon: Double = 1e-6, weightDecay: Double = 0,
     decoupled: Bool = false, maximize: Bool = false
@@ -44,6 +45,7 @@ public struct AdaDelta: UpdateRule {
   public var kernel: String { "adadelta" }
   public var stateNames: [String] { ["v", "d"] }
 
+  /// What the kernel needs besides the element, in the kernel's order.
   public struct Scalars<T: BinaryFloatingPoint> {
     let learningRate, decay, oneMinusDecay, epsilon: T
   }

@@ -24,6 +24,7 @@ public struct AdaGrad: UpdateRule {
 
   public init() {}
 
+  /// Every hyper-parameter, or its default. They are checked by ``validate()``, not here.
   public init(
     learningRate: Double = 0.01, epsilon: Double = 1e-10, rootEpsilon: Double = 0,
     initialAccumulator: Double = 0, learningRateDecay: Double = 0, weightDecay: Double = 0,
@@ -54,6 +55,7 @@ public struct AdaGrad: UpdateRule {
   public var stateNames: [String] { ["sum"] }
   public func initialValue(ofState name: String) -> Double { initialAccumulator }
 
+  /// What the kernel needs besides the element, in the kernel's order.
   public struct Scalars<T: BinaryFloatingPoint> {
     let stepSize, rootEpsilon, epsilon: T
   }

@@ -14,7 +14,9 @@ public struct Adam: UpdateRule {
   public static let digitsLearningRate = 2e-3
 
   public var learningRate = 1e-3
+  /// β₁, how much of m a step keeps.
   public var beta1 = 0.9
+  /// β₂, how much of v a step keeps.
   public var beta2 = 0.999
   /// Added to the root.
   public var epsilon = 1e-8
@@ -32,6 +34,7 @@ public struct Adam: UpdateRule {
 
   public init() {}
 
+  /// Every hyper-parameter, or its default. They are checked by ``validate()``, not here.
   public init(
     learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     rootEpsilon: Double = 0, epsilonBeforeCorrection: Bool = false, biasCorrection1: Bool = true,

@@ -12,6 +12,7 @@ public struct AdamW: UpdateRule {
 
   public init() {}
 
+  /// Every hyper-parameter, or its default. They are checked by ``validate()``, not here.
   public init(
     learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     rootEpsilon: Double = 0, epsilonBeforeCorrection: Bool = false, biasCorrection1: Bool = true,

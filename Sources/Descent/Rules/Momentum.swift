@@ -7,7 +7,8 @@
 /// | V ← γV + (1−γ)g; x ← x − ηV | `exponentialAverage` | the literature's averaged form |
 ///
 /// At a constant rate the first two are one method, and the third is it at the rate that
-/// ``averaged`` and ``accumulated`` convert to. Under a schedule they part: outside the buffer, past
+/// ``averagedLearningRate(accumulated:momentum:)`` and
+/// ``accumulatedLearningRate(averaged:momentum:)`` convert to. Under a schedule they part: outside the buffer, past
 /// gradients are re-scaled by today's rate; inside, they keep the rate they came with.
 ///
 /// `nesterov` is the one-gradient form of Nesterov's method, as PyTorch, Optax and Keras have it. The
@@ -39,6 +40,7 @@ public struct Momentum: UpdateRule {
 
   public init() {}
 
+  /// Every hyper-parameter, or its default. They are checked by ``validate()``, not here.
   public init(
     learningRate: Double = 0.01, momentum: Double = 0.9, dampening: Double = 0,
     nesterov: Bool = false,

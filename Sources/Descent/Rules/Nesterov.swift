@@ -8,8 +8,8 @@
 ///
 ///     V ← γₜV + ηg;   φ ← φ − (ηg + γₜ₊₁V)
 ///
-/// ``Optimizer/writeIterate(from:into:)`` gives W, ``Optimizer/settle(_:)`` puts it in φ's place at the
-/// end. The method stays exact while η changes from step to step, and while γ does as long as each
+/// ``Optimizer/writeIterate(from:into:)`` gives W, ``Optimizer/settle(_:)-([Float])`` puts it in φ's
+/// place at the end. The method stays exact while η changes from step to step, and while γ does as long as each
 /// step knows the next one's γ: see ``nextMomentum``.
 ///
 /// The same rule for devices: Kernels/rules/momentum.cl, with two values of γ.
@@ -30,6 +30,7 @@ public struct Nesterov: UpdateRule {
 
   public init() {}
 
+  /// Every hyper-parameter, or its default. They are checked by ``validate()``, not here.
   public init(
     learningRate: Double = 0.01, momentum: Double = 0.9, nextMomentum: Double? = nil,
     weightDecay: Double = 0, maximize: Bool = false
@@ -94,6 +95,7 @@ public struct LiteralNesterov<T: BinaryFloatingPoint> {
   /// V.
   public private(set) var velocity: [T]
 
+  /// W at `start`, and V at 0.
   public init(_ start: [T]) {
     iterate = start
     velocity = Array(repeating: 0, count: start.count)

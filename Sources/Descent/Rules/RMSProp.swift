@@ -37,6 +37,7 @@ public struct RMSProp: UpdateRule {
 
   public init() {}
 
+  /// Every hyper-parameter, or its default. They are checked by ``validate()``, not here.
   public init(
     learningRate: Double = 0.01, decay: Double = 0.99, epsilon: Double = 1e-8,
     rootEpsilon: Double = 0,
@@ -91,6 +92,7 @@ public struct RMSProp: UpdateRule {
   }
   public func initialValue(ofState name: String) -> Double { name == "v" ? initialAccumulator : 0 }
 
+  /// What the kernel needs besides the element, in the kernel's order.
   public struct Scalars<T: BinaryFloatingPoint> {
     let decay, oneMinusDecay, correction, rootEpsilon, epsilon, gain, momentum, rate: T
   }

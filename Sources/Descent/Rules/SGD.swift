@@ -12,6 +12,7 @@ public struct SGD: UpdateRule {
 
   public init() {}
 
+  /// Every hyper-parameter, or its default. They are checked by ``validate()``, not here.
   public init(
     learningRate: Double = 0.01, weightDecay: Double = 0, decoupled: Bool = false,
     maximize: Bool = false
@@ -32,6 +33,7 @@ public struct SGD: UpdateRule {
   public var kernel: String { "sgd" }
   public var stateNames: [String] { [] }
 
+  /// What the kernel needs besides the element, in the kernel's order.
   public struct Scalars<T: BinaryFloatingPoint> {
     let learningRate: T
   }

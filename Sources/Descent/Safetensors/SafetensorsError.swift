@@ -11,6 +11,7 @@ public enum SafetensorsError: Error, Equatable, Sendable {
   public enum Place: Hashable, Sendable {
     /// Counted from the beginning of the file.
     case byte(Int)
+    /// A tensor, by its name.
     case tensor(String)
     /// An entry of the metadata.
     case metadata(String)

@@ -20,9 +20,11 @@ import Musl
 /// file that is cut short meanwhile is an error too. All methods may be called from several threads at
 /// once.
 public final class SafetensorsFile: Sendable {
+  /// As it was given.
   public let path: String
   /// In the order of their bytes in the file.
   public let tensors: [SafetensorsTensor]
+  /// The texts of `__metadata__`, empty where the file has none.
   public let metadata: [String: String]
 
   let file: OpenFile

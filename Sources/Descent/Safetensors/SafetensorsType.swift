@@ -1,22 +1,40 @@
 /// The type of a tensor's elements; the raw value is what files call it.
 public enum SafetensorsType: String, CaseIterable, Hashable, Sendable {
+  /// A byte, 0 or 1.
   case bool = "BOOL"
+  /// `UInt8`.
   case uint8 = "U8"
+  /// `Int8`.
   case int8 = "I8"
+  /// 8 bits: 4 of exponent, 3 of mantissa.
   case float8E4M3 = "F8_E4M3"
+  /// 8 bits: 5 of exponent, 2 of mantissa.
   case float8E5M2 = "F8_E5M2"
+  /// 8 bits of exponent: a power of two.
   case float8E8M0 = "F8_E8M0"
+  /// As ``float8E4M3``, without infinities and negative zero.
   case float8E4M3FNUZ = "F8_E4M3FNUZ"
+  /// As ``float8E5M2``, without infinities and negative zero.
   case float8E5M2FNUZ = "F8_E5M2FNUZ"
+  /// `UInt16`.
   case uint16 = "U16"
+  /// `Int16`.
   case int16 = "I16"
+  /// IEEE's half, 5 bits of exponent.
   case float16 = "F16"
+  /// The upper half of a `Float`.
   case bfloat16 = "BF16"
+  /// `UInt32`.
   case uint32 = "U32"
+  /// `Int32`.
   case int32 = "I32"
+  /// `Float`.
   case float32 = "F32"
+  /// `UInt64`.
   case uint64 = "U64"
+  /// `Int64`.
   case int64 = "I64"
+  /// `Double`.
   case float64 = "F64"
   /// Two `Float`s.
   case complex64 = "C64"
@@ -39,8 +57,11 @@ public enum SafetensorsType: String, CaseIterable, Hashable, Sendable {
 
 /// A tensor in a file: its name, its type and its shape. Elements lie row-major.
 public struct SafetensorsTensor: Hashable, Sendable {
+  /// Not empty.
   public let name: String
+  /// What an element is.
   public let type: SafetensorsType
+  /// Sizes of 0 and up, at most ``maximumRank`` of them; empty for a single number.
   public let shape: [Int]
   /// How many elements: 1 for an empty shape, 0 if one of the sizes is 0.
   public let count: Int

@@ -110,13 +110,22 @@ extension Schedule {
 
   /// A rate at a time, which need not be a whole step.
   public struct Knot: Hashable, Codable, Sendable {
-    public var time, rate: Double
+    /// Steps since the part began.
+    public var time: Double
+    /// η at that time.
+    public var rate: Double
 
+    /// A rate at a time; ``Schedule/validate()`` looks at both.
     public init(at time: Double, rate: Double) { (self.time, self.rate) = (time, rate) }
   }
 
   /// How a rate gets from one to another.
-  public enum Shape: String, Hashable, Codable, Sendable { case linear, cosine }
+  public enum Shape: String, Hashable, Codable, Sendable {
+    /// In a straight line.
+    case linear
+    /// By half a cosine, level at both ends.
+    case cosine
+  }
 
   /// From knot to knot, whose times ascend; before the first and after the last it stays at theirs.
   public static func knots(_ knots: [Knot], shape: Shape = .linear) -> Schedule {

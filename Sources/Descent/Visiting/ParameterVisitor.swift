@@ -13,8 +13,8 @@ public struct ParameterVisitor: ~Copyable {
   /// step runs, the variable is empty. An array that somebody else holds as well is copied before
   /// it is changed, as everywhere in Swift.
   ///
-  /// - Parameter shape: row-major. It must not follow from the sizes of arrays that were handed over
-  ///   before this one, since those may be empty by now.
+  /// The shape is row-major. It must not follow from the sizes of arrays that were handed over before this
+  /// one, since those may be empty by now.
   public mutating func visit(
     _ name: String, _ elements: inout [Float], shape: @autoclosure () -> [Int]? = nil
   ) {

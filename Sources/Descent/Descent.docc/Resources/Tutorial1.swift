@@ -1,0 +1,1 @@
+../../../../Snippets/Tutorial1.swift

@@ -1,0 +1,1 @@
+../../../../Snippets/Tutorial2.swift
