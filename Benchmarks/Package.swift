@@ -16,7 +16,14 @@ let package = Package(
         .product(name: "OpenCLHost", package: "Descent"),
       ],
       path: "Benchmarks/Regressions",
-      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
+      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+    .executableTarget(
+      name: "Costs",
+      dependencies: [
+        .product(name: "Descent", package: "Descent"),
+        .product(name: "OpenCLHost", package: "Descent"),
+      ],
+      path: "Benchmarks/Costs"),
   ],
   swiftLanguageModes: [.v6]
 )

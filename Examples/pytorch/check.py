@@ -3,12 +3,12 @@
 
     python check.py --descent ../../.build/release/descent
 
-Every optimizer that both know runs over the same gradients. After ten steps its state goes to Descent in
-a safetensors file, `descent checkpoint step` takes ten, and PyTorch goes on from what that leaves. The
-thirty steps of PyTorch alone are taken in Float64; each parameter may be 2t + 8 units in the last place
-away from them after t steps, measured at the largest that it was, each state 1e-6 of its largest element.
-Then a checkpoint under Descent's own names is opened, and its names and shapes are compared with the
-documentation's.
+Every optimizer that both know runs over the same gradients. After ten steps its state goes to
+Descent in a safetensors file, `descent checkpoint step` takes ten, and PyTorch goes on from what that
+leaves. The thirty steps of PyTorch alone are taken in Float64; each parameter may be 2t + 8 units in
+the last place away from them after t steps, measured at the largest that it was, each state 1e-6 of
+its largest element. Then a checkpoint under Descent's own names is opened, and its names and shapes
+are compared with the documentation's.
 
 With --record FOLDER the files that the tests of the package replay are written.
 """
@@ -73,7 +73,8 @@ class Run:
         self.late = extra.get("late", 1)
         self.parameters = {
             name: torch.nn.Parameter(
-                ((torch.arange(math.prod(shape), dtype=torch.float64) - 7) / 16).reshape(shape).to(dtype))
+                ((torch.arange(math.prod(shape), dtype=torch.float64) - 7) / 16)
+                .reshape(shape).to(dtype))
             for name, shape in SHAPES.items()
         }
         weight, bias = self.parameters.values()
@@ -254,7 +255,8 @@ def main():
             {name: torch.stack([step[name] for step in sequence[10:20]]) for name in SHAPES},
             os.path.join(place, "gradients.11-20.safetensors"))
         results = [
-            check_case(case, arguments.descent, folder, sequence, arguments.record) for case in CASES
+            check_case(case, arguments.descent, folder, sequence, arguments.record)
+            for case in CASES
         ]
         if not arguments.record:
             check_names(arguments.descent, folder)

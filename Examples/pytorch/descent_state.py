@@ -18,9 +18,10 @@ Swift opens the file as it is, `try Optimizer(Checkpoint("run.safetensors"))`, a
 Descent's own names is converted by `descent checkpoint convert IN OUT --to pytorch`.
 
 The file has the parameters by their names, `optimizer.STATE.NAME` for each state, such as
-`optimizer.exp_avg.fc.weight`, and the groups' settings and every parameter's step count as JSON in the
-metadata `pytorch.optimizer`. Everything is float32. torch.optim's SGD, Adagrad, RMSprop, Adadelta, Adam
-and AdamW are known. SGD counts no steps; `steps` says how many there were, where that matters.
+`optimizer.exp_avg.fc.weight`, and the groups' settings and every parameter's step count as JSON in
+the metadata `pytorch.optimizer`. Everything is float32. torch.optim's SGD, Adagrad, RMSprop,
+Adadelta, Adam and AdamW are known. SGD counts no steps; `steps` says how many there were, where that
+matters.
 """
 import argparse
 import json
@@ -33,10 +34,11 @@ from safetensors.torch import save_file
 VERSION = "1"
 PREFIX = "optimizer."
 
-# The states of each class by PyTorch's names, the settings of its groups, and whether it counts steps.
+# The states of each class by PyTorch's names, its groups' settings, and whether it counts steps.
 CLASSES = {
     "SGD": (
-        ["momentum_buffer"], ["momentum", "dampening", "weight_decay", "nesterov", "maximize"], False
+        ["momentum_buffer"],
+        ["momentum", "dampening", "weight_decay", "nesterov", "maximize"], False,
     ),
     "Adagrad": (
         ["sum"],
@@ -98,7 +100,8 @@ def pack(class_name, state_dict, names, parameters, steps=None):
             else:
                 taken[name] = int(bool(found)) if steps is None else steps
     tensors = {
-        name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in tensors.items()
+        name: tensor.detach().to("cpu", torch.float32).contiguous()
+        for name, tensor in tensors.items()
     }
     optimizer = {"class": class_name, "groups": groups, "steps": taken}
     return tensors, {"pytorch.version": VERSION, "pytorch.optimizer": json.dumps(optimizer)}
@@ -124,11 +127,12 @@ def unpack(path):
         metadata = file.metadata() or {}
         if "pytorch.optimizer" not in metadata:
             raise StateError(
-                f"{path}: no PyTorch optimizer in it; `descent checkpoint convert` with --to pytorch "
-                "writes one"
+                f"{path}: no PyTorch optimizer in it; `descent checkpoint convert` with "
+                "--to pytorch writes one"
             )
         if metadata.get("pytorch.version") != VERSION:
-            raise StateError(f"{path}: version {metadata.get('pytorch.version')}; allowed is {VERSION}")
+            version = metadata.get("pytorch.version")
+            raise StateError(f"{path}: version {version}; allowed is {VERSION}")
         optimizer = json.loads(metadata["pytorch.optimizer"])
         if optimizer["class"] not in CLASSES:
             raise StateError(f"{path}: {optimizer['class']} is not known")
@@ -136,7 +140,9 @@ def unpack(path):
         available = set(file.keys())
         parameters, state, groups, index = {}, {}, [], 0
         for group in optimizer["groups"]:
-            entry = {key: group[key] for key in ["lr", *settings, "name"] if group.get(key) is not None}
+            entry = {
+                key: group[key] for key in ["lr", *settings, "name"] if group.get(key) is not None
+            }
             if "betas" in entry:
                 entry["betas"] = tuple(entry["betas"])
             entry["params"] = []
@@ -173,12 +179,12 @@ def names_in_order(optimizer, named_parameters):
 
 
 def save(path, optimizer, named_parameters, steps=None, scaler=None, metadata=None):
-    """Writes an optimizer's state and its parameters to a safetensors file, with a GradScaler's if there
-    is one."""
+    """Writes an optimizer's state and its parameters to a safetensors file, with a GradScaler's if
+    there is one."""
     named = list(named_parameters)
     tensors, entries = pack(
-        type(optimizer).__name__, optimizer.state_dict(), names_in_order(optimizer, named), dict(named),
-        steps,
+        type(optimizer).__name__, optimizer.state_dict(), names_in_order(optimizer, named),
+        dict(named), steps,
     )
     if scaler is not None and scaler.is_enabled():
         entries["pytorch.grad_scaler"] = json.dumps(scaler.state_dict())
@@ -262,7 +268,8 @@ def main():
     command.add_argument("input")
     command.add_argument("output")
     command.add_argument("--optimizer", required=True, choices=list(CLASSES))
-    command.add_argument("--steps", type=int, help="steps taken, for SGD, which does not count them")
+    command.add_argument(
+        "--steps", type=int, help="steps taken, for SGD, which does not count them")
     command.set_defaults(run=export_file)
     command = commands.add_parser("import", help="from a safetensors file to torch.save's")
     command.add_argument("input")

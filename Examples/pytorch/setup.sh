@@ -7,6 +7,10 @@ stamp=.venv/installed
 wanted="$(cat setup.sh requirements.txt | sha256sum)"
 [[ -f $stamp && $(cat "$stamp") == "$wanted" ]] && exit 0
 
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+  echo "Python 3.11 or newer is needed; this is $(python3 --version)." >&2
+  exit 1
+}
 rm -rf .venv
 python3 -m venv .venv || {
   echo "Python's venv module is missing: on Debian and Ubuntu install python3-venv." >&2

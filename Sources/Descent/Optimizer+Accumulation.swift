@@ -12,10 +12,12 @@ public import OpenCLHost
 ///
 /// A step adds its own gradient to the sum of those accumulated before, in its own pass, and takes
 /// ((g₁ + g₂) + …) + gₙ for the gradient: it scales, clips, looks at and skips the sum as it would one
-/// gradient, and begins a new sum, also where it is skipped. The order of additions is fixed, so every
-/// engine has the same bits. The sum is one more vector beside the states, on the engine; the first
-/// gradient begins it at 8 bytes for each element, each further one costs 12, and the step 4 more, or 8
-/// where it looks at its gradient first.
+/// gradient, and ends it, also where it is skipped. The order of additions is fixed, so every engine has
+/// the same bits. All gradients of a sum have the same loss scale, which only a step moves.
+///
+/// The sum is one more vector beside the states, made by the first call. A gradient that begins it costs
+/// 8 bytes for each element, each further one 12, and the step 4 more, or 8 where it looks at its gradient
+/// first; zeroing a gradient behind it adds 4.
 extension Optimizer {
   /// Adds gradients to the sum that the coming step takes along.
   ///
@@ -52,13 +54,32 @@ extension Optimizer {
 
   /// The same for a vector in several pieces of memory, cut anywhere. No two may overlap.
   public func accumulate(_ gradients: [UnsafeBufferPointer<Float>]) throws {
-    try gradients.map { UnsafeMutableBufferPointer(mutating: $0) }
-      .withUnsafeBufferPointer { try accumulate($0, zeroes: false) }
+    try gradients.withUnsafeBufferPointer { gradients in
+      try gradients.withMemoryRebound(to: UnsafeMutableBufferPointer<Float>.self) {
+        try accumulate($0, zeroes: false)
+      }
+    }
   }
 
   /// The same for a vector in several pieces, and leaves every gradient 0.
   public func accumulate(zeroing gradients: [UnsafeMutableBufferPointer<Float>]) throws {
     try gradients.withUnsafeBufferPointer { try accumulate($0, zeroes: true) }
+  }
+
+  /// The same for gradients that lie in a model: as
+  /// ``step(_:gradients:gradientScale:)-(Model,Gradients,_)`` takes them.
+  public func accumulate<Gradients: ParameterVisitable>(_ gradients: Gradients) throws {
+    var gradients = gradients
+    try TensorLoan(layout, of: "gradients", writes: false).lend(&gradients) {
+      try accumulate($0.map { UnsafeBufferPointer($0) })
+    }
+  }
+
+  /// The same, and leaves every gradient 0.
+  public func accumulate<Gradients: ParameterVisitable>(zeroing gradients: inout Gradients) throws {
+    try TensorLoan(layout, of: "gradients", writes: true).lend(&gradients) {
+      try accumulate(zeroing: $0)
+    }
   }
 
   /// Forgets what was accumulated.
@@ -96,6 +117,10 @@ extension Optimizer {
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check([], gradients)
     try checkContext([("gradients", gradients)], engine)
+    guard !zeroing || gradients.allSatisfy(\.buffer.isWritable) else {
+      throw OpenCLUsageError.readOnly(what: "gradients to zero")
+    }
+    try engine.queue.require(events)
     return try addingToSum { begins in
       try engine.enqueueAccumulate(gradients, begins: begins, zeroes: zeroing, after: events)
     }

@@ -1,5 +1,6 @@
 extension Optimizer {
-  /// A state of one tensor, or the average's part as `"average"`: `try optimizer.state("m", of: "weight")`. Waits for enqueued steps.
+  /// A state of one tensor, `try optimizer.state("m", of: "weight")`, or `"average"`, its part of the
+  /// average. Waits for enqueued steps.
   public func state(_ name: String, of tensor: String) throws -> [Float] {
     try read(begunIndex(name), layout.tensor(tensor).range)
   }
@@ -20,11 +21,12 @@ extension Optimizer {
   }
 
   /// Every state of the whole model by name, and as `"average"` the average of the parameters once it has
-  /// begun: with ``stepCount``, the parameters, the counts of groups that
-  /// were frozen and the ``lossScale``, if there is one, all that it takes to go on elsewhere. Throws
-  /// ``DescentError/unsupported(_:)`` while gradients are accumulated, which are no state and would be
-  /// lost; ``DescentError/settled`` after ``settle(_:)-([Float])``: whoever went on from a
-  /// settled point with these states would take the look-ahead twice.
+  /// begun: with ``stepCount``, the parameters, the counts of groups that were frozen and the
+  /// ``lossScale``, if there is one, all that it takes to go on elsewhere.
+  ///
+  /// Throws ``DescentError/settled`` after ``settle(_:)-([Float])``: whoever went on from a settled point
+  /// with these states would take the look-ahead twice. Throws ``DescentError/unsupported(_:)`` while
+  /// gradients are accumulated, which are no state and would be lost.
   public func states() throws -> [String: [Float]] {
     if isSettled { throw DescentError.settled }
     try checkNothingAccumulated()

@@ -129,6 +129,31 @@ import OpenCLHost
     }
   }
 
+  private struct Line: ParameterVisitable {
+    var slope: [Float]
+    var offset: [Float]
+
+    mutating func visitParameters(_ visitor: inout ParameterVisitor) {
+      visitor.visit("slope", &slope)
+      visitor.visit("offset", &offset)
+    }
+  }
+
+  @Test("gradients that lie in a model are summed up where they lie")
+  func models() throws {
+    var model = Line(slope: [0, 0], offset: [0])
+    for choice in try choices() {
+      let optimizer = try Optimizer(
+        SGD(learningRate: 1), layout: ParameterLayout(of: model), on: choice)
+      model = Line(slope: [0, 0], offset: [0])
+      var first = Line(slope: [1, 2], offset: [3])
+      try optimizer.accumulate(first)
+      try optimizer.accumulate(zeroing: &first)
+      try optimizer.step(&model, gradients: Line(slope: [1, 1], offset: [1]))
+      #expect(model.slope == [-3, -5] && model.offset == [-7] && first.slope == [0, 0])
+    }
+  }
+
   @Test("a sum belongs to one step, can be dropped, and is no state")
   func life() throws {
     for choice in try choices() {

@@ -15,11 +15,8 @@ final class DeviceSum {
     let zeroes: Bool
   }
 
-  init(
-    _ layout: ParameterLayout, _ cuts: SegmentCuts, shape: LaunchShape, queue: CommandQueue
-  ) throws {
-    (self.layout, self.shape) = (layout, shape)
-    vector = try DeviceStates([0], cuts, queue: queue)
+  init(_ vector: DeviceStates, _ layout: ParameterLayout, shape: LaunchShape) {
+    (self.vector, self.layout, self.shape) = (vector, layout, shape)
   }
 
   /// Enqueues adding a gradient to the sum, or beginning it.

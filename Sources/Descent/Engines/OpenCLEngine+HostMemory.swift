@@ -42,9 +42,9 @@ extension OpenCLEngine {
 
   /// The average before the first step that it follows.
   private func beginAverage(with parameters: HostPieces) throws {
-    try lastStep?.wait()
-    let average = try average ?? DeviceStates([0], cuts, queue: queue)
+    let average = try average ?? makeVector()
     self.average = average
+    try lastStep?.wait()
     let starts = starts(ofPieces: parameters.map(\.count))
     for (index, piece) in parameters.enumerated() {
       for stretch in layout.occupied {

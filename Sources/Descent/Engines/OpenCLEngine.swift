@@ -116,7 +116,7 @@ final class OpenCLEngine: Engine {
   func enqueueAccumulate(
     _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, after: [Event]
   ) throws -> Event {
-    let sum = try self.sum ?? DeviceSum(layout, cuts, shape: shape, queue: queue)
+    let sum = try self.sum ?? DeviceSum(makeVector(), layout, shape: shape)
     self.sum = sum
     let before = last + after
     var event: Event?
@@ -129,6 +129,13 @@ final class OpenCLEngine: Engine {
   }
 
   func dropAverage() { average = nil }
+
+  func makeVector() throws -> DeviceStates {
+    let vector = try DeviceStates([0], cuts, queue: queue)
+    // A queue out of order has to be told that it is born before its first use.
+    if !queue.isInOrder { lastStep = try queue.marker() }
+    return vector
+  }
 
   private var last: [Event] { lastStep.map { [$0] } ?? [] }
 
@@ -174,7 +181,7 @@ final class OpenCLEngine: Engine {
       ring = try ValuesRing(queue.context, bytesPerRow: values.memory.count, rows: rows)
     }
     if step.average != nil && average == nil {
-      average = try DeviceStates([0], cuts, queue: queue)
+      average = try makeVector()
     }
     let followed = step.average.flatMap { step in average.map { ($0.segments[0], step.weight) } }
     var options: UpdatePrograms.Options = step.zeroes ? .zeroing : []
@@ -361,7 +368,7 @@ final class OpenCLEngine: Engine {
     guard index == states.segments.count else {
       return try states.write(index, range, from: source, on: queue)
     }
-    if average == nil { average = try DeviceStates([0], cuts, queue: queue) }
+    if average == nil { average = try makeVector() }
     try average?.write(0, range, from: source, on: queue)
   }
 }
