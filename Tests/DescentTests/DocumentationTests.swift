@@ -31,6 +31,16 @@ import Testing
     #expect(try text("Sources/OpenCLHost/README.md").contains("```swift\n\(snippet)```"))
   }
 
+  @Test("the tutorial shows snippets, which are compiled", arguments: 1...4)
+  func tutorial(_ number: Int) throws {
+    let name = "Tutorial\(number).swift"
+    let catalog = "Sources/Descent/Descent.docc"
+    #expect(
+      try text("\(catalog)/Tutorials/Getting-Started.tutorial").contains("file: \"\(name)\""))
+    // A link that leads nowhere is no warning of DocC's.
+    #expect(try text("\(catalog)/Resources/\(name)") == text("Snippets/\(name)"))
+  }
+
   @Test("every rule has its row in the README, with its states, and its kernel file")
   func rows() throws {
     let readme = try text("README.md")
