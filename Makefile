@@ -45,7 +45,7 @@ test-huge:
 	  --scratch-path .build-test --filter HugeTests
 
 lint:
-	$(SWIFT) format lint --strict -r Package.swift Sources Tests Snippets $(wildcard Benchmarks/Package.swift Benchmarks/Benchmarks Benchmarks/allocations)
+	$(SWIFT) format lint --strict -r Package.swift Sources Tests Snippets Examples/Package.swift Examples/Sources $(wildcard Benchmarks/Package.swift Benchmarks/Benchmarks Benchmarks/allocations)
 	Scripts/check-imports.sh
 	Scripts/check-kernels.sh syntax
 	python3 Benchmarks/peers/report.py --check
