@@ -54,7 +54,7 @@ sanitize:
 	Scripts/sanitize.sh
 
 lint:
-	$(SWIFT) format lint --strict -r Package.swift Sources Tests Snippets $(wildcard Benchmarks/Package.swift Benchmarks/Benchmarks Benchmarks/allocations)
+	$(SWIFT) format lint --strict -r Package.swift Sources Tests Snippets Examples/Package.swift Examples/Sources $(wildcard Benchmarks/Package.swift Benchmarks/Benchmarks Benchmarks/allocations)
 	Scripts/check-imports.sh
 	Scripts/check-kernels.sh syntax
 	python3 Benchmarks/peers/report.py --check

@@ -16,10 +16,10 @@ forbid() { # what, then where
   fi
 }
 
-forbid CDescentOpenCL Sources/Descent Sources/descent-tool Snippets
-forbid DescentKernels Sources/OpenCLHost Sources/descent-tool Snippets
+forbid CDescentOpenCL Sources/Descent Sources/DescentC Sources/descent-tool Snippets
+forbid DescentKernels Sources/OpenCLHost Sources/DescentC Sources/descent-tool Snippets
 forbid Descent Sources/OpenCLHost
-forbid "Foundation(Essentials)?" Sources/OpenCLHost Sources/Descent
+forbid "Foundation(Essentials)?" Sources/OpenCLHost Sources/Descent Sources/DescentC
 # The C modules are no part of the libraries' interfaces.
 if grep -rnE "^ *(public )?import (CDescentOpenCL|DescentKernels)\b" --include='*.swift' Sources; then
   echo "C modules are imported internally" >&2

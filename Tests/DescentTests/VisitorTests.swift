@@ -290,6 +290,29 @@ private struct Many: ParameterVisitable {
     }
   }
 
+  @Test("a tensor that is left out need have no gradient")
+  func leftOut() throws {
+    for choice in try choices() {
+      var model = Network(Self.value)
+      let layout = try ParameterLayout(of: model)
+      let optimizer = try Optimizer(Adam(learningRate: 0.01), layout: layout, on: choice)
+      var gradients = Network(Self.slope)
+      gradients.layers[0].weight = []
+      #expect(
+        message { try optimizer.step(&model, gradients: gradients) }
+          .hasPrefix("tensor \"layers.0.weight\": the gradients are empty"))
+      optimizer.leftOut = ["layers.0.weight"]
+      let other = try Optimizer(Adam(learningRate: 0.01), layout: layout, on: choice)
+      other.leftOut = optimizer.leftOut
+      var flat = model.flat
+      try other.step(&flat, gradients: Network(Self.slope).flat)
+      try optimizer.step(&model, gradients: gradients)
+      #expect(model.flat == flat && model.layers[0].weight == Network(Self.value).layers[0].weight)
+      try optimizer.step(&model, zeroing: &gradients)
+      #expect(gradients.layers[0].weight == [] && gradients.embedding.weight.allSatisfy { $0 == 0 })
+    }
+  }
+
   @Test("a visit that does not give back what it lent is told of")
   func inconstant() throws {
     var model = Custom { custom, visitor in

@@ -8,7 +8,9 @@ extension Optimizer {
   /// - Parameters:
   ///   - model: hands over the tensors of ``layout``, with their names and shapes and in their order;
   ///     what lies between them in the layout is not the model's.
-  ///   - gradients: hand over the same; they are the same after the step.
+  ///   - gradients: hand over the same; they are the same after the step. A tensor that ``leftOut`` names
+  ///     may be empty here, as in a tangent vector that is zero; zeros in memory of the step's own stand
+  ///     for it.
   ///   - gradientScale: as in ``step(_:gradients:gradientScale:)-([Float],_,_)``.
   /// - Throws: ``DescentError/layout(name:reason:)`` with the first tensor that is not the layout's, and
   ///   other ``DescentError``s, before anything is touched; `OpenCLError` if the device fails.
@@ -38,9 +40,8 @@ extension Optimizer {
     ) throws -> Void
   ) throws {
     try TensorLoan(layout, of: "parameters", writes: true).lend(&model) { parameters in
-      try TensorLoan(layout, of: "gradients", writes: writing).lend(&gradients) { gradients in
-        try body(parameters, gradients)
-      }
+      try TensorLoan(layout, of: "gradients", writes: writing, mayBeMissing: leftOut)
+        .lend(&gradients) { gradients in try body(parameters, gradients) }
     }
   }
 

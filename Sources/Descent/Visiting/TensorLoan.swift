@@ -7,6 +7,8 @@ final class TensorLoan: TensorHost {
   private let what: String
   private let tensors: [ParameterLayout.Tensor]
   private let writes: Bool
+  /// Tensors that need have no elements, by name.
+  private let mayBeMissing: Set<String>
   /// The shortest array that is lent.
   private let leastCount: Int
 
@@ -31,13 +33,17 @@ final class TensorLoan: TensorHost {
     case array(Int)
     case copy(Range<Int>)
     case memory(UnsafeMutableBufferPointer<Float>)
+    case missing
   }
 
   /// - Parameters:
   ///   - what: parameters or gradients, for messages.
   ///   - writes: whether the elements will be changed.
-  init(_ layout: ParameterLayout, of what: String, writes: Bool) {
-    (self.what, self.writes) = (what, writes)
+  ///   - mayBeMissing: tensors that an empty one may stand for.
+  init(
+    _ layout: ParameterLayout, of what: String, writes: Bool, mayBeMissing: Set<String> = []
+  ) {
+    (self.what, self.writes, self.mayBeMissing) = (what, writes, mayBeMissing)
     tensors = layout.tensors
     leastCount =
       tensors.count > Self.mostArrays
@@ -81,6 +87,7 @@ final class TensorLoan: TensorHost {
             case .array(let index): arrays[index]
             case .memory(let memory): memory
             case .copy(let range): UnsafeMutableBufferPointer(rebasing: copies[range])
+            case .missing: UnsafeMutableBufferPointer(start: nil, count: 0)
             }
           })
       }
@@ -96,10 +103,12 @@ final class TensorLoan: TensorHost {
       case .array(let index): swap(&elements, &arrays[index])
       case .copy(let range) where writes:
         elements.withUnsafeMutableBufferPointer { copy(range, to: $0) }
-      case .copy, .memory: break
+      case .copy, .memory, .missing: break
       }
     } else if let tensor = tensor(name, shape, elements.count) {
-      if elements.count < leastCount || arrays.count == Self.mostArrays {
+      if elements.isEmpty && tensor.count > 0 {
+        takeMissing(tensor)
+      } else if elements.count < leastCount || arrays.count == Self.mostArrays {
         elements.withUnsafeBufferPointer { take(tensor, copying: $0) }
       } else {
         var taken: [Float] = []
@@ -117,7 +126,9 @@ final class TensorLoan: TensorHost {
       guard let place = next(name) else { return }
       if writes, case .copy(let range) = place { copy(range, to: elements) }
     } else if let tensor = tensor(name, shape, elements.count) {
-      if stays && !elements.isEmpty {
+      if elements.isEmpty && tensor.count > 0 {
+        takeMissing(tensor)
+      } else if stays && !elements.isEmpty {
         take(tensor, .memory(elements))
       } else {
         take(tensor, copying: UnsafeBufferPointer(elements))
@@ -136,6 +147,10 @@ final class TensorLoan: TensorHost {
     guard name.matches(tensor.name) else {
       error = mismatch(tensor.name, "have \"\(name)\" in its place")
       return nil
+    }
+    if count == 0, mayBeMissing.contains(tensor.name) {
+      visited += 1
+      return tensor
     }
     guard count > 0 || tensor.count == 0 else {
       error = mismatch(
@@ -188,6 +203,13 @@ final class TensorLoan: TensorHost {
     copies.append(contentsOf: elements)
     places.append(.copy(start..<copies.count))
     append(copied: start)
+    end = tensor.range.upperBound
+  }
+
+  /// A tensor that nobody reads; the vector goes on behind it all the same.
+  private func takeMissing(_ tensor: ParameterLayout.Tensor) {
+    append(gap: tensor.range.upperBound - end)
+    places.append(.missing)
     end = tensor.range.upperBound
   }
 
