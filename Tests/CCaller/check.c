@@ -58,6 +58,21 @@ static void parabola(void) {
   descent_rule_destroy(sgd);
 }
 
+// What a step changes, from parameters that stay.
+static void deltas(void) {
+  const float x[] = {1, -2, 0.5f}, g[] = {0.25f, -3, 1e-3f};
+  float y[] = {1, -2, 0.5f}, m[3] = {0}, v[3] = {0}, otherM[3] = {0}, otherV[3] = {0};
+  float found[3], *states[] = {m, v}, *others[] = {otherM, otherV};
+  descent_rule_t *adam = descent_rule_create("adam");
+  expect(descent_update(adam, y, g, states, 3, 1, 1) == DESCENT_OK, "a step is taken");
+  expect(descent_delta(adam, x, g, others, found, 3, 1, 1) == DESCENT_OK, "deltas are written");
+  for (int i = 0; i < 3; i++) expect(found[i] == y[i] - x[i] && found[i] != 0, "what a step changes");
+  expect(memcmp(m, otherM, sizeof m) == 0 && memcmp(v, otherV, sizeof v) == 0, "states move on");
+  expect(descent_delta(adam, x, g, others, NULL, 3, 2, 1) != DESCENT_OK, "deltas need memory");
+  expect(memcmp(m, otherM, sizeof m) == 0, "an error changes nothing");
+  descent_rule_destroy(adam);
+}
+
 static void catalogue(void) {
   expect(descent_rule_count() >= 9, "nine rules at least");
   for (size_t i = 0; i < descent_rule_count(); i++) {
@@ -139,6 +154,7 @@ int descent_c_checks(void) {
   failures = 0;
   expect(descent_error() != NULL, "there is always a text");
   parabola();
+  deltas();
   catalogue();
   mistakes();
   long_names();

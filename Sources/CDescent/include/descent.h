@@ -92,6 +92,12 @@ float descent_state_initial_value(const descent_rule_t *rule, size_t index);
 int descent_update(const descent_rule_t *rule, float *parameters, const float *gradients,
                    float *const *states, size_t count, int64_t step, double gradient_scale);
 
+// The same step for whoever applies it alone: parameters stay as they are, states move on, and deltas[i]
+// becomes the new parameter less the old one, rounded once.
+int descent_delta(const descent_rule_t *rule, const float *parameters, const float *gradients,
+                  float *const *states, float *deltas, size_t count, int64_t step,
+                  double gradient_scale);
+
 #ifdef __cplusplus
 }
 #endif
