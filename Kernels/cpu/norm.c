@@ -4,7 +4,7 @@
 #pragma clang fp contract(off)
 
 typedef unsigned uint;
-#define sqrt __builtin_sqrtf
+#define sqrt __builtin_elementwise_sqrt
 
 static float as_float(uint bits) {
   float value;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { countLimit = 4096, stepsLimit = 64, statesLimit = 4, scalarsLimit = 16 };
+enum { countLimit = 4096, stepsLimit = 64, statesLimit = 4, preparationLimit = 8, scalarsLimit = 16 };
 
 typedef struct {
   char kernel[64], name[128];
@@ -18,7 +18,7 @@ typedef struct {
   int states, scalars;
   float initial[statesLimit];
   struct {
-    float preparation[3], scalars[scalarsLimit];
+    float preparation[preparationLimit], scalars[scalarsLimit];
   } steps[stepsLimit];
 } setting;
 
@@ -136,11 +136,13 @@ static bool read_setting(FILE *file, setting *s) {
   int fields = fscanf(file, " case %63s %" SCNx64 " %d %d %127[^\n]", s->kernel, &s->digest,
                       &s->states, &s->scalars, s->name);
   if (fields == EOF) return false;
-  if (fields != 5 || s->states > statesLimit || s->scalars > scalarsLimit)
+  const int preparationFloats = descent_preparation_size() / (int)sizeof(float);
+  if (fields != 5 || s->states > statesLimit || s->scalars > scalarsLimit ||
+      preparationFloats > preparationLimit)
     exit((fputs("not a case\n", stderr), 2));
   read_floats(file, s->initial, s->states);
   for (int t = 0; t < steps; t++) {
-    read_floats(file, s->steps[t].preparation, 3);
+    read_floats(file, s->steps[t].preparation, preparationFloats);
     read_floats(file, s->steps[t].scalars, s->scalars);
   }
   return true;
