@@ -84,10 +84,22 @@ def system():
         return platform.platform()
 
 
+def command(arguments):
+    """The command as it is worth repeating: without where programs and results lie."""
+    kept = [pathlib.Path(arguments[0]).name]
+    rest = iter(arguments[1:])
+    for argument in rest:
+        if argument in ("--descent", "--output"):
+            next(rest, None)
+        elif not argument.startswith(("--descent=", "--output=")):
+            kept.append(argument)
+    return " ".join(kept)
+
+
 def about_system():
     pages = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
     return {
-        "command": " ".join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command(sys.argv),
         "revision": revision(),
         "date": datetime.date.today().isoformat(),
         "processor": processor(),
