@@ -10,6 +10,16 @@ extension Optimizer {
   /// the number of tensors. A step that looks at its gradient first launches four more. 0 before the first step and on other engines.
   public var launchesPerStep: Int { engine.launchesPerStep }
 
+  /// The ``lossScale`` where the device keeps it, one element, 1 where there is none: for kernels that scale
+  /// a loss there, so that the host waits for no step to know the scale. It is what the steps enqueued so
+  /// far leave; in a queue out of order a kernel that reads it waits for the last one's event. It stays in
+  /// its place as long as the optimizer lives, and is only to be read.
+  ///
+  /// - Throws: ``DescentError/unsupported(_:)`` on an engine without a device; `OpenCLError`.
+  public var deviceLossScale: BufferSlice<Float> {
+    get throws { try deviceEngine(for: "deviceLossScale").lossScaleOnDevice() }
+  }
+
   /// Enqueues a step over device memory and returns its event, without waiting.
   ///
   /// Does not wait for the device, but where 32 steps are in flight that may be skipped or that have

@@ -242,7 +242,7 @@ import OpenCLHost
       for groupPerTile in [false, true] {
         let norm = try DeviceNorm(layout, control, queue.context, groupPerTile: groupPerTile)
         try norm.prepare(pieces: [layout.count], sum: [layout.count], queue.context)
-        let state = try DeviceControl(queue.context, lossScale: nil)
+        let state = try DeviceControl(queue, lossScale: nil)
         _ = try norm.enqueue(
           [gradients.whole], with: [sums], scale: 1, state: state.state, on: queue, after: [])
         let now = try state.state.read(on: queue)[0]

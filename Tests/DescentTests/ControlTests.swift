@@ -227,6 +227,38 @@ import OpenCLHost
     #expect(x == [1, 1, 1, 1])
   }
 
+  #if OpenCL
+  @Test("a device's kernels find the loss scale where it is", .needsDevice)
+  func lossScaleOnDevice() throws {
+    for queue in try TestDevices.queues.get() {
+      let optimizer = try Optimizer(
+        SGD(), layout: ParameterLayout(count: 2), on: .openCL(queue))
+      let place = try optimizer.deviceLossScale
+      func scale() throws -> Float {
+        try place.buffer.read(on: queue)[place.range.lowerBound]
+      }
+      #expect(try scale() == 1)
+      try optimizer.setLossScale(LossScale(scale: 512, growthInterval: 2))
+      #expect(try scale() == 512)
+      let x = try Buffer<Float>(queue.context, copying: [1, 1])
+      let finite = try Buffer<Float>(queue.context, copying: [3, 4])
+      let spoiled = try Buffer<Float>(queue.context, copying: [.infinity, 4])
+      for (gradients, expected) in [(spoiled, Float(256)), (finite, 256), (finite, 512)] {
+        try optimizer.enqueueStep(x, gradients: gradients)
+        #expect(try scale() == expected)
+      }
+      // The same place, also after the states were replaced.
+      try optimizer.enqueueStep(x, gradients: spoiled)
+      try optimizer.reset()
+      try optimizer.enqueueStep(x, gradients: finite)
+      #expect(try scale() == 256 && optimizer.lossScale?.scale == 256)
+      #expect(try optimizer.deviceLossScale.overlaps(place))
+    }
+    let host = try Optimizer(SGD(), layout: ParameterLayout(count: 2), on: .cpu)
+    #expect(throws: DescentError.self) { try host.deviceLossScale }
+  }
+  #endif
+
   @Test("the loss scale and the norm can be asked for at any time")
   func asked() throws {
     for engine in try Self.engines() + [.reference] {
@@ -302,7 +334,7 @@ import OpenCLHost
       for groupPerTile in [false, true] {
         let norm = try DeviceNorm(layout, control, queue.context, groupPerTile: groupPerTile)
         try norm.prepare(pieces: [layout.count], sum: nil, queue.context)
-        let state = try DeviceControl(queue.context, lossScale: nil)
+        let state = try DeviceControl(queue, lossScale: nil)
         _ = try norm.enqueue([gradients.whole], scale: 1, state: state.state, on: queue, after: [])
         let now = try state.state.read(on: queue)[0]
         found.append(try norm.coefficients.read(on: queue) + [now.total.sum, Float(now.applied)])

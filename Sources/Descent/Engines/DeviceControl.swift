@@ -16,9 +16,13 @@ final class DeviceControl {
   private(set) var known: descent_control
   private var told = DecidedSteps()
 
-  init(_ context: Context, lossScale: LossScale?) throws {
+  /// - Parameter state: what an earlier control had, since others may look into it; nil for new memory.
+  init(
+    _ queue: CommandQueue, lossScale: LossScale?, state: Buffer<descent_control>? = nil
+  ) throws {
     known = descent_control(lossScale: lossScale)
-    state = try Buffer(context, copying: [known])
+    try state?.write([known], on: queue)
+    self.state = try state ?? Buffer(queue.context, copying: [known])
     copies = .allocate(capacity: ValuesRing.slots)
     copies.initialize(repeating: known, count: ValuesRing.slots)
   }

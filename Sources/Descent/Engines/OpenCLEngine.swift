@@ -22,6 +22,8 @@ final class OpenCLEngine: Engine {
   private var sum: DeviceSum?
   var average: DeviceStates?
   private var control: DeviceControl?
+  /// The control block, which stays where it is as long as the engine lives.
+  private var controlState: Buffer<descent_control>?
   private var lossScale: LossScale?
   private var plan: DevicePlan?
   /// Elements of host memory that are carried to the device at a time; nil where the device shares it.
@@ -165,7 +167,7 @@ final class OpenCLEngine: Engine {
       try norm?.prepare(
         pieces: gradients.map(\.count), sum: step.accumulates ? sum?.vector.counts : nil,
         queue.context)
-      control = try control ?? DeviceControl(queue.context, lossScale: lossScale)
+      _ = try makeControl()
     } else {
       norm = nil
     }
@@ -298,6 +300,21 @@ final class OpenCLEngine: Engine {
   }
 
   // MARK: Decisions
+
+  private func makeControl() throws -> DeviceControl {
+    if let control { return control }
+    let made = try DeviceControl(queue, lossScale: lossScale, state: controlState)
+    (control, controlState) = (made, made.state)
+    return made
+  }
+
+  /// The loss scale in the control block.
+  func lossScaleOnDevice() throws -> BufferSlice<Float> {
+    let block = try Buffer<Float>(queue.context, retaining: makeControl().state.rawHandle)
+    let place =
+      (MemoryLayout<descent_control>.offset(of: \.lossScale) ?? 0) / MemoryLayout<Float>.stride
+    return try block.slice(place..<place + 1)
+  }
 
   var stepsInFlight: Int { control?.stepsInFlight ?? 0 }
 
