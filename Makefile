@@ -69,6 +69,7 @@ docs:
 	  --enable-experimental-combined-documentation --warnings-as-errors \
 	  --transform-for-static-hosting --output-path $(DOCUMENTATION)
 	MODULES=.build-docs/debug/Modules Scripts/check-docs.sh
+	@echo "To read it: python3 -m http.server -d $(DOCUMENTATION), then http://localhost:8000/documentation"
 
 check-kernels:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers oclgrind

@@ -14,7 +14,7 @@ import Testing
 
   @Test(
     "the README's examples are the snippets that are compiled",
-    arguments: ["Quickstart", "WholeModel", "Resume", "DeviceMemory"])
+    arguments: ["Quickstart", "WholeModel", "Model", "Resume", "DeviceMemory"])
   func example(_ name: String) throws {
     // The condition is this package's own; a reader's package has none of that name.
     let snippet = try text("Snippets/\(name).swift")
