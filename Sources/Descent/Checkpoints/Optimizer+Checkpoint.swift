@@ -63,8 +63,8 @@ extension Optimizer {
   /// ``load(_:)``, and reads the parameters into memory of `layout.count` elements, if it is given.
   ///
   /// The whole file is read once and checked, checksums, names, shapes, rule and counts, before
-  /// anything is touched. A PyTorch optimizer's state has no clipping, skipping, schedule or
-  /// average; the optimizer keeps its own settings of these. If it fails after that, because the
+  /// anything is touched. A PyTorch optimizer's state has no clipping, skipping, schedule, average
+  /// or frozen groups; the optimizer keeps its own settings of these, its groups' too. If it fails after that, because the
   /// device does, the optimizer refuses to go on until a state is loaded.
   ///
   /// - Throws: ``SafetensorsError`` for a file that is not whole or was altered,
@@ -76,7 +76,8 @@ extension Optimizer {
       throw CheckpointError.noOptimizer(file: checkpoint.path)
     }
     if checkpoint.naming == .pyTorch { try keepWhatPyTorchLacks(&status) }
-    let fit = try GroupFit(status, layout)
+    var fit = try GroupFit(status, layout)
+    if checkpoint.naming == .pyTorch { fit.keepWhatPyTorchLacks(groups.groups) }
     try checkMeaning(status.rule)
     if let parameters { try check(parameters, checkpoint, layout.tensors) }
     try checkpoint.verify()
