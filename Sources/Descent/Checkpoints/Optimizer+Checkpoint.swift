@@ -114,7 +114,8 @@ extension Optimizer {
     try load(from: Checkpoint(path), parameters: &parameters)
   }
 
-  /// A new optimizer that goes on from a checkpoint, with its rule and layout.
+  /// A new optimizer that goes on from a checkpoint, with its rule and layout. Throws
+  /// ``SafetensorsError/memory(bytes:)`` where there is no memory for as much as the layout says.
   public convenience init(
     _ checkpoint: Checkpoint, on choice: EngineChoice = .automatic
   ) throws {
