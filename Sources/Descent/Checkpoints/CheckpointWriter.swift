@@ -121,16 +121,12 @@ extension Checkpoint {
 
 extension SafetensorsWriter {
   /// Writes a tensor of another file, of any type, piece by piece. Its checksum is not compared.
-  fileprivate func carry(
-    _ tensor: SafetensorsTensor, from reader: SafetensorsReader
-  ) throws(SafetensorsError) {
+  fileprivate func carry(_ tensor: SafetensorsTensor, from reader: SafetensorsReader) throws {
     let file = try reader.file(of: tensor.name)
     let (start, size) = (file.starts[try file.place(tensor.name)], 1 << 20)
     for offset in stride(from: 0, to: tensor.byteCount, by: size) {
       let bytes = try file.file.bytes(min(size, tensor.byteCount - offset), at: start + offset)
-      try bytes.withUnsafeBytes { bytes throws(SafetensorsError) in
-        try append(bytes, to: tensor.name)
-      }
+      try bytes.withUnsafeBytes { try append($0, to: tensor.name) }
     }
   }
 }
