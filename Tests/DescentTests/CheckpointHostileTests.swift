@@ -258,6 +258,33 @@ import Testing
     }
   }
 
+  @Test("a layout whose tensors no memory holds is refused before any is asked for")
+  func huge() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run.safetensors"
+      var layout = ParameterLayout()
+      try layout.append("w", shape: [3])
+      try Optimizer(SGD(), layout: layout, on: .cpu).save(to: path, parameters: [1, 2, 3])
+      var file = try Unsealed(path)
+      file.metadata["optimizer.layout"] =
+        #"{"alignment":4,"tensors":[{"name":"w","shape":[1152921504606846976],"offset":0,"#
+        + #""group":"default"}],"groups":{}}"#
+      try file.write(path)
+      #expect(
+        throws: CheckpointError.tensor(
+          name: "w", reason: "the shape [3] in \(path); expected is [1152921504606846976]")
+      ) { try Checkpoint(path) }
+      // Without its parameters and a state there is nothing to compare with.
+      file.tensors = []
+      try file.write(path)
+      let checkpoint = try Checkpoint(path)
+      #expect(!checkpoint.hasParameters)
+      let error = SafetensorsError.memory(bytes: 1 << 62)
+      #expect(throws: error) { try checkpoint.state() }
+      #expect(throws: error) { try Optimizer(checkpoint, on: .cpu) }
+    }
+  }
+
   @Test("an altered byte anywhere is found before anything is touched")
   func flipped() throws {
     try withTemporaryFolder { folder in

@@ -151,6 +151,20 @@ import Testing
     #expect(try other.stepCount(ofGroup: "biases") == 6 && other.stepCount == 10)
   }
 
+  @Test("a frozen group stays frozen and a clipped one clipped")
+  func groupSettings() throws {
+    let optimizer = try Optimizer(
+      AdamW(), layout: #require(Checkpoint(path("adamw-groups.10")).status).layout, on: .cpu)
+    try optimizer.setGroup("group 0", to: ParameterGroup(clipping: .globalNorm(2)))
+    try optimizer.setGroup("group 1", to: ParameterGroup(learningRateFactor: 9, isFrozen: true))
+    try optimizer.load(from: path("adamw-groups.10"))
+    #expect(try optimizer.group("group 0") == ParameterGroup(clipping: .globalNorm(2)))
+    #expect(
+      try optimizer.group("group 1")
+        == ParameterGroup(learningRateFactor: 0.003 / 0.01, weightDecay: 0, isFrozen: true))
+    #expect(try optimizer.stepCount(ofGroup: "group 1") == 10)
+  }
+
   @Test("every rule goes to PyTorch's names and comes back, or is refused")
   func variants() throws {
     try withTemporaryFolder { folder in

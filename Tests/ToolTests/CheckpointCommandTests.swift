@@ -158,6 +158,10 @@ import Testing
       #expect(
         complaint(["checkpoint", "step", path, path, folder + "/b.safetensors"])
           .contains("tensor \"weight\": the shape [3, 4] in"))
+      try optimizer.save(to: path)
+      #expect(
+        complaint(["checkpoint", "step", path, gradients, folder + "/b.safetensors"])
+          .contains("tensor \"weight\": it is missing in"))
     }
   }
 

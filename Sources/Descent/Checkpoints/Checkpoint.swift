@@ -30,8 +30,8 @@ public struct Checkpoint: Sendable {
     reader.metadata.filter { !Self.isReserved($0.key) }
   }
 
-  /// Opens a file, or an index of shards, and checks that the states it should have are there, of
-  /// their shapes. Throws ``SafetensorsError`` for a file that is not whole, ``CheckpointError``
+  /// Opens a file, or an index of shards, and checks that the states it should have are there, and
+  /// that they and the parameters that are there have their shapes. Throws ``SafetensorsError`` for a file that is not whole, ``CheckpointError``
   /// for one that says what cannot be.
   public init(_ path: String) throws {
     let reader = try SafetensorsReader(path)
@@ -77,6 +77,9 @@ public struct Checkpoint: Sendable {
         expected.insert(name)
       }
     }
+    for tensor in status.layout.tensors where !expected.contains(tensor.name) {
+      if let found = reader[tensor.name] { try checkShape(found, tensor.shape) }
+    }
     for tensor in reader.tensors
     where tensor.name.hasPrefix(Self.statePrefix) && !expected.contains(tensor.name)
       && status.layout[tensor.name] == nil
@@ -103,10 +106,7 @@ public struct Checkpoint: Sendable {
     guard let found = reader[name] else {
       throw .tensor(name: name, reason: "it is missing in \(path)")
     }
-    if found.shape != shape {
-      throw .tensor(
-        name: name, reason: "the shape \(found.shape) in \(path); expected is \(shape)")
-    }
+    try checkShape(found, shape)
     if found.type != .float32
       && !(converting && SafetensorsType.readableAsFloat.contains(found.type))
     {
@@ -114,24 +114,37 @@ public struct Checkpoint: Sendable {
         name: name, reason: "the type \(found.type.rawValue) in \(path); expected is F32")
     }
   }
+
+  private func checkShape(
+    _ found: SafetensorsTensor, _ shape: [Int]
+  ) throws(CheckpointError) {
+    if found.shape != shape {
+      throw .tensor(
+        name: found.name, reason: "the shape \(found.shape) in \(path); expected is \(shape)")
+    }
+  }
 }
 
 extension Checkpoint {
   /// The status, whose layout memory may be made for: a file is as long as its tensors are, but its
-  /// layout may say that they lie anywhere.
-  func roomyStatus() throws(CheckpointError) -> OptimizerStatus {
-    guard let status else { throw .noOptimizer(file: path) }
+  /// layout may say that they lie anywhere, and without a state may have tensors of any shape.
+  func roomyStatus() throws -> OptimizerStatus {
+    guard let status else { throw CheckpointError.noOptimizer(file: path) }
     let (own, limit) = (status.layout.elementCount, 1 << 24)
     if status.layout.count - own > own + limit {
-      throw .metadata(
+      throw CheckpointError.metadata(
         file: path, key: OptimizerStatus.Entry.layout.rawValue,
         reason: "\(status.layout.count - own) elements lie between the tensors; allowed is up to "
           + "\(own + limit) here, or to load into an optimizer that has such a layout")
     }
+    // Of one vector at least: the parameters, if there is no state.
+    let vectors = max(status.stateNames.count, 1)
+    try SafetensorsFile.checkMemory(status.layout.count, MemoryLayout<Float>.stride * vectors)
     return status
   }
 
-  /// Every state, read into memory and compared with its checksum.
+  /// Every state, read into memory and compared with its checksum. Throws
+  /// ``SafetensorsError/memory(bytes:)`` where there is no memory for it.
   public func state() throws -> OptimizerState {
     let status = try roomyStatus()
     try verify()

@@ -68,6 +68,15 @@ struct GroupFit {
 }
 
 extension GroupFit {
+  /// Takes over from an optimizer's own groups what PyTorch's optimizers do not have: whether they
+  /// are frozen, and how they are clipped. In the order of the layout's list of names.
+  mutating func keepWhatPyTorchLacks(_ own: [ParameterGroup]) {
+    for (index, group) in zip(groups.indices, own) {
+      groups[index].settings.isFrozen = group.isFrozen
+      groups[index].settings.clipping = group.clipping
+    }
+  }
+
   /// The step counts of groups of which `loaded` tensors are replaced, nil for a group that keeps
   /// its own. Throws ``CheckpointError`` for a group whose tensors would then stand at different
   /// steps.

@@ -12,7 +12,7 @@ extension SafetensorsFile {
   ) throws(SafetensorsError) -> [Float] {
     let tensor = tensors[try place(name)]
     try checkType(tensor, converting: converting)
-    try checkMemory(tensor.count, MemoryLayout<Float>.stride)
+    try Self.checkMemory(tensor.count, MemoryLayout<Float>.stride)
     var values = [Float](repeating: 0, count: tensor.count)
     try values.withUnsafeMutableBufferPointer { values throws(SafetensorsError) in
       try read(name, into: values, converting: converting)
@@ -74,7 +74,7 @@ extension SafetensorsFile {
   /// A tensor's bytes, of any type, little-endian and row-major, compared with its checksum.
   public func bytes(_ name: String) throws(SafetensorsError) -> [UInt8] {
     let place = try place(name)
-    try checkMemory(tensors[place].byteCount, 1)
+    try Self.checkMemory(tensors[place].byteCount, 1)
     let bytes = try file.bytes(tensors[place].byteCount, at: starts[place])
     var check = CRC32()
     bytes.withUnsafeBytes { check.combine($0) }
@@ -93,7 +93,7 @@ extension SafetensorsFile {
 
   // A file with holes may be longer than any memory, and an array that gets none ends the program.
   // Not malloc: the compiler removes one whose memory is not used.
-  private func checkMemory(_ count: Int, _ stride: Int) throws(SafetensorsError) {
+  static func checkMemory(_ count: Int, _ stride: Int) throws(SafetensorsError) {
     let (bytes, overflow) = count.multipliedReportingOverflow(by: stride)
     if overflow || bytes > Int.max - 4096 { throw .memory(bytes: .max) }
     let size = bytes + 4096

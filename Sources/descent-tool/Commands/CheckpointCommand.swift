@@ -203,6 +203,13 @@ extension CheckpointCommand {
 
     func run() throws {
       let checkpoint = try Checkpoint(file)
+      guard let status = checkpoint.status else {
+        throw CheckpointError.noOptimizer(file: file)
+      }
+      // Before memory is made: only what is in the file is as long as the file says.
+      if let missing = status.layout.tensors.first(where: { checkpoint.reader[$0.name] == nil }) {
+        throw CheckpointError.tensor(name: missing.name, reason: "it is missing in \(file)")
+      }
       guard let engine = try SelectedEngine.parse(device).first else { return }
       let optimizer = try Optimizer(checkpoint, on: engine.choice)
       var parameters = [Float](repeating: 0, count: optimizer.layout.count)
