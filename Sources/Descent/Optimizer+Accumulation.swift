@@ -22,8 +22,8 @@ extension Optimizer {
   /// Adds gradients to the sum that the coming step takes along.
   ///
   /// - Parameter gradients: `layout.count` elements, tensor after tensor.
-  /// - Throws: ``DescentError`` before anything is touched. If the device fails, `OpenCLError`, and all that
-  ///   was accumulated is dropped.
+  /// - Throws: ``DescentError`` before anything is touched. If the device fails, `OpenCLError`; all that was
+  ///   accumulated is dropped, and the optimizer refuses to go on until it is reset or a state is restored.
   public func accumulate(_ gradients: [Float]) throws {
     try gradients.withUnsafeBufferPointer { try accumulate($0) }
   }

@@ -7,7 +7,9 @@ extension Optimizer {
   public var queue: CommandQueue? { (engine as? OpenCLEngine)?.queue }
 
   /// How many launches the last step's update took on the device: one for each piece of memory, whatever
-  /// the number of tensors. A step that looks at its gradient first launches four more. 0 before the first step and on other engines.
+  /// the number of tensors. A step that looks at its gradient first
+  /// launches three more, and one for each piece of the gradient. 0 before the first step and on other
+  /// engines.
   public var launchesPerStep: Int { engine.launchesPerStep }
 
   /// The ``lossScale`` where the device keeps it, one element, 1 where there is none: for kernels that scale

@@ -17,7 +17,14 @@ extension Optimizer {
       throw DescentError.count(
         of: "state \"\(name)\" of \"\(tensor.name)\"", given: values.count, expected: tensor.count)
     }
-    try write(begunIndex(name), tensor.range, values)
+    let index = try begunIndex(name)
+    try checkStates()
+    do {
+      try write(index, tensor.range, values)
+    } catch {
+      tornReason = "a state was only partly replaced"
+      throw error
+    }
   }
 
   /// Every state of the whole model by name, and as `"average"` the average of the parameters once it has
@@ -29,6 +36,7 @@ extension Optimizer {
   /// gradients are accumulated, which are no state and would be lost.
   public func states() throws -> [String: [Float]] {
     if isSettled { throw DescentError.settled }
+    try checkStates()
     try checkNothingAccumulated()
     var result: [String: [Float]] = [:]
     for name in stateNames { result[name] = try state(name) }
@@ -138,8 +146,10 @@ extension Optimizer {
   }
 
   func write(_ index: Int, _ range: Range<Int>, _ values: [Float]) throws {
-    try values.withUnsafeBufferPointer { buffer in
-      if let start = buffer.baseAddress { try engine.writeState(index, range, from: start) }
+    try markingTornSteps {
+      try values.withUnsafeBufferPointer { buffer in
+        if let start = buffer.baseAddress { try engine.writeState(index, range, from: start) }
+      }
     }
   }
 }

@@ -253,6 +253,9 @@ import OpenCLHost
       try optimizer.enqueueStep(x, gradients: finite)
       #expect(try scale() == 256 && optimizer.lossScale?.scale == 256)
       #expect(try optimizer.deviceLossScale.overlaps(place))
+      try optimizer.reset()
+      try optimizer.setLossScale(LossScale(scale: 64))
+      #expect(try scale() == 64)
     }
     let host = try Optimizer(SGD(), layout: ParameterLayout(count: 2), on: .cpu)
     #expect(throws: DescentError.self) { try host.deviceLossScale }

@@ -99,6 +99,8 @@ extension Optimizer {
     averaging = status.averaging
     try write(status.stateNames, of: layout.tensors, read)
     begin(at: status.stepCount)
+    // Until the last line.
+    tornReason = "a state was only partly loaded"
     averageHasBegun = status.averageHasBegun
     skippedSteps = status.skippedStepCount
     rule = status.rule
@@ -111,6 +113,7 @@ extension Optimizer {
     (schedule, leftOut) = (status.schedule, status.leftOut)
     controlIsChecked = false
     try setLossScale(status.lossScale)
+    tornReason = nil
   }
 
   func checkMeaning(_ rule: any UpdateRule) throws(CheckpointError) {
@@ -131,8 +134,10 @@ extension Optimizer {
       try read(states[index], tensor, elements, memory)
       let start = tensor.range.lowerBound
       if let source = memory.baseAddress {
-        try engine.writeState(
-          index, start + elements.lowerBound..<start + elements.upperBound, from: source)
+        try markingTornSteps {
+          try engine.writeState(
+            index, start + elements.lowerBound..<start + elements.upperBound, from: source)
+        }
       }
     }
   }

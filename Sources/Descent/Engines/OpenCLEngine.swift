@@ -75,6 +75,7 @@ final class OpenCLEngine: Engine {
       // What is carried there in chunks begins the average by itself.
       if carrier == nil, let average, step.average?.begins == true {
         before = try average.enqueueCopy(layout.occupied, of: parameters, on: queue, after: before)
+        if !layout.occupied.isEmpty { lastStep = before.last }
       }
       let slot = try send(step, launch, after: last)
       if let slot { before.append(slot.event) }
@@ -326,7 +327,12 @@ final class OpenCLEngine: Engine {
 
   func setLossScale(_ scale: LossScale?) throws {
     lossScale = scale
-    try control?.setLossScale(scale, on: queue)
+    // Whoever was lent the block looks into it already.
+    if control == nil && controlState != nil {
+      _ = try makeControl()
+    } else {
+      try control?.setLossScale(scale, on: queue)
+    }
   }
 
   func lastDecision() throws -> StepDecision {
@@ -382,11 +388,15 @@ final class OpenCLEngine: Engine {
   }
 
   func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
-    guard index == states.segments.count else {
-      return try states.write(index, range, from: source, on: queue)
+    let isAverage = index == states.segments.count
+    if isAverage && average == nil { average = try makeVector() }
+    // A queue out of order has to be told that births and steps come first.
+    try forgettingFailure { try lastStep?.wait() }
+    if isAverage {
+      try average?.write(0, range, from: source, on: queue)
+    } else {
+      try states.write(index, range, from: source, on: queue)
     }
-    if average == nil { average = try makeVector() }
-    try average?.write(0, range, from: source, on: queue)
   }
 }
 #endif
