@@ -388,6 +388,47 @@ import OpenCLHost
     }
   }
 
+  @Test("what is no state goes along to a file of other names")
+  func carried() throws {
+    try withTemporaryFolder { folder in
+      let (path, other) = (folder + "/run.safetensors", folder + "/other.safetensors")
+      let optimizer = try Optimizer(AdamW(), layout: SmallModel.layout(), on: .cpu)
+      var parameters = SmallModel.steps.parameters
+      try SmallModel.train(optimizer, &parameters, 1...2)
+      try optimizer.save(to: path)
+      // Some of the parameters, one of another type, and a buffer that is no parameter.
+      let from = try SafetensorsReader(path)
+      let more = try [
+        SafetensorsTensor("hidden.bias", shape: [19]),
+        SafetensorsTensor("scale", type: .float16, shape: []),
+        SafetensorsTensor("count", type: .int64, shape: []),
+      ]
+      let mixed = folder + "/mixed.safetensors"
+      let writer = try SafetensorsWriter(
+        mixed, tensors: more + from.tensors, metadata: from.metadata)
+      for tensor in more {
+        let bytes = (0..<tensor.byteCount).map { UInt8($0) }
+        try bytes.withUnsafeBytes { try writer.append($0, to: tensor.name) }
+      }
+      for tensor in from.tensors { try writer.append(from.floats(tensor.name), to: tensor.name) }
+      try writer.commit()
+      for (naming, shardSize) in [(StateNaming.pyTorch, Int.max), (.descent, 256)] {
+        try Checkpoint(mixed).write(to: other, naming: naming, shardSize: shardSize)
+        let checkpoint = try Checkpoint(other)
+        #expect(checkpoint.naming == naming && !checkpoint.hasParameters)
+        #expect(checkpoint.reader.tensors.count == more.count + from.tensors.count)
+        for tensor in more {
+          #expect(checkpoint.reader[tensor.name] == tensor)
+          #expect(
+            try checkpoint.reader.file(of: tensor.name).bytes(tensor.name)
+              == (0..<tensor.byteCount).map { UInt8($0) })
+        }
+        #expect(try checkpoint.state().values.keys.sorted() == optimizer.stateNames.sorted())
+        if naming == .descent { #expect(try checkpoint.state() == optimizer.state) }
+      }
+    }
+  }
+
   @Test("parameters alone, from a model's file of any float")
   func parametersAlone() throws {
     try withTemporaryFolder { folder in

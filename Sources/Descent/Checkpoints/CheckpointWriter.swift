@@ -2,15 +2,17 @@
 struct CheckpointWriter {
   private let status: OptimizerStatus
   private let hasParameters: Bool
-  private let writer: SafetensorsWriter
+  fileprivate let writer: SafetensorsWriter
   /// States by their names in the file.
   private let stateNames: [(own: String, file: String)]
 
+  /// `carried` tensors come first, and are the caller's to write.
+  ///
   /// Throws ``SafetensorsError`` for a metadata key that is taken or two tensors of one name, and
   /// ``CheckpointError/interchange(_:)`` for a state that PyTorch cannot take.
   init(
     _ path: String, status: OptimizerStatus, naming: StateNaming, hasParameters: Bool,
-    metadata: [String: String], shardSize: Int
+    carrying carried: [SafetensorsTensor] = [], metadata: [String: String], shardSize: Int
   ) throws {
     if let key = metadata.keys.first(where: Checkpoint.isReserved) {
       throw SafetensorsError.declaration(
@@ -28,9 +30,9 @@ struct CheckpointWriter {
       }
     }
     entries.merge(metadata) { own, _ in own }
-    var tensors: [SafetensorsTensor] = []
+    var tensors = carried
     if hasParameters {
-      tensors = try status.layout.tensors.map { try SafetensorsTensor($0.name, shape: $0.shape) }
+      tensors += try status.layout.tensors.map { try SafetensorsTensor($0.name, shape: $0.shape) }
     }
     for state in stateNames {
       tensors += try status.layout.tensors.map {
@@ -83,37 +85,48 @@ struct CheckpointWriter {
 
 extension Checkpoint {
   /// Writes the same to another file, under this package's names or PyTorch's, in one file or in
-  /// shards. The trainer's ``metadata`` goes along. A model's file has no names to change.
+  /// shards. The trainer's ``metadata`` goes along, as does every tensor that is no state, of
+  /// whatever type and whether or not the layout has it. A model's file has no names to change.
   ///
   /// - Throws: ``CheckpointError/interchange(_:)`` for a state that PyTorch cannot take, and
   ///   ``SafetensorsError`` if this file was altered or the other cannot be written.
   public func write(
     to path: String, naming: StateNaming = .descent, shardSize: Int = .max
   ) throws {
-    guard let status else { return try copyModel(to: path, shardSize: shardSize) }
-    if hasParameters {
-      for tensor in status.layout.tensors { try check(tensor.name, tensor.shape) }
-    }
     try verify()
+    guard let status else {
+      let writer = try SafetensorsWriter(
+        path, tensors: reader.tensors, metadata: reader.metadata, shardSize: shardSize)
+      for tensor in reader.tensors { try writer.carry(tensor, from: reader) }
+      return try writer.commit()
+    }
+    var states: Set<String> = []
+    for state in status.stateNames {
+      for tensor in status.layout.tensors {
+        states.insert(try fileName(ofState: state, of: tensor.name))
+      }
+    }
+    let carried = reader.tensors.filter { !states.contains($0.name) }
     let writer = try CheckpointWriter(
-      path, status: status, naming: naming, hasParameters: hasParameters, metadata: metadata,
-      shardSize: shardSize)
+      path, status: status, naming: naming, hasParameters: false, carrying: carried,
+      metadata: metadata, shardSize: shardSize)
+    for tensor in carried { try writer.writer.carry(tensor, from: reader) }
     try writer.write {
-      try reader.file(of: $0.name).read($0.name, elements: $1, into: $2)
+      _, _, _ in
     } states: {
       try read($0, $1, $2, $3)
     }
   }
+}
 
-  /// Tensors of whatever type, one after the other.
-  private func copyModel(to path: String, shardSize: Int) throws {
-    try verify()
-    let writer = try SafetensorsWriter(
-      path, tensors: reader.tensors, metadata: reader.metadata, shardSize: shardSize)
-    for tensor in reader.tensors {
-      let bytes = try reader.file(of: tensor.name).bytes(tensor.name)
-      try bytes.withUnsafeBytes { try writer.append($0, to: tensor.name) }
+extension SafetensorsWriter {
+  /// Writes a tensor of another file, of any type, piece by piece. Its checksum is not compared.
+  fileprivate func carry(_ tensor: SafetensorsTensor, from reader: SafetensorsReader) throws {
+    let file = try reader.file(of: tensor.name)
+    let (start, size) = (file.starts[try file.place(tensor.name)], 1 << 20)
+    for offset in stride(from: 0, to: tensor.byteCount, by: size) {
+      let bytes = try file.file.bytes(min(size, tensor.byteCount - offset), at: start + offset)
+      try bytes.withUnsafeBytes { try append($0, to: tensor.name) }
     }
-    try writer.commit()
   }
 }
