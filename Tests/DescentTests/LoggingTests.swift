@@ -47,6 +47,24 @@ private final class Records: Sendable {
 }
 
 @Suite struct LoggingTests {
+  @Test("an optimizer that goes on from a state or a file takes a logger")
+  func resumed() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run.safetensors"
+      let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: 3), on: .reference)
+      try optimizer.save(to: path)
+      let records = Records()
+      let twins = try [
+        Optimizer(Checkpoint(path), on: .reference, logger: records.logger()),
+        Optimizer(optimizer.state, on: .reference, logger: records.logger()),
+      ]
+      #expect(twins.allSatisfy { $0.logger != nil })
+      #expect(
+        records.all.map(\.message)
+          == [String](repeating: "updates run on reference: asked for", count: 2))
+    }
+  }
+
   @Test("the engine and the reason for it are told at info")
   func engine() throws {
     let records = Records()

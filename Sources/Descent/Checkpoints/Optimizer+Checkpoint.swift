@@ -1,3 +1,5 @@
+public import Logging
+
 extension Optimizer {
   /// Writes the whole state to a safetensors file, with the parameters if they are given, for any
   /// engine to go on from. ``Checkpoint`` says what is in it.
@@ -62,10 +64,11 @@ extension Optimizer {
   /// Takes up where the optimizer stopped that wrote the file, on whatever engine that was: as
   /// ``load(_:)``, and reads the parameters into memory of `layout.count` elements, if it is given.
   ///
-  /// The whole file is read once and checked, checksums, names, shapes, rule and counts, before
-  /// anything is touched. A PyTorch optimizer's state has no clipping, skipping, schedule, average
-  /// or frozen groups; the optimizer keeps its own settings of these, its groups' too. If it fails after that, because the
-  /// device does, the optimizer refuses to go on until a state is loaded.
+  /// The whole file is read once to check it, checksums, names, shapes, rule and counts, before
+  /// anything is touched, and again to load it. A PyTorch optimizer's state has no clipping,
+  /// skipping, schedule, average or frozen groups; the optimizer keeps its own settings of these,
+  /// its groups' too. If it fails after that, because the device does, the optimizer refuses to go
+  /// on until a state is loaded.
   ///
   /// - Throws: ``SafetensorsError`` for a file that is not whole or was altered,
   ///   ``CheckpointError`` or ``DescentError`` for one that does not fit.
@@ -116,11 +119,12 @@ extension Optimizer {
 
   /// A new optimizer that goes on from a checkpoint, with its rule and layout. Throws
   /// ``SafetensorsError/memory(bytes:)`` where there is no memory for as much as the layout says.
+  /// `logger` becomes ``logger``, from the choice of the engine on.
   public convenience init(
-    _ checkpoint: Checkpoint, on choice: EngineChoice = .automatic
+    _ checkpoint: Checkpoint, on choice: EngineChoice = .automatic, logger: Logger? = nil
   ) throws {
     let status = try checkpoint.roomyStatus()
-    try self.init(status.rule, layout: status.layout, on: choice)
+    try self.init(status.rule, layout: status.layout, on: choice, logger: logger)
     try load(from: checkpoint)
   }
 

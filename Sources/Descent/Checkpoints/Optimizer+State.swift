@@ -1,3 +1,5 @@
+public import Logging
+
 extension Optimizer {
   /// Where the optimizer stands. Waits for enqueued steps.
   ///
@@ -68,10 +70,13 @@ extension Optimizer {
     }
   }
 
-  /// A new optimizer that goes on from a state, with its rule and layout.
-  public convenience init(_ state: OptimizerState, on choice: EngineChoice = .automatic) throws {
+  /// A new optimizer that goes on from a state, with its rule and layout. `logger` becomes
+  /// ``logger``, from the choice of the engine on.
+  public convenience init(
+    _ state: OptimizerState, on choice: EngineChoice = .automatic, logger: Logger? = nil
+  ) throws {
     try state.status.validate()
-    try self.init(state.status.rule, layout: state.status.layout, on: choice)
+    try self.init(state.status.rule, layout: state.status.layout, on: choice, logger: logger)
     try load(state)
   }
 
