@@ -67,19 +67,18 @@ extension Optimizer {
   }
 
   /// The same for gradients that lie in a model: as
-  /// ``step(_:gradients:gradientScale:)-(Model,Gradients,_)`` takes them.
+  /// ``step(_:gradients:gradientScale:)-(Model,Gradients,_)`` takes them. Zeros stand for an empty tensor
+  /// that ``leftOut`` names.
   public func accumulate<Gradients: ParameterVisitable>(_ gradients: Gradients) throws {
     var gradients = gradients
-    try TensorLoan(layout, of: "gradients", writes: false).lend(&gradients) {
-      try accumulate($0.map { UnsafeBufferPointer($0) })
-    }
+    try TensorLoan(layout, of: "gradients", writes: false, mayBeMissing: leftOut)
+      .lend(&gradients) { try accumulate($0.map { UnsafeBufferPointer($0) }) }
   }
 
   /// The same, and leaves every gradient 0.
   public func accumulate<Gradients: ParameterVisitable>(zeroing gradients: inout Gradients) throws {
-    try TensorLoan(layout, of: "gradients", writes: true).lend(&gradients) {
-      try accumulate(zeroing: $0)
-    }
+    try TensorLoan(layout, of: "gradients", writes: true, mayBeMissing: leftOut)
+      .lend(&gradients) { try accumulate(zeroing: $0) }
   }
 
   /// Forgets what was accumulated.

@@ -310,6 +310,11 @@ private struct Many: ParameterVisitable {
       #expect(model.flat == flat && model.layers[0].weight == Network(Self.value).layers[0].weight)
       try optimizer.step(&model, zeroing: &gradients)
       #expect(gradients.layers[0].weight == [] && gradients.embedding.weight.allSatisfy { $0 == 0 })
+      try optimizer.accumulate(gradients)
+      gradients.scale = 1
+      try optimizer.accumulate(zeroing: &gradients)
+      #expect(gradients.layers[0].weight == [] && gradients.scale == 0)
+      #expect(optimizer.accumulatedCount == 2)
     }
   }
 

@@ -23,11 +23,11 @@ extension Optimizer {
     to path: String, parameters: UnsafeBufferPointer<Float>, naming: StateNaming = .descent,
     metadata: [String: String] = [:], shardSize: Int = .max
   ) throws {
-    try write(path, parameters, naming, metadata, shardSize)
+    try write(path, VectorPieces([parameters]), naming, metadata, shardSize)
   }
 
-  private func write(
-    _ path: String, _ parameters: UnsafeBufferPointer<Float>?, _ naming: StateNaming,
+  func write(
+    _ path: String, _ parameters: VectorPieces?, _ naming: StateNaming,
     _ metadata: [String: String], _ shardSize: Int
   ) throws {
     if let parameters { try checkCount("parameters", parameters.count) }
@@ -40,8 +40,11 @@ extension Optimizer {
     try writer.write { tensor, elements, memory in
       guard let parameters else { return }
       let start = tensor.range.lowerBound
-      _ = memory.update(
-        fromContentsOf: parameters[start + elements.lowerBound..<start + elements.upperBound])
+      parameters.forEachPart(
+        of: start + elements.lowerBound..<start + elements.upperBound
+      ) { part, offset in
+        _ = memory[offset...].update(fromContentsOf: part)
+      }
     } states: { state, tensor, elements, memory in
       guard let index = states[state], let destination = memory.baseAddress else { return }
       let start = tensor.range.lowerBound
@@ -58,7 +61,9 @@ extension Optimizer {
     metadata: [String: String] = [:], shardSize: Int = .max
   ) throws {
     guard let parameters else { return try write(path, nil, naming, metadata, shardSize) }
-    try parameters.withUnsafeBufferPointer { try write(path, $0, naming, metadata, shardSize) }
+    try parameters.withUnsafeBufferPointer {
+      try write(path, VectorPieces([$0]), naming, metadata, shardSize)
+    }
   }
 
   /// Takes up where the optimizer stopped that wrote the file, on whatever engine that was: as
@@ -75,6 +80,10 @@ extension Optimizer {
   public func load(
     from checkpoint: Checkpoint, parameters: UnsafeMutableBufferPointer<Float>? = nil
   ) throws {
+    try load(checkpoint, parameters.map { VectorPieces([$0]) })
+  }
+
+  func load(_ checkpoint: Checkpoint, _ parameters: VectorPieces?) throws {
     guard var status = checkpoint.status else {
       throw CheckpointError.noOptimizer(file: checkpoint.path)
     }
@@ -82,11 +91,17 @@ extension Optimizer {
     var fit = try GroupFit(status, layout)
     if checkpoint.naming == .pyTorch { fit.keepWhatPyTorchLacks(groups.groups) }
     try checkMeaning(status.rule)
-    if let parameters { try check(parameters, checkpoint, layout.tensors) }
+    if let parameters { try check(parameters.count, checkpoint, layout.tensors) }
     try checkpoint.verify()
     try take(status, fit) {
       guard let parameters else { return }
-      for tensor in layout.tensors { try checkpoint.readParameters(of: tensor, into: parameters) }
+      for tensor in layout.tensors {
+        let file = try checkpoint.reader.file(of: tensor.name)
+        try parameters.forEachPart(of: tensor.range) { part, offset in
+          if part.count == tensor.count { return try file.read(tensor.name, into: part) }
+          try file.read(tensor.name, elements: offset..<offset + part.count, into: part)
+        }
+      }
     } _: {
       try checkpoint.read($0, $1, $2, $3)
     }
@@ -129,10 +144,9 @@ extension Optimizer {
   }
 
   private func check(
-    _ parameters: UnsafeMutableBufferPointer<Float>, _ checkpoint: Checkpoint,
-    _ tensors: [ParameterLayout.Tensor]
+    _ count: Int, _ checkpoint: Checkpoint, _ tensors: [ParameterLayout.Tensor]
   ) throws {
-    try checkCount("parameters", parameters.count)
+    try checkCount("parameters", count)
     for tensor in tensors { try checkpoint.check(tensor.name, tensor.shape) }
   }
 }
@@ -172,7 +186,7 @@ extension Optimizer {
           checkpoint.fileName(ofState: state, of: tensor.name), tensor.shape)
       }
     }
-    if let parameters { try check(parameters, checkpoint, wanted) }
+    if let parameters { try check(parameters.count, checkpoint, wanted) }
     // Steps in flight change counts and states.
     try collect(wait: true)
     try checkNothingAccumulated()

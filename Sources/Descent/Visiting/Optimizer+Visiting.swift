@@ -3,7 +3,8 @@ extension Optimizer {
   ///
   /// Both are visited twice, to borrow their tensors and to give them back; ``ParameterVisitor`` says what
   /// is copied. A step makes some small allocations, for lists of tensors and for shapes, and none
-  /// as long as a tensor but for what is copied. After an error the model has all its tensors.
+  /// as long as a tensor but for what is copied. After an error the model has all
+  /// its tensors, but for one that a second visit does not ask back: the step was then taken.
   ///
   /// - Parameters:
   ///   - model: hands over the tensors of ``layout``, with their names and shapes and in their order;

@@ -17,7 +17,9 @@
 /// over the same names and shapes in the same order, such as the model's `TangentVector`.
 public protocol ParameterVisitable {
   /// Hands every tensor to the visitor: each one once, and the same in the same order in every visit.
-  /// A step visits twice, to borrow and to give back.
+  /// A step visits twice, to borrow and to give back. What is handed over may not depend on whether an
+  /// array is empty, since those that are lent are; and no number or span may be handed over twice, since
+  /// each is copied.
   mutating func visitParameters(_ visitor: inout ParameterVisitor)
 }
 
