@@ -89,7 +89,7 @@ check-allocations:
 check-pytorch:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers python3-venv
 	$(RELEASE)
-	Examples/pytorch/setup.sh
+	Scripts/venv.sh Examples/pytorch
 	Examples/pytorch/.venv/bin/python Examples/pytorch/check.py --descent $(DESCENT)
 
 check-c:
@@ -113,11 +113,11 @@ PYTHON = Benchmarks/peers/.venv/bin/python
 bench-peers:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd python3-venv g++
 	$(RELEASE)
-	Benchmarks/peers/setup.sh
+	Scripts/venv.sh Benchmarks/peers
 	$(PYTHON) Benchmarks/peers/peers.py --descent $(DESCENT) $(PEERS)
 
 bench-report:
-	Benchmarks/peers/setup.sh
+	Scripts/venv.sh Benchmarks/peers
 	$(PYTHON) Benchmarks/peers/report.py
 
 # BENCHMARK="baseline update main", "baseline compare main" and the like: see CONTRIBUTING.md.

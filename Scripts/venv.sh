@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Makes Examples/pytorch/.venv with PyTorch and safetensors, for the scripts here and make check-pytorch.
+# Makes FOLDER/.venv with PyTorch and what FOLDER/requirements.txt names: `Scripts/venv.sh FOLDER`.
+# Does nothing where that is there already.
 set -euo pipefail
-cd "$(dirname "$0")"
+script="$(realpath "$0")"
+cd "$1"
 torch=torch==2.13.0+cpu
 stamp=.venv/installed
-wanted="$(cat setup.sh requirements.txt | sha256sum)"
+wanted="$(cat "$script" requirements.txt | sha256sum)"
 [[ -f $stamp && $(cat "$stamp") == "$wanted" ]] && exit 0
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
@@ -19,6 +21,6 @@ python3 -m venv .venv || {
 # PyPI's own wheel brings gigabytes of CUDA along, so it must be the +cpu one: from wherever pip is
 # set to look, or from PyTorch's index.
 .venv/bin/pip install --quiet "$torch" 2>/dev/null ||
-  .venv/bin/pip install "$torch" --index-url https://download.pytorch.org/whl/cpu
+  .venv/bin/pip install --quiet "$torch" --index-url https://download.pytorch.org/whl/cpu
 .venv/bin/pip install --quiet -r requirements.txt
 echo "$wanted" > "$stamp"
