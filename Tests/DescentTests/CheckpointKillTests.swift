@@ -24,12 +24,7 @@ import Testing
     return (optimizer, [Float](repeating: 1, count: try layout.get().count))
   }
 
-  private static func run(kills: Int) throws {
-    typealias Fork = @convention(c) () -> pid_t
-    let fork = unsafeBitCast(try #require(dlsym(nil, "fork")), to: Fork.self)
-    let announced = try #require(
-      mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)
-    ).bindMemory(to: Int.self, capacity: 1)
+  private static func run() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/run.safetensors"
       var (optimizer, parameters) = try optimizer()
@@ -37,55 +32,26 @@ import Testing
       var (straight, x) = try Self.optimizer()
       var digests = [try SmallModel.digest(straight, x)]
       try optimizer.save(to: path, parameters: parameters)
-      let time = try ContinuousClock().measure {
+      var processes = try KilledProcesses(savingTo: folder) {
         try optimizer.save(to: path, parameters: parameters)
       }
-      let longest = UInt64(3 * (time / Duration.microseconds(1))) + 1
-      var torn = 0
-      for kill in 0..<kills {
-        announced.pointee = optimizer.stepCount
-        let child = fork()
-        if child == 0 {
-          for step in (optimizer.stepCount + 1)... {
-            do {
-              try optimizer.step(&parameters, gradients: gradients(step))
-              announced.pointee = step
-              try optimizer.save(to: path, parameters: parameters)
-            } catch {
-              _exit(1)
-            }
-          }
+      for _ in 0..<KilledProcesses.usual {
+        let step = try processes.kill(from: optimizer.stepCount) { step, begins in
+          try optimizer.step(&parameters, gradients: gradients(step))
+          begins()
+          try optimizer.save(to: path, parameters: parameters)
+        } load: {
+          try optimizer.load(from: path, parameters: &parameters)
+          return optimizer.stepCount
         }
-        try #require(child > 0)
-        usleep(UInt32(PinnedSteps.mix(UInt64(kill)) % longest))
-        Foundation.kill(child, SIGKILL)
-        var status: Int32 = 0
-        waitpid(child, &status, 0)
-        try #require(status & 0x7f == SIGKILL, "the child failed by itself")
-        try optimizer.load(from: path, parameters: &parameters)
-        let step = optimizer.stepCount
-        try #require(
-          step == announced.pointee || step == announced.pointee - 1,
-          "step \(step) is there, \(announced.pointee) was being saved")
         while digests.count <= step {
           try straight.step(&x, gradients: gradients(digests.count))
           digests.append(try SmallModel.digest(straight, x))
         }
         try #require(try SmallModel.digest(optimizer, parameters) == digests[step])
-        torn += try folderContents(folder).contains { $0.contains(".tmp-") } ? 1 : 0
       }
-      print("\(kills) kills, \(torn) amidst a write, \(optimizer.stepCount) steps saved")
-      try #require(optimizer.stepCount > 0 && torn > 0)
+      try processes.report(last: optimizer.stepCount)
     }
-  }
-
-  private static var kills: Int {
-    #if DEBUG
-    let usual = 60
-    #else
-    let usual = 300
-    #endif
-    return ProcessInfo.processInfo.environment["DESCENT_KILLS"].flatMap { Int($0) } ?? usual
   }
 
   @Test("an optimizer that is killed while it saves")
@@ -93,7 +59,7 @@ import Testing
     let result = try await #require(
       processExitsWith: .success, observing: [\.standardOutputContent]
     ) {
-      try Self.run(kills: Self.kills)
+      try Self.run()
     }
     print(String(decoding: result.standardOutputContent, as: UTF8.self))
   }
