@@ -11,10 +11,11 @@ if [[ ${1:-} == thread || ${1:-} == address ]]; then
 fi
 
 # Left out, for reasons that are not the sanitizers' findings:
-# - SafetensorsKillTests kill children hundreds of times, and what is killed reports nothing;
+# - KillTests kill children hundreds of times, and what is killed reports nothing;
+# - CheckpointMemoryTests count the process's memory, of which a sanitizer takes several times as much;
 # - WorkerPoolTests.fork: a sanitizer's own threads do not survive a fork;
 # - ToolTests print, draw and train on one thread what DescentTests step on many.
-skip=(SafetensorsKillTests WorkerPoolTests/fork ToolTests)
+skip=(KillTests CheckpointMemoryTests WorkerPoolTests/fork ToolTests)
 
 for sanitizer in "${which[@]}"; do
   options=(-c release -Xswiftc -enable-testing --sanitize="$sanitizer" --disable-xctest
