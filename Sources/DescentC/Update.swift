@@ -13,11 +13,8 @@ public func descent_update(
   status {
     let (rule, states) = try checked(rule, states, count)
     try rule.update(
-      parameters: UnsafeMutableBufferPointer(
-        start: memory(parameters, count, "parameters"), count: count),
-      gradients: UnsafeBufferPointer(
-        start: memory(gradients, count, "gradients"), count: count),
-      states: states, step: Int(step), gradientScale: gradient_scale)
+      parameters: vector(parameters, count, "parameters"),
+      gradients: vector(gradients, count, "gradients"), states: states, step: Int(step), gradientScale: gradient_scale)
   }
 }
 
@@ -30,12 +27,9 @@ public func descent_delta(
   status {
     let (rule, states) = try checked(rule, states, count)
     try rule.delta(
-      parameters: UnsafeBufferPointer(
-        start: memory(parameters, count, "parameters"), count: count),
-      gradients: UnsafeBufferPointer(
-        start: memory(gradients, count, "gradients"), count: count),
-      states: states,
-      into: UnsafeMutableBufferPointer(start: memory(deltas, count, "deltas"), count: count),
+      parameters: vector(parameters, count, "parameters"),
+      gradients: vector(gradients, count, "gradients"), states: states,
+      into: vector(deltas, count, "deltas"),
       step: Int(step), gradientScale: gradient_scale)
   }
 }
@@ -51,16 +45,21 @@ private func checked(
   let names = rule.stateNames
   if states == nil && !names.isEmpty { throw CallError.null("states") }
   let vectors = try names.indices.map { index in
-    UnsafeMutableBufferPointer(
-      start: try memory(states?[index], count, "states[\(index)]"), count: count)
+    try vector(states?[index], count, "states[\(index)]")
   }
   return (rule, vectors)
 }
 
-/// The pointer, unless it is null and something should lie there.
-private func memory<Pointer>(
-  _ pointer: Pointer?, _ count: Int, _ what: @autoclosure () -> String
-) throws -> Pointer? {
+/// What lies behind the pointer. Throws if that is null and something should lie there.
+private func vector(
+  _ pointer: UnsafeMutablePointer<Float>?, _ count: Int, _ what: @autoclosure () -> String
+) throws -> UnsafeMutableBufferPointer<Float> {
   if pointer == nil && count > 0 { throw CallError.null(what()) }
-  return pointer
+  return UnsafeMutableBufferPointer(start: pointer, count: count)
+}
+
+private func vector(
+  _ pointer: UnsafePointer<Float>?, _ count: Int, _ what: @autoclosure () -> String
+) throws -> UnsafeBufferPointer<Float> {
+  UnsafeBufferPointer(try vector(UnsafeMutablePointer(mutating: pointer), count, what()))
 }
