@@ -21,7 +21,7 @@ extension UpdateRule {
     try check(
       parameters.count, gradients, states, [UnsafeRawBufferPointer(parameters)], step, gradientScale
     )
-    guard let update = try CompiledRule(kernel).update(for: .best) else { return }
+    let update = try CompiledRule(kernel).update(for: .best)
     guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
     withDefaultFloatingPoint {
       withScalars(at: step, gradientScale: gradientScale) { preparation, scalars in
@@ -63,7 +63,7 @@ extension UpdateRule {
     try check(
       parameters.count, gradients, states,
       [UnsafeRawBufferPointer(parameters), UnsafeRawBufferPointer(deltas)], step, gradientScale)
-    guard let update = try CompiledRule(kernel).update(for: .best) else { return }
+    let update = try CompiledRule(kernel).update(for: .best)
     guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
     withDefaultFloatingPoint {
       withScalars(at: step, gradientScale: gradientScale) { preparation, scalars in

@@ -14,7 +14,8 @@ public func descent_update(
     let (rule, states) = try checked(rule, states, count)
     try rule.update(
       parameters: vector(parameters, count, "parameters"),
-      gradients: vector(gradients, count, "gradients"), states: states, step: Int(step), gradientScale: gradient_scale)
+      gradients: vector(gradients, count, "gradients"), states: states, step: Int(step),
+      gradientScale: gradient_scale)
   }
 }
 

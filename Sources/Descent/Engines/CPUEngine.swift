@@ -12,9 +12,9 @@ struct CPUOptions: Sendable {
 
 /// The rules compiled for this processor, over threads that stay alive between steps. A pass allocates
 /// nothing; its bits do not depend on the instruction set or on the number of threads.
-final class CPUEngine: Engine {
+final class CPUEngine: HostEngine {
   let name: String
-  private let states: HostStates
+  let states: HostStates
   private let update: CompiledUpdate
   private let instructions: InstructionSet
   private let pool: WorkerPool?
@@ -23,21 +23,14 @@ final class CPUEngine: Engine {
   private let values: GroupValues
   private var plan: HostPlan
   private var norm: HostNorm?
-  /// The sum of gradients, and the average of the parameters, once there are such.
-  private var sum: HostStates?
-  private var average: HostStates?
   private var accumulatePlan: HostPlan?
-  private var control = descent_control(lossScale: nil)
-  private var decided = DecidedSteps()
+  var control = descent_control(lossScale: nil)
+  var decided = DecidedSteps()
 
   init(_ rule: any UpdateRule, layout: ParameterLayout, options: CPUOptions) throws {
     let instructions = options.instructions ?? .best
     let compiled = try CompiledRule(rule.kernel)
-    guard instructions.isAvailable, let update = compiled.update(for: instructions) else {
-      throw DescentError.unknown(
-        kind: "instruction set of this processor", name: instructions.rawValue,
-        known: InstructionSet.available.map(\.rawValue))
-    }
+    let update = try compiled.update(for: instructions)
     if let threads = options.threads, threads < 1 {
       throw DescentError.unsupported("the CPU engine needs at least 1 thread, not \(threads)")
     }
@@ -58,25 +51,24 @@ final class CPUEngine: Engine {
 
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
     try prepare(parameters, gradients, step.control)
-    if let average = step.average { try prepareAverage(average, parameters) }
-    let sum = step.accumulates ? sum?.arrays.first : nil
+    if let average = step.average { try states.prepareAverage(average, parameters, layout) }
+    let sum = step.accumulates ? states.sum : nil
     step.write(to: values.memory, stride: values.stride)
     if let norm {
       norm.measure(
         gradients, with: sum, scale: Float(step.gradientScale), &control, instructions.tile, pool)
-      decided.applied += control.isSkipped == 0 ? 1 : 0
-      decided.skipped += control.isSkipped == 0 ? 0 : 1
+      countDecision()
     }
     let isSkipped = norm != nil && control.isSkipped != 0
     if isSkipped && !step.zeroes { return }
     let pass = Pass(
-      kernel: update, parameters: parameters, gradients: gradients, states: states.pointers,
-      stateCount: states.arrays.count, count: layout.count, block: block, runs: plan.runs,
+      kernel: update, parameters: parameters, gradients: gradients, states: states.rule.pointers,
+      stateCount: states.rule.arrays.count, count: layout.count, block: block, runs: plan.runs,
       values: values.layout, inverse: norm == nil ? 1 : control.inverse,
       coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
       zeroes: step.zeroes, besideKernel: instructions.updateBeside,
       beside: descent_beside(
-        sum: sum, average: step.average == nil ? nil : average?.arrays.first,
+        sum: sum, average: step.average == nil ? nil : states.average,
         averageWeight: step.average?.weight ?? 0))
     guard let pool else { return pass.run(0..<pass.count) }
     withUnsafePointer(to: pass) { pass in
@@ -101,23 +93,14 @@ final class CPUEngine: Engine {
     norm = made
   }
 
-  /// Sets the average to the parameters where it begins.
-  private func prepareAverage(_ step: AverageStep, _ parameters: HostPieces) throws {
-    if average == nil { average = try HostStates([0], count: layout.count) }
-    guard step.begins, let average = average?.arrays.first else { return }
-    average.copy(layout.occupied, of: parameters)
-  }
-
-  func dropAverage() { average = nil }
-
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
-    if sum == nil { sum = try HostStates([0], count: layout.count) }
+    let sum = try states.madeSum()
     if accumulatePlan.map({ !HostPlan.fits(gradients, $0.gradients) }) ?? true {
       let counts = gradients.map(\.count)
       accumulatePlan = HostPlan(
         layout.occupied, count: layout.count, parameters: counts, gradients: counts)
     }
-    guard let sum = sum?.arrays.first, let plan = accumulatePlan else { return }
+    guard let plan = accumulatePlan else { return }
     let pass = AccumulatePass(
       kernel: instructions.accumulate, gradients: gradients, sum: sum, runs: plan.runs,
       count: layout.count, block: block, begins: begins, zeroes: zeroes)
@@ -127,28 +110,5 @@ final class CPUEngine: Engine {
         pass.assumingMemoryBound(to: AccumulatePass.self).pointee.runBlock(index)
       }
     }
-  }
-
-  func collect(wait: Bool) -> DecidedSteps {
-    defer { decided = DecidedSteps() }
-    return decided
-  }
-
-  func setLossScale(_ scale: LossScale?) { control.set(scale) }
-
-  func lastDecision() -> StepDecision { StepDecision(control) }
-
-  func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
-    if index == states.arrays.count {
-      average?.read(0, range, into: destination)
-    } else {
-      states.read(index, range, into: destination)
-    }
-  }
-
-  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
-    guard index == states.arrays.count else { return states.write(index, range, from: source) }
-    if average == nil { average = try HostStates([0], count: layout.count) }
-    average?.write(0, range, from: source)
   }
 }

@@ -29,13 +29,21 @@ struct CompiledRule: Sendable {
   var stateCount: Int { Int(row.pointee.states) }
   var scalarsSize: Int { Int(row.pointee.scalarsSize) }
 
-  /// The rule compiled for an instruction set that this processor has.
-  func update(for instructions: InstructionSet) -> CompiledUpdate? {
-    switch instructions {
-    case .baseline: row.pointee.baseline
-    case .avx2: row.pointee.avx2
-    case .avx512: row.pointee.avx512
+  /// The rule compiled for an instruction set. Throws ``DescentError/unknown(kind:name:known:)`` for one
+  /// that this processor does not have.
+  func update(for instructions: InstructionSet) throws -> CompiledUpdate {
+    let update =
+      switch instructions {
+      case .baseline: row.pointee.baseline
+      case .avx2: row.pointee.avx2
+      case .avx512: row.pointee.avx512
+      }
+    guard instructions.isAvailable, let update else {
+      throw DescentError.unknown(
+        kind: "instruction set of this processor", name: instructions.rawValue,
+        known: InstructionSet.available.map(\.rawValue))
     }
+    return update
   }
 }
 

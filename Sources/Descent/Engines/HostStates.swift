@@ -1,85 +1,49 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
-/// States in host memory, aligned to a page.
+/// What an engine over host memory keeps from step to step: its rule's states, and the sum of gradients and
+/// the average of the parameters once there are such.
 final class HostStates {
-  let arrays: [UnsafeMutablePointer<Float>]
+  let rule: HostVectors
+  private let count: Int
+  private var sumVector: HostVectors?
+  private var averageVector: HostVectors?
 
-  /// The same, as compiled rules take them.
-  let pointers: UnsafeMutablePointer<UnsafeMutablePointer<Float>?>
-
-  /// The states of a rule.
-  convenience init(_ rule: any UpdateRule, count: Int) throws {
-    try self.init(rule.stateNames.map { Float(rule.initialValue(ofState: $0)) }, count: count)
+  init(_ rule: any UpdateRule, count: Int) throws {
+    self.count = count
+    self.rule = try HostVectors(
+      rule.stateNames.map { Float(rule.initialValue(ofState: $0)) }, count: count)
   }
 
-  /// A vector for each of the values, which it begins with.
-  ///
-  /// - Throws: ``DescentError/memory(bytes:)`` if the machine has not that much.
-  init(_ values: [Float], count: Int) throws {
-    var arrays: [UnsafeMutablePointer<Float>] = []
-    do {
-      for value in values {
-        let array = try Self.allocate(count)
-        array.initialize(repeating: value, count: count)
-        arrays.append(array)
-      }
-    } catch {
-      for array in arrays { free(array) }
-      throw error
+  var sum: UnsafeMutablePointer<Float>? { sumVector?.arrays[0] }
+  var average: UnsafeMutablePointer<Float>? { averageVector?.arrays[0] }
+
+  /// The sum, which is made if there was none.
+  func madeSum() throws -> UnsafeMutablePointer<Float> {
+    let vector = try sumVector ?? HostVectors([0], count: count)
+    sumVector = vector
+    return vector.arrays[0]
+  }
+
+  /// The average, which is made if there was none.
+  func madeAverage() throws -> UnsafeMutablePointer<Float> {
+    let vector = try averageVector ?? HostVectors([0], count: count)
+    averageVector = vector
+    return vector.arrays[0]
+  }
+
+  /// Sets the average to the parameters where it begins.
+  func prepareAverage(
+    _ step: AverageStep, _ parameters: HostPieces, _ layout: ParameterLayout
+  ) throws {
+    let average = try madeAverage()
+    guard step.begins else { return }
+    parameters.forEachPart(of: layout.occupied) { range, memory in
+      (average + range.lowerBound).update(from: memory, count: range.count)
     }
-    self.arrays = arrays
-    pointers = .allocate(capacity: arrays.count + 1)
-    pointers.initialize(repeating: nil, count: arrays.count + 1)
-    for (index, array) in arrays.enumerated() { pointers[index] = array }
   }
 
-  /// What a processor maps at once where it can: fewer look-ups in a pass over a long vector.
-  private static let hugePage = 1 << 21
+  func dropAverage() { averageVector = nil }
 
-  // Not Swift's allocate, which ends the program where there is no memory.
-  private static func allocate(_ count: Int) throws -> UnsafeMutablePointer<Float> {
-    let bytes = max(1, count) * MemoryLayout<Float>.stride
-    var memory: UnsafeMutableRawPointer?
-    let isLarge = bytes >= hugePage
-    guard posix_memalign(&memory, isLarge ? hugePage : 4096, bytes) == 0, let memory else {
-      throw DescentError.memory(bytes: bytes)
-    }
-    #if os(Linux)
-    // Only advice: where the system has no huge pages to give, all is as before.
-    if isLarge { madvise(memory, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
-    #endif
-    return memory.bindMemory(to: Float.self, capacity: max(1, count))
-  }
-
-  deinit {
-    for array in arrays { free(array) }
-    pointers.deallocate()
-  }
-
-  func read(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
-    destination.update(from: arrays[index] + range.lowerBound, count: range.count)
-  }
-
-  func write(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) {
-    (arrays[index] + range.lowerBound).update(from: source, count: range.count)
-  }
-}
-
-extension UnsafeMutablePointer<Float> {
-  /// Copies these stretches of a vector that lies in pieces to their places behind this one.
-  func copy(_ stretches: [ParameterLayout.Stretch], of pieces: HostPieces) {
-    let starts = starts(ofPieces: pieces.map(\.count))
-    for stretch in stretches {
-      for (index, piece) in pieces.enumerated() {
-        let part = stretch.range.clamped(to: starts[index]..<starts[index + 1])
-        guard !part.isEmpty, let from = piece.baseAddress else { continue }
-        (self + part.lowerBound).update(
-          from: from + (part.lowerBound - starts[index]), count: part.count)
-      }
-    }
+  /// A state by its place: the average stands behind the rule's.
+  subscript(index: Int) -> UnsafeMutablePointer<Float>? {
+    index == rule.arrays.count ? average : rule.arrays[index]
   }
 }

@@ -45,13 +45,8 @@ extension OpenCLEngine {
     let average = try average ?? makeVector()
     self.average = average
     try lastStep?.wait()
-    let starts = starts(ofPieces: parameters.map(\.count))
-    for (index, piece) in parameters.enumerated() {
-      for stretch in layout.occupied {
-        let part = stretch.range.clamped(to: starts[index]..<starts[index + 1])
-        guard !part.isEmpty, let start = piece.baseAddress else { continue }
-        try average.write(0, part, from: start + (part.lowerBound - starts[index]), on: queue)
-      }
+    try parameters.forEachPart(of: layout.occupied) { range, memory in
+      try average.write(0, range, from: memory, on: queue)
     }
   }
 
@@ -78,15 +73,8 @@ extension OpenCLEngine {
 
   /// Zeroes every tensor's gradient in host memory.
   private func zero(_ gradients: HostPieces) {
-    let starts = starts(ofPieces: gradients.map(\.count))
-    let stretches = layout.stretches()
-    for (index, piece) in gradients.enumerated() {
-      for stretch in stretches {
-        let part = stretch.range.clamped(to: starts[index]..<starts[index + 1])
-        if part.isEmpty { continue }
-        let memory = piece[part.lowerBound - starts[index]..<part.upperBound - starts[index]]
-        memory.update(repeating: 0)
-      }
+    gradients.forEachPart(of: layout.occupied) { range, memory in
+      memory.update(repeating: 0, count: range.count)
     }
   }
 

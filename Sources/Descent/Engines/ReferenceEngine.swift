@@ -1,16 +1,12 @@
 internal import DescentKernels
 
 /// Plain Swift, one element at a time: for tests, and for reading.
-final class ReferenceEngine: Engine {
+final class ReferenceEngine: HostEngine {
   let name = "reference"
-  private let states: HostStates
-
+  let states: HostStates
   private let layout: ParameterLayout
-  /// The sum of gradients, and the average of the parameters, once there are such.
-  private var sum: HostStates?
-  private var average: HostStates?
-  private var control = descent_control(lossScale: nil)
-  private var decided = DecidedSteps()
+  var control = descent_control(lossScale: nil)
+  var decided = DecidedSteps()
 
   init(_ rule: any UpdateRule, layout: ParameterLayout) throws {
     states = try HostStates(rule, count: layout.count)
@@ -19,12 +15,7 @@ final class ReferenceEngine: Engine {
 
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
     let norm = step.control.looks ? NormPlan(layout, step.control) : nil
-    if step.average != nil && average == nil {
-      average = try HostStates([0], count: layout.count)
-    }
-    if step.average?.begins == true {
-      average?.arrays[0].copy(layout.occupied, of: parameters)
-    }
+    if let average = step.average { try states.prepareAverage(average, parameters, layout) }
     let coefficients = try norm.map { try look(gradients, $0, step) }
     let plan = StepPlan(
       layout.stretches(sets: norm?.setOfTensor, leftOut: step.control.leftOut),
@@ -44,9 +35,9 @@ final class ReferenceEngine: Engine {
           Self.run(
             step.groups.rules[run.group], step, run.group,
             coefficients.map { (control.inverse, $0[run.set]) }, x, gradient,
-            states.arrays.map { $0 + run.start }, run.count)
+            states.rule.arrays.map { $0 + run.start }, run.count)
         }
-        if let weight = step.average?.weight, let average = average?.arrays[0] {
+        if let weight = step.average?.weight, let average = states.average {
           for i in 0..<run.count {
             average[run.start + i] = ReferenceBeside.averaged(average[run.start + i], x[i], weight)
           }
@@ -61,26 +52,20 @@ final class ReferenceEngine: Engine {
     _ gradient: UnsafePointer<Float>, _ start: Int, _ count: Int, _ step: StepInput
   ) -> [Float] {
     let own = UnsafeBufferPointer(start: gradient, count: count)
-    guard step.accumulates, let sum = sum?.arrays[0] else { return Array(own) }
+    guard step.accumulates, let sum = states.sum else { return Array(own) }
     return own.indices.map { ReferenceBeside.accumulated(sum[start + $0], own[$0]) }
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
-    if sum == nil { sum = try HostStates([0], count: layout.count) }
-    guard let sum = sum?.arrays[0] else { return }
-    let starts = starts(ofPieces: gradients.map(\.count))
-    for stretch in layout.occupied {
-      for (index, piece) in gradients.enumerated() {
-        for i in stretch.range.clamped(to: starts[index]..<starts[index + 1]) {
-          let g = piece[i - starts[index]]
-          sum[i] = begins ? g : ReferenceBeside.accumulated(sum[i], g)
-          if zeroes { piece[i - starts[index]] = 0 }
-        }
+    let sum = try states.madeSum()
+    gradients.forEachPart(of: layout.occupied) { range, gradient in
+      for i in range {
+        let g = gradient[i - range.lowerBound]
+        sum[i] = begins ? g : ReferenceBeside.accumulated(sum[i], g)
+        if zeroes { gradient[i - range.lowerBound] = 0 }
       }
     }
   }
-
-  func dropAverage() { average = nil }
 
   /// Decides, and gives a coefficient for each clipping set.
   private func look(_ gradients: HostPieces, _ plan: NormPlan, _ step: StepInput) throws -> [Float]
@@ -99,8 +84,7 @@ final class ReferenceEngine: Engine {
     descent_decide(
       &control, descent_partial(sum: total.sum, peak: total.peak),
       descent_clipping(gradientScale: scale, limit: .infinity, epsilon: 0), step.control.decision)
-    decided.applied += control.isSkipped == 0 ? 1 : 0
-    decided.skipped += control.isSkipped == 0 ? 0 : 1
+    countDecision()
     return zip(sets, plan.limits).map { sum, limits in
       ReferenceNorm.coefficient(
         sum, gradientScale: scale * control.inverse, limit: limits.limit, epsilon: limits.epsilon)
@@ -114,15 +98,6 @@ final class ReferenceEngine: Engine {
       ReferenceNorm.fold(lists.list[Int(first)..<Int(end)].map { terms[Int($0)] })
     }
   }
-
-  func collect(wait: Bool) -> DecidedSteps {
-    defer { decided = DecidedSteps() }
-    return decided
-  }
-
-  func setLossScale(_ scale: LossScale?) { control.set(scale) }
-
-  func lastDecision() -> StepDecision { StepDecision(control) }
 
   private static func run(
     _ rule: some UpdateRule, _ step: StepInput, _ group: Int,
@@ -140,20 +115,6 @@ final class ReferenceEngine: Engine {
       ReferenceElements(
         parameters: x, gradients: g, states: states, count: count, preparation: preparation),
       at: step.groups.counts[group] + 1)
-  }
-
-  func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
-    if index == states.arrays.count {
-      average?.read(0, range, into: destination)
-    } else {
-      states.read(index, range, into: destination)
-    }
-  }
-
-  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
-    guard index == states.arrays.count else { return states.write(index, range, from: source) }
-    if average == nil { average = try HostStates([0], count: layout.count) }
-    average?.write(0, range, from: source)
   }
 }
 

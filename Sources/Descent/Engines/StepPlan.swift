@@ -93,3 +93,25 @@ struct StepPlan {
 func starts(ofPieces counts: some Sequence<Int>) -> [Int] {
   counts.reduce(into: [0]) { starts, count in starts.append(starts[starts.count - 1] + count) }
 }
+
+extension HostPieces {
+  /// Calls `body` with every part of these stretches, in the layout's order, that lies in one piece: its
+  /// elements' places in the layout, and the first in memory.
+  func forEachPart(
+    of stretches: [ParameterLayout.Stretch],
+    _ body: (Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
+  ) rethrows {
+    let starts = Descent.starts(ofPieces: map(\.count))
+    var place = StepPlan.Place()
+    for stretch in stretches {
+      var start = stretch.range.lowerBound
+      while start < stretch.range.upperBound {
+        let end = Swift.min(stretch.range.upperBound, place.advance(to: start, in: starts))
+        if let piece = self[place.piece].baseAddress {
+          try body(start..<end, piece + (start - place.origin))
+        }
+        start = end
+      }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+internal import DescentKernels
+
+/// What engines over host memory have in common: where states lie, and that a step is decided when it is
+/// taken.
+protocol HostEngine: Engine {
+  var states: HostStates { get }
+  var control: descent_control { get set }
+  /// Steps that were decided since they were last collected.
+  var decided: DecidedSteps { get set }
+}
+
+extension HostEngine {
+  func collect(wait: Bool) -> DecidedSteps {
+    defer { decided = DecidedSteps() }
+    return decided
+  }
+
+  /// Counts the step that ``control`` has decided.
+  func countDecision() {
+    decided.applied += control.isSkipped == 0 ? 1 : 0
+    decided.skipped += control.isSkipped == 0 ? 0 : 1
+  }
+
+  func setLossScale(_ scale: LossScale?) { control.set(scale) }
+
+  func lastDecision() -> StepDecision { StepDecision(control) }
+
+  func dropAverage() { states.dropAverage() }
+
+  func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
+    guard let state = states[index] else { return }
+    destination.update(from: state + range.lowerBound, count: range.count)
+  }
+
+  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
+    let state = try states[index] ?? states.madeAverage()
+    (state + range.lowerBound).update(from: source, count: range.count)
+  }
+}

@@ -1,0 +1,57 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Vectors in host memory, aligned to a page.
+final class HostVectors {
+  let arrays: [UnsafeMutablePointer<Float>]
+
+  /// The same, as compiled rules take them.
+  let pointers: UnsafeMutablePointer<UnsafeMutablePointer<Float>?>
+
+  /// A vector for each of the values, which it begins with.
+  ///
+  /// - Throws: ``DescentError/memory(bytes:)`` if the machine has not that much.
+  init(_ values: [Float], count: Int) throws {
+    var arrays: [UnsafeMutablePointer<Float>] = []
+    do {
+      for value in values {
+        let array = try Self.allocate(count)
+        array.initialize(repeating: value, count: count)
+        arrays.append(array)
+      }
+    } catch {
+      for array in arrays { free(array) }
+      throw error
+    }
+    self.arrays = arrays
+    pointers = .allocate(capacity: arrays.count + 1)
+    pointers.initialize(repeating: nil, count: arrays.count + 1)
+    for (index, array) in arrays.enumerated() { pointers[index] = array }
+  }
+
+  /// What a processor maps at once where it can: fewer look-ups in a pass over a long vector.
+  private static let hugePage = 1 << 21
+
+  // Not Swift's allocate, which ends the program where there is no memory.
+  private static func allocate(_ count: Int) throws -> UnsafeMutablePointer<Float> {
+    let bytes = max(1, count) * MemoryLayout<Float>.stride
+    var memory: UnsafeMutableRawPointer?
+    let isLarge = bytes >= hugePage
+    guard posix_memalign(&memory, isLarge ? hugePage : 4096, bytes) == 0, let memory else {
+      throw DescentError.memory(bytes: bytes)
+    }
+    #if os(Linux)
+    // Only advice: where the system has no huge pages to give, all is as before.
+    if isLarge { madvise(memory, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
+    #endif
+    return memory.bindMemory(to: Float.self, capacity: max(1, count))
+  }
+
+  deinit {
+    for array in arrays { free(array) }
+    pointers.deallocate()
+  }
+}
