@@ -1,4 +1,21 @@
 extension UpdateRule {
+  /// The rule with all its hyper-parameters: `adagrad(learningRate: 0.01, weightDecay: 0.0, …)`.
+  public var description: String {
+    let values = Self.hyperparameters.compactMap { parameter -> String? in
+      let value: String
+      switch parameter.storage {
+      case .number(let path, _): value = "\(self[keyPath: path])"
+      case .optional(let path, _):
+        guard let number = self[keyPath: path] else { return nil }
+        value = "\(number)"
+      case .flag(let path): value = "\(self[keyPath: path])"
+      case .fixed(let fixed): value = "\(fixed)"
+      }
+      return "\(parameter.name): \(value)"
+    }
+    return "\(Self.name)(\(values.joined(separator: ", ")))"
+  }
+
   /// The names of the rule's hyper-parameters, in the order of ``hyperparameters``.
   public var hyperparameterNames: [String] { Self.hyperparameters.map(\.name) }
 

@@ -16,6 +16,33 @@ extension Optimizer {
     if control.lossScale != nil { metadata["lossScale"] = "\(last.lossScale)" }
     logger.notice("skipped: the gradient was not finite", metadata: metadata)
   }
+
+  /// Tells which settings of the caller's a state that is about to be taken replaces, and what they are.
+  func logReplacedSettings(_ status: OptimizerStatus, _ fit: GroupFit) {
+    guard let logger else { return }
+    var replaced: [(name: String, value: String)] = []
+    if AnyHashable(rule) != AnyHashable(status.rule) { replaced.append(("rule", "\(rule)")) }
+    if let schedule, schedule != status.schedule { replaced.append(("schedule", "\(schedule)")) }
+    if let clipping, clipping != status.clipping { replaced.append(("clipping", "\(clipping)")) }
+    if skipsNonFinite && !status.skipsNonFinite { replaced.append(("skipsNonFinite", "true")) }
+    if let averaging, averaging != status.averaging {
+      replaced.append(("averaging", "\(averaging)"))
+    }
+    if !leftOut.isEmpty && leftOut != status.leftOut {
+      replaced.append(("leftOut", leftOut.sorted().joined(separator: ", ")))
+    }
+    for (index, name) in groups.names.enumerated() {
+      let own = groups.groups[index]
+      if own != ParameterGroup() && own != fit.groups[index].settings {
+        replaced.append(("group \(name)", "\(own)"))
+      }
+    }
+    if replaced.isEmpty { return }
+    logger.notice(
+      "loading replaces settings by the state's: \(replaced.map(\.name).joined(separator: ", "))",
+      metadata: Logger.Metadata(
+        uniqueKeysWithValues: replaced.map { ($0.name, "\($0.value)") }))
+  }
 }
 
 extension Logger {

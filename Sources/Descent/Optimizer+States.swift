@@ -47,8 +47,8 @@ extension Optimizer {
   func checkNothingAccumulated() throws {
     guard accumulatedCount > 0 else { return }
     throw DescentError.unsupported(
-      "\(accumulatedCount) accumulated gradients are no state; take the step that they are for, or "
-        + "drop them, before the states")
+      "gradients are accumulated (\(accumulatedCount)), which are no part of the state; take the step "
+        + "that they are for, or call dropAccumulated(), before the state")
   }
 
   /// Takes up where another optimizer of this rule and layout stopped. ``rule`` is then the coming
@@ -117,6 +117,9 @@ extension Optimizer {
 
   /// As ``stateIndex(_:)``, of what can be read and replaced.
   private func begunIndex(_ name: String) throws -> Int {
+    if name == Self.averageName && averaging == nil {
+      throw DescentError.unsupported("no average is kept; set averaging before a step")
+    }
     let index = try stateIndex(name)
     if index == stateNames.count && !averageHasBegun {
       throw DescentError.unsupported("the average begins with the first step; there has been none")

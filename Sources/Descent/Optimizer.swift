@@ -98,7 +98,8 @@ public final class Optimizer {
 
   /// Where the optimizer tells what it does beside its steps; nil, as it is unless asked for, is nowhere.
   /// At `info` which engine runs and why, whatever was tuned; at `debug` each OpenCL program that was built
-  /// or loaded from the cache; at `notice` steps that were skipped, when they become known.
+  /// or loaded from the cache; at `notice` steps that were skipped, when they become known, and settings
+  /// that loading a state replaces.
   ///
   /// A step that has nothing to tell asks no logger and allocates nothing for it.
   public var logger: Logger? {

@@ -7,7 +7,7 @@
 ///
 /// A conforming type names a variant that the package has compiled, so the rules are those of this
 /// package: ``Rules/all``.
-public protocol UpdateRule: Hashable, Codable, Sendable {
+public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible {
   /// The scalars as the kernel takes them: a structure of `Float`s, field for field the rule file's.
   associatedtype KernelScalars
 

@@ -303,7 +303,7 @@ import OpenCLHost
       #expect {
         try optimizer.save(to: path)
       } throws: {
-        "\($0)".contains("1 accumulated gradients are no state")
+        "\($0)".contains("gradients are accumulated (1)")
       }
     }
   }

@@ -88,6 +88,37 @@ private final class Records: Sendable {
     #expect(records.all.count == 1)
   }
 
+  @Test("settings of the caller's that a state replaces are told of, and no others")
+  func replaced() throws {
+    var layout = ParameterLayout()
+    try layout.append("w", shape: [3])
+    try layout.append("b", shape: [2], group: "biases")
+    let saved = try Optimizer(SGD(learningRate: 0.5), layout: layout, on: .reference)
+    saved.clipping = .globalNorm(1)
+    let records = Records()
+    let optimizer = try Optimizer(
+      SGD(learningRate: 0.5), layout: layout, on: .reference, logger: records.logger(.notice))
+    try optimizer.load(saved.state)
+    #expect(records.all.isEmpty && optimizer.clipping == .globalNorm(1))
+    let schedule = Schedule.constant(0.25)
+    optimizer.rule = SGD(learningRate: 1)
+    optimizer.schedule = schedule
+    optimizer.skipsNonFinite = true
+    optimizer.leftOut = ["w"]
+    optimizer.averaging = ParameterAverage(decay: 0.5)
+    optimizer.clipping = .globalNorm(2)
+    try optimizer.setGroup("biases", to: ParameterGroup(weightDecay: 0))
+    try optimizer.load(saved.state)
+    let record = try #require(records.all.first)
+    #expect(
+      record.message
+        == "loading replaces settings by the state's: rule, schedule, clipping, skipsNonFinite, "
+        + "averaging, leftOut, group biases")
+    #expect(record.metadata["schedule"] == "\(schedule)")
+    #expect(record.metadata["rule"] == "\(SGD(learningRate: 1))")
+    #expect(record.metadata.count == 7 && records.all.count == 1)
+  }
+
   @Test("a skipped step is told of with the count and the loss scale, on every engine")
   func skipped() throws {
     for choice in try choices() {

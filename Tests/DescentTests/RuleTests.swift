@@ -23,6 +23,18 @@ import Testing
     Mirror(reflecting: scalars).children.compactMap(\.label)
   }
 
+  @Test("a rule is printed with its hyper-parameters")
+  func printed() {
+    #expect(
+      "\(SGD(learningRate: 0.5))"
+        == "sgd(learningRate: 0.5, weightDecay: 0.0, decoupled: false, maximize: false)")
+    #expect("\(AdamW())".contains(", decoupled: true"))
+    var rule = Nesterov()
+    #expect(!"\(rule)".contains("nextMomentum"))
+    rule.nextMomentum = 0.5
+    #expect("\(rule)".contains("nextMomentum: 0.5"))
+  }
+
   @Test("Swift's scalars are the rule file's, field by field", arguments: variants)
   func scalars(_ variant: RuleVariant) throws {
     func check<Rule: UpdateRule>(_ rule: Rule) throws {

@@ -85,6 +85,16 @@ import Testing
     }
   }
 
+  @Test("a folder that is missing is told of by the name that was asked for")
+  func missingFolder() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/none/x.safetensors"
+      #expect(throws: SafetensorsError.system(call: "open", path: path, code: ENOENT)) {
+        _ = try writer(path)
+      }
+    }
+  }
+
   @Test("what processes that were killed left behind goes, what another writes stays")
   func leftovers() throws {
     try withTemporaryFolder { folder in

@@ -40,6 +40,18 @@ import Testing
     steps.map { schedule.learningRate(after: $0) }
   }
 
+  @Test("a schedule is printed as it is put together")
+  func printed() {
+    #expect(
+      "\(Schedule.warmUp(10).then(.constant(0.5).lasting(3)).then(.step(0.25, every: 7)))"
+        == "linear(from: 0.0, to: 0.5, steps: 10).then(constant(rate: 0.5).lasting(3))"
+        + ".then(step(rate: 0.25, factor: 0.1, every: 7))")
+    #expect(
+      "\(Schedule.knots([.init(at: 0, rate: 1), .init(at: 2.5, rate: 0)], shape: .cosine))"
+        == "knots(points: [1.0 at 0.0, 0.0 at 2.5], shape: cosine)")
+    #expect("\(Schedule.custom { 1 / Double($0 + 1) })" == "custom(function: …)")
+  }
+
   @Test("at their edges: the first step, the last of each phase, after the end")
   func edges() {
     let linear = Schedule.linear(from: 0.1, to: 0.3, steps: 7)

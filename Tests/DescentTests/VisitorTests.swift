@@ -100,6 +100,24 @@ private struct Many: ParameterVisitable {
   private static func value(_ index: Int) -> Float { Float(index % 101) * 0.01 - 0.4 }
   private static func slope(_ index: Int) -> Float { Float(index % 13) * 0.1 - 0.5 }
 
+  @Test("a model takes the average of its parameters, and keeps all it had where there is none")
+  func average() throws {
+    var model = Network(Self.value)
+    let layout = try ParameterLayout(of: model)
+    let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout, on: .cpu)
+    var copy = model
+    #expect(throws: DescentError.self) { try optimizer.writeAverage(into: &copy) }
+    #expect(copy == model)
+    optimizer.averaging = ParameterAverage(decay: 0.5)
+    let gradients = Network(Self.slope)
+    for _ in 0..<3 { try optimizer.step(&model, gradients: gradients) }
+    let before = model
+    try optimizer.writeAverage(into: &copy)
+    let average = try optimizer.average()
+    #expect(copy.flat == optimizer.layout.tensors.flatMap { average[$0.range] })
+    #expect(copy.flat != model.flat && model == before)
+  }
+
   @Test("a layout has a model's tensors by path, in the order of the visit")
   func layout() throws {
     let layout = try ParameterLayout(of: Network(Self.value))
@@ -257,8 +275,8 @@ private struct Many: ParameterVisitable {
           $1.visit("a", &$0.a)
           $1.visit("b", &$0.a, shape: [3])
         },
-        "tensor \"b\": the gradients are empty; a tensor is handed over once, "
-          + "and is empty from then on"
+        "tensor \"b\": the gradients are empty; a tensor is handed over once and "
+          + "is empty from then on, and where one has no gradient, leftOut names it"
       ),
       (
         Custom {

@@ -5,19 +5,24 @@ struct GroupFit {
 
   /// Throws ``CheckpointError`` unless both layouts have the same tensors, and each group of
   /// `layout` has tensors of the same settings and step count.
-  init(_ status: OptimizerStatus, _ layout: ParameterLayout) throws(CheckpointError) {
+  ///
+  /// - Parameter origin: where the state comes from, for messages.
+  init(
+    _ status: OptimizerStatus, _ layout: ParameterLayout, origin: String = "the state"
+  ) throws(CheckpointError) {
     for tensor in layout.tensors {
       guard let given = status.layout[tensor.name] else {
-        throw .tensor(name: tensor.name, reason: "the state does not have it")
+        throw .tensor(name: tensor.name, reason: "\(origin) does not have it")
       }
       if given.shape != tensor.shape {
         throw .tensor(
           name: tensor.name,
-          reason: "the shape \(given.shape) in the state; the optimizer's is \(tensor.shape)")
+          reason: "the shape \(given.shape) in \(origin); the optimizer's is \(tensor.shape)")
       }
     }
     if let stranger = status.layout.tensors.first(where: { layout[$0.name] == nil }) {
-      throw .tensor(name: stranger.name, reason: "the optimizer's layout does not have it")
+      throw .tensor(
+        name: stranger.name, reason: "the optimizer's layout does not have it, \(origin) has")
     }
     let members = Dictionary(grouping: layout.tensors) { $0.group }
     for name in layout.groupNames {

@@ -88,7 +88,7 @@ extension Optimizer {
       throw CheckpointError.noOptimizer(file: checkpoint.path)
     }
     if checkpoint.naming == .pyTorch { try keepWhatPyTorchLacks(&status) }
-    var fit = try GroupFit(status, layout)
+    var fit = try GroupFit(status, layout, origin: checkpoint.path)
     if checkpoint.naming == .pyTorch { fit.keepWhatPyTorchLacks(groups.groups) }
     try checkMeaning(status.rule)
     if let parameters { try check(parameters.count, checkpoint, layout.tensors) }

@@ -93,6 +93,7 @@ extension Optimizer {
   ) throws {
     try status.validate()
     try checkMeaning(status.rule)
+    logReplacedSettings(status, fit)
     engine.forgetEnqueued()
     tornReason = "a state was only partly loaded"
     try prepare()

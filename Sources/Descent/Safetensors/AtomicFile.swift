@@ -66,6 +66,9 @@ final class AtomicFile {
         }
       } catch .system("open", _, EEXIST) where number < 1000 {
         continue
+      } catch .system("open", _, let code) {
+        // The caller knows no other name than this.
+        throw .system(call: "open", path: path, code: code)
       }
     }
   }

@@ -98,10 +98,12 @@ extension Schedule.Shape {
 }
 
 /// A caller's function. It cannot be compared or written down, so it is equal to itself alone.
-final class ScheduleFunction: Hashable, Sendable, Codable {
+final class ScheduleFunction: Hashable, Sendable, Codable, CustomStringConvertible {
   let rate: @Sendable (Int) -> Double
 
   init(_ rate: @escaping @Sendable (Int) -> Double) { self.rate = rate }
+
+  var description: String { "…" }
 
   private static let refusal = DescentError.unsupported(
     "a custom schedule is a function, which no file can hold; allowed are the ready schedules")

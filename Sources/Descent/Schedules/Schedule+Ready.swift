@@ -109,7 +109,7 @@ extension Schedule {
   }
 
   /// A rate at a time, which need not be a whole step.
-  public struct Knot: Hashable, Codable, Sendable {
+  public struct Knot: Hashable, Codable, Sendable, CustomStringConvertible {
     /// Steps since the part began.
     public var time: Double
     /// η at that time.
@@ -117,14 +117,18 @@ extension Schedule {
 
     /// A rate at a time; ``Schedule/validate()`` looks at both.
     public init(at time: Double, rate: Double) { (self.time, self.rate) = (time, rate) }
+
+    public var description: String { "\(rate) at \(time)" }
   }
 
   /// How a rate gets from one to another.
-  public enum Shape: String, Hashable, Codable, Sendable {
+  public enum Shape: String, Hashable, Codable, Sendable, CustomStringConvertible {
     /// In a straight line.
     case linear
     /// By half a cosine, level at both ends.
     case cosine
+
+    public var description: String { rawValue }
   }
 
   /// From knot to knot, whose times ascend; before the first and after the last it stays at theirs.

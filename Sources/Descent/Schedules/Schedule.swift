@@ -104,6 +104,17 @@ extension Schedule {
   }
 }
 
+extension Schedule: CustomStringConvertible {
+  /// The parts in their order: `linear(from: 0.0, to: 0.001, steps: 1000).then(cosine(…))`.
+  public var description: String {
+    let parts = parts.map { part in
+      "\(part.curve)" + (part.lasts.map { ".lasting(\($0))" } ?? "")
+    }
+    guard let first = parts.first else { return "a schedule without a part" }
+    return parts.dropFirst().reduce(first) { "\($0).then(\($1))" }
+  }
+}
+
 extension Schedule: Codable {
   /// Throws what ``validate()`` throws.
   public init(from decoder: any Decoder) throws {

@@ -51,11 +51,25 @@ extension Optimizer {
     try TensorLoan(layout, of: "parameters", writes: true).lend(&model) { pieces in
       var flat = pieces.flatMap { $0 }
       try settle(&flat)
-      var start = 0
-      for piece in pieces {
-        _ = piece.update(fromContentsOf: flat[start..<start + piece.count])
-        start += piece.count
-      }
+      Self.copy(flat, to: pieces)
+    }
+  }
+
+  /// Replaces a model's parameters by their ``average()``, in a copy to evaluate or to publish:
+  ///
+  ///     var averaged = model
+  ///     try optimizer.writeAverage(into: &averaged)
+  public func writeAverage<Model: ParameterVisitable>(into model: inout Model) throws {
+    try TensorLoan(layout, of: "parameters", writes: true).lend(&model) {
+      Self.copy(try average(), to: $0)
+    }
+  }
+
+  private static func copy(_ vector: [Float], to pieces: [UnsafeMutableBufferPointer<Float>]) {
+    var start = 0
+    for piece in pieces {
+      _ = piece.update(fromContentsOf: vector[start..<start + piece.count])
+      start += piece.count
     }
   }
 }

@@ -154,7 +154,9 @@ final class TensorLoan: TensorHost {
     }
     guard count > 0 || tensor.count == 0 else {
       error = mismatch(
-        tensor.name, "are empty; a tensor is handed over once, and is empty from then on")
+        tensor.name,
+        "are empty; a tensor is handed over once and is empty from then on, and where one has no "
+          + "gradient, leftOut names it")
       return nil
     }
     guard shape == tensor.shape else {

@@ -41,7 +41,7 @@ extension CheckpointCommand {
       let checkpoint = try Checkpoint(file)
       let console = json.console
       let contents = try Contents(checkpoint)
-      for line in try contents.lines(checkpoint) { console.print(line) }
+      for line in contents.lines(checkpoint) { console.print(line) }
       if let table = contents.groupTable {
         console.print()
         console.print(table)

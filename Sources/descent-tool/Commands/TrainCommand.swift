@@ -19,8 +19,8 @@ struct TrainCommand: ParsableCommand {
       a run that never stopped, also on another device. More --epochs make a run longer.
 
       JSON: results of rule, device, learningRate, steps, finalLoss, trainAccuracy, testAccuracy, \
-      millisecondsPerStep, digest, losses. Numbers that JSON cannot hold are the strings nan, inf and \
-      -inf.
+      millisecondsPerStep (left out where no step was left to take), digest, losses. Numbers that \
+      JSON cannot hold are the strings nan, inf and -inf.
 
       Exit status 1 if a rule's digests differ between devices that promise the same bits.
       """)
@@ -106,6 +106,9 @@ struct TrainCommand: ParsableCommand {
       throw ValidationError(
         "\(checkpoint.path) is there; allowed is --resume, which goes on from it, or another name")
     }
+    if let checkpoint, resume && !checkpoint.exists {
+      console.print("\(checkpoint.path) is not there yet: the run begins")
+    }
     let (training, test) = try Dataset.load(path: data).split(seed: seed)
     let trainer = Trainer(
       training: training.standardised(by: training), test: test.standardised(by: training),
@@ -127,7 +130,12 @@ struct TrainCommand: ParsableCommand {
         }
         if let checkpoint, outcome.resumedSteps > 0 {
           bar.erase()
-          console.print("\(checkpoint.path): went on after step \(outcome.resumedSteps)")
+          let isOver = outcome.resumedSteps >= trainer.stepsPerEpoch * epochs
+          console.print(
+            isOver
+              ? "\(checkpoint.path): the run is at its end, step \(outcome.resumedSteps); more "
+                + "--epochs make it longer"
+              : "\(checkpoint.path): went on after step \(outcome.resumedSteps)")
         }
         done += epochs
         results.append(
@@ -163,7 +171,7 @@ struct TrainCommand: ParsableCommand {
       table.append(
         result.rule, result.device, "\(result.learningRate)", decimals(result.finalLoss, 5),
         decimals(100 * result.trainAccuracy, 1) + "%", decimals(100 * result.testAccuracy, 1) + "%",
-        decimals(result.millisecondsPerStep, 4), result.digest)
+        result.millisecondsPerStep.map { decimals($0, 4) } ?? "", result.digest)
     }
     return table
   }
@@ -208,7 +216,7 @@ struct TrainCommand: ParsableCommand {
     let finalLoss: Double
     let trainAccuracy: Double
     let testAccuracy: Double
-    let millisecondsPerStep: Double
+    let millisecondsPerStep: Double?
     let digest: String
     let losses: [Double]
 

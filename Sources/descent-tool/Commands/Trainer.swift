@@ -20,8 +20,8 @@ struct Trainer {
     var finalLoss = 0.0
     var trainAccuracy = 0.0
     var testAccuracy = 0.0
-    /// The median of the optimizer's steps alone.
-    var millisecondsPerStep = 0.0
+    /// The median of the optimizer's steps alone; nil if there was none.
+    var millisecondsPerStep: Double?
     /// Of the final parameters.
     var digest = Digest()
   }
@@ -91,7 +91,7 @@ struct Trainer {
     outcome.finalLoss = Double(trained.loss)
     outcome.trainAccuracy = trained.accuracy
     outcome.testAccuracy = classifier.evaluate(parameters: parameters, on: test).accuracy
-    outcome.millisecondsPerStep = Self.median(stepTimes) / .milliseconds(1)
+    outcome.millisecondsPerStep = Self.median(stepTimes).map { $0 / .milliseconds(1) }
     outcome.digest = Digest(parameters)
     return outcome
   }
@@ -112,9 +112,8 @@ struct Trainer {
       data: digest.description, seed: seed, batch: batch, hidden: hidden, losses: [])
   }
 
-  private static func median(_ times: [Duration]) -> Duration {
-    let sorted = times.sorted()
-    return sorted.isEmpty ? .zero : sorted[sorted.count / 2]
+  private static func median(_ times: [Duration]) -> Duration? {
+    times.isEmpty ? nil : times.sorted()[times.count / 2]
   }
 }
 

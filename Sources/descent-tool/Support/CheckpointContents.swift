@@ -77,17 +77,14 @@ extension CheckpointCommand {
 // MARK: For people
 
 extension CheckpointCommand.Contents {
-  func lines(_ checkpoint: Checkpoint) throws -> [String] {
+  func lines(_ checkpoint: Checkpoint) -> [String] {
     let count = checkpoint.reader.files.count
     var lines = [
-      "\(file): \(tensors.count) tensors, \(bytes) bytes"
-        + (count > 1 ? " in \(count) files" : "")
+      "\(file): \(tensors.count) tensors of \(bytes) bytes"
+        + (count > 1 ? " in \(count) files" : "") + "; only headers were read"
     ]
-    if let status = checkpoint.status, let rule {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys]
-      let settings = String(decoding: try encoder.encode(status.rule), as: UTF8.self)
-      lines.append("rule: \(rule.name) \(settings)")
+    if let status = checkpoint.status {
+      lines.append("rule: \(status.rule)")
       lines.append(
         "steps: \(status.stepCount) taken, \(status.skippedStepCount) skipped; state names: "
           + checkpoint.naming.rawValue)
@@ -100,7 +97,7 @@ extension CheckpointCommand.Contents {
         lines.append("average of the parameters: decay \(averaging.decay)\(begun)")
       }
       if let schedule = status.schedule {
-        lines.append("schedule: " + String(decoding: try encoder.encode(schedule), as: UTF8.self))
+        lines.append("schedule: \(schedule)")
         lines.append("coming rate: \(schedule.learningRate(after: status.stepCount))")
       }
       lines.append(parameters ? "the parameters are in it" : "the parameters are not in it")
