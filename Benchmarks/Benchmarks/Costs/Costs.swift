@@ -3,14 +3,17 @@ import Foundation
 import OpenCLHost
 
 /// What a step costs beside the bare one: pairs of steps that differ in one thing, taken by turns in the same
-/// minutes, so that what else the machine does meets both.
+/// minutes, so that what else the machine does meets both. Arguments: how many rounds, and a part of the
+/// titles of those that are wanted.
 @main struct Costs {
   static func main() throws {
-    let rounds = Int(CommandLine.arguments.dropFirst().first ?? "") ?? 15
+    let arguments = CommandLine.arguments.dropFirst()
+    let rounds = Int(arguments.first ?? "") ?? 15
+    let wanted = arguments.dropFirst().first ?? ""
     print("Adam; medians of \(rounds) alternating rounds; × is the median of the rounds' ratios.\n")
     for engine in [Engine.cpu] + Device.all.map(Engine.device) {
       print(engine.name)
-      for pair in try pairs() {
+      for pair in try pairs() where wanted.isEmpty || pair.title.contains(wanted) {
         let sides = try [pair.bare, pair.other].map { try Side($0, on: engine) }
         let times = try alternate(sides, rounds: rounds)
         let ratio = median(zip(times[1], times[0]).map { $0 / $1 })
@@ -28,6 +31,8 @@ import OpenCLHost
     var pairs = [
       Pair("32 Mi elements: norm, clip, unscale, skip and zero", Setup(large), Setup(large, .all)),
       Pair("32 Mi elements: zero", Setup(large), Setup(large, .zeroing)),
+      Pair("32 Mi elements: a gradient summed up before it", Setup(large), Setup(large, .summed)),
+      Pair("32 Mi elements: an average of the parameters", Setup(large), Setup(large, .averaged)),
       Pair(
         "2,000 tensors of 1,000: two groups by turns", Setup(small), try Setup(alternating(small))),
       Pair("2,000 tensors of 1,000: norm and clip", Setup(small), Setup(small, .clipping)),
@@ -122,7 +127,7 @@ struct Pair {
 }
 
 struct Setup {
-  enum Extra { case none, zeroing, clipping, all }
+  enum Extra { case none, zeroing, clipping, summed, averaged, all }
 
   let layout: ParameterLayout
   let extra: Extra

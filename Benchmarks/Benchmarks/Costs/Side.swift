@@ -4,13 +4,14 @@ import OpenCLHost
 /// One of the two steps of a pair, with its optimizer and vectors.
 final class Side {
   private let optimizer: Optimizer
-  private let zeroes: Bool
+  private let extra: Setup.Extra
+  private var zeroes: Bool { extra == .zeroing || extra == .all }
   private let host: (parameters: Vector, gradients: Vector)?
   private let device: (parameters: Buffer<Float>, gradients: Buffer<Float>, queue: CommandQueue)?
 
   init(_ setup: Setup, on engine: Engine) throws {
     let count = setup.layout.count
-    zeroes = setup.extra == .zeroing || setup.extra == .all
+    extra = setup.extra
     switch engine {
     case .cpu:
       optimizer = try Optimizer(Adam(), layout: setup.layout, on: .cpu)
@@ -26,8 +27,9 @@ final class Side {
       self.device = (parameters, gradients, queue)
       host = nil
     }
-    if setup.extra == .clipping || setup.extra == .all { optimizer.clipping = .globalNorm(1) }
-    if setup.extra == .all {
+    if extra == .averaged { optimizer.averaging = ParameterAverage() }
+    if extra == .clipping || extra == .all { optimizer.clipping = .globalNorm(1) }
+    if extra == .all {
       optimizer.skipsNonFinite = true
       try optimizer.setLossScale(LossScale(scale: 1024))
     }
@@ -38,6 +40,7 @@ final class Side {
     for _ in 0..<count {
       if let host {
         let gradients = host.gradients.memory
+        if extra == .summed { try optimizer.accumulate(UnsafeBufferPointer(gradients)) }
         if zeroes {
           try optimizer.step(host.parameters.memory, zeroing: gradients)
         } else {
@@ -45,6 +48,7 @@ final class Side {
             host.parameters.memory, gradients: UnsafeBufferPointer(gradients))
         }
       } else if let device {
+        if extra == .summed { try optimizer.enqueueAccumulate(device.gradients) }
         try optimizer.enqueueStep(
           device.parameters, gradients: device.gradients, zeroing: zeroes)
       }
