@@ -11,14 +11,24 @@ typedef float lanes __attribute__((ext_vector_type(LANES)));
 
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
 
-// The first `count` of the lanes; the rest is 0. A constant `count` of LANES is one load.
+// The first `count` of the lanes; the rest is 0. A constant `count` of LANES is one load. LOAD_PART and
+// STORE_PART are what an instruction set has for fewer, which otherwise is a call.
 static lanes load(const float *from, long count) {
+#ifdef LOAD_PART
+  if (count != LANES) return LOAD_PART(from, count);
+#endif
   lanes value = (lanes)(0.0f);
   __builtin_memcpy(&value, from, (unsigned long)count * sizeof(float));
   return value;
 }
 
 static void store(lanes value, float *to, long count) {
+#ifdef STORE_PART
+  if (count != LANES) {
+    STORE_PART(value, to, count);
+    return;
+  }
+#endif
   __builtin_memcpy(to, &value, (unsigned long)count * sizeof(float));
 }
 
