@@ -1,8 +1,15 @@
 // The rules for x86-64 processors with AVX2; the caller asks descent_supports first.
 #if defined(__x86_64__)
+#include <immintrin.h>
+
 #define LANES 8
 #define INSTRUCTIONS avx2
 #define EACH "../cpu/instantiate.inc"
+
+// Not for stores, for which many processors with no more than AVX2 take longer than a call.
+#define FIRST(count) \
+  _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+#define LOAD_PART(from, count) ((lanes)_mm256_maskload_ps(from, FIRST(count)))
 
 // clang-format off
 #pragma clang attribute push(__attribute__((target("avx2"), min_vector_width(256))), apply_to = function)
