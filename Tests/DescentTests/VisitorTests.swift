@@ -96,6 +96,30 @@ private struct Many: ParameterVisitable {
   }
 }
 
+/// Hands over one number, span or array twice.
+private struct Tied: ParameterVisitable {
+  var number: Float = 3
+  var few: InlineArray<2, Float> = [1, 2]
+  var arrays = Many(arrays: (0..<2 * TensorLoan.mostArrays).map { [Float($0)] })
+  let what: String
+
+  init(_ what: String) { self.what = what }
+
+  mutating func visitParameters(_ visitor: inout ParameterVisitor) {
+    switch what {
+    case "number":
+      visitor.visit("0", &number)
+      visitor.visit("1", &number)
+    case "span":
+      visitor.visit("0", few.mutableSpan)
+      visitor.visit("1", few.mutableSpan)
+    default:
+      arrays.visitParameters(&visitor)
+      visitor.visit("twice", &arrays.arrays[0])
+    }
+  }
+}
+
 @Suite struct VisitorTests {
   private static func value(_ index: Int) -> Float { Float(index % 101) * 0.01 - 0.4 }
   private static func slope(_ index: Int) -> Float { Float(index % 13) * 0.1 - 0.5 }
@@ -275,8 +299,7 @@ private struct Many: ParameterVisitable {
           $1.visit("a", &$0.a)
           $1.visit("b", &$0.a, shape: [3])
         },
-        "tensor \"b\": the gradients are empty; a tensor is handed over once and "
-          + "is empty from then on, and where one has no gradient, leftOut names it"
+        "tensor \"b\": the gradients have another tensor's memory for it; each is handed over once"
       ),
       (
         Custom {
@@ -284,6 +307,13 @@ private struct Many: ParameterVisitable {
           $1.visit("b", &$0.a)
         },
         "tensor \"a\": the gradients have 3 elements; the layout has 2"
+      ),
+      (
+        Custom(b: []) {
+          $1.visit("a", &$0.a)
+          $1.visit("b", &$0.b)
+        },
+        "tensor \"b\": the gradients are empty; leftOut names tensors without a gradient"
       ),
       (
         Custom { $1.visit("a", &$0.a) },
@@ -299,11 +329,12 @@ private struct Many: ParameterVisitable {
     ]
     for (gradients, expected) in wrong {
       let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout)
+      let b = gradients.b
       var (model, gradients) = (right, gradients)
       #expect(message { try optimizer.step(&model, zeroing: &gradients) } == expected)
       let parameters = expected.replacing("gradients", with: "parameters")
       #expect(message { try optimizer.step(&gradients, gradients: model) } == parameters)
-      #expect(gradients.a == [1, 2] && gradients.b == [3, 4, 5] && gradients.count == 4)
+      #expect(gradients.a == [1, 2] && gradients.b == b && gradients.count <= 4)
       #expect(model.a == [1, 2] && model.b == [3, 4, 5] && optimizer.stepCount == 0)
     }
   }
@@ -333,6 +364,76 @@ private struct Many: ParameterVisitable {
       try optimizer.accumulate(zeroing: &gradients)
       #expect(gradients.layers[0].weight == [] && gradients.scale == 0)
       #expect(optimizer.accumulatedCount == 2)
+    }
+  }
+
+  @Test("what is handed over twice is refused before the step, whatever memory it is")
+  func tied() throws {
+    for (what, second) in [("number", "1"), ("span", "1"), ("short arrays", "twice")] {
+      let (original, gradients) = (Tied(what), Tied(what))
+      var model = original
+      let optimizer = try Optimizer(
+        SGD(learningRate: 1), layout: ParameterLayout(of: model), on: .cpu)
+      #expect(
+        message { try optimizer.step(&model, gradients: gradients) }
+          == "tensor \"\(second)\": the parameters have another tensor's memory for it; each is "
+          + "handed over once")
+      #expect(model.number == 3 && model.few[0] == 1 && model.few[1] == 2)
+      #expect(model.arrays.arrays == Tied(what).arrays.arrays && optimizer.stepCount == 0)
+    }
+    // Numbers that are worked out lie in one place one after another, and are no ties.
+    struct WorkedOut: ParameterVisitable {
+      var numbers: [Float]
+      subscript(index: Int) -> Float {
+        get { numbers[index] }
+        set { numbers[index] = newValue }
+      }
+      mutating func visitParameters(_ visitor: inout ParameterVisitor) {
+        for index in numbers.indices { visitor.visit("\(index)", &self[index]) }
+      }
+    }
+    var model = WorkedOut(numbers: [1, 1, 2, 0])
+    let optimizer = try Optimizer(
+      SGD(learningRate: 1), layout: ParameterLayout(of: model), on: .cpu)
+    try optimizer.step(&model, gradients: WorkedOut(numbers: [1, 2, 3, 4]))
+    #expect(model.numbers == [0, -1, -1, -4])
+  }
+
+  @Test(
+    "a model may ask for less, or otherwise, while its tensors are out, and has all of them back")
+  func changing() throws {
+    let steady = Custom {
+      $1.visit("a", &$0.a)
+      $1.visit("b", &$0.b)
+    }
+    let models = [
+      // An empty array stands for a tensor that there is not.
+      Custom {
+        if !$0.a.isEmpty { $1.visit("a", &$0.a) }
+        if !$0.b.isEmpty { $1.visit("b", &$0.b) }
+      },
+      // One that hangs on another's size comes in a visit of its own.
+      Custom {
+        if $0.b.count == 3 { $1.visit("a", &$0.a) }
+        $1.visit("b", &$0.b)
+      },
+      // Another order, and strangers.
+      Custom { custom, visitor in
+        if custom.count == 3 {
+          visitor.visit("b", &custom.b)
+          visitor.visit("c", &custom.b)
+        }
+        visitor.visit("a", &custom.a)
+        if custom.count != 3 { visitor.visit("b", &custom.b) }
+      },
+    ]
+    for model in models {
+      var model = model
+      let layout = try ParameterLayout(of: model)
+      model.count = 1
+      let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout, on: .cpu)
+      try optimizer.step(&model, gradients: steady)
+      #expect(model.a == [0, 0] && model.b == [0, 0, 0])
     }
   }
 

@@ -17,9 +17,10 @@
 /// over the same names and shapes in the same order, such as the model's `TangentVector`.
 public protocol ParameterVisitable {
   /// Hands every tensor to the visitor: each one once, and the same in the same order in every visit.
-  /// A step visits twice, to borrow and to give back. What is handed over may not depend on whether an
-  /// array is empty, since those that are lent are; and no number or span may be handed over twice, since
-  /// each is copied.
+  /// A step visits twice, to borrow and to give back, and again if the second visit did not ask for all of
+  /// it. What is handed over may not depend on how many elements an array has, since those that are out
+  /// have another number, though never none. Tied tensors are handed over once; a step refuses a variable or
+  /// memory that comes twice, but cannot see that two properties are worked out from one.
   mutating func visitParameters(_ visitor: inout ParameterVisitor)
 }
 
@@ -73,7 +74,8 @@ private final class TensorLister: TensorHost {
   }
 
   func visit(
-    _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>, stays: Bool
+    _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>,
+    _ memory: TensorMemory
   ) {
     append(name, shape, elements.count)
   }
@@ -107,11 +109,12 @@ private final class TensorCaller: TensorHost {
 
   func visit(_ name: TensorName, _ shape: [Int], _ elements: inout [Float]) {
     if error != nil { return }
-    elements.withUnsafeMutableBufferPointer { visit(name, shape, $0, stays: false) }
+    elements.withUnsafeMutableBufferPointer { visit(name, shape, $0, .lent) }
   }
 
   func visit(
-    _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>, stays: Bool
+    _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>,
+    _ memory: TensorMemory
   ) {
     if error != nil { return }
     do { try body(name.description, shape, elements) } catch { self.error = error }

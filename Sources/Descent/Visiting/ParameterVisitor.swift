@@ -10,11 +10,11 @@ public struct ParameterVisitor: ~Copyable {
   init(_ host: any TensorHost) { self.host = host }
 
   /// A tensor in an array. It is taken out of the variable and put back, which copies nothing; while a
-  /// step runs, the variable is empty. An array that somebody else holds as well is copied before
+  /// step runs, the variable holds something else. An array that somebody else holds as well is copied before
   /// it is changed, as everywhere in Swift.
   ///
   /// The shape is row-major. It must not follow from the sizes of arrays that were handed over before this
-  /// one, since those may be empty by now.
+  /// one, since those may be out by now.
   public mutating func visit(
     _ name: String, _ elements: inout [Float], shape: @autoclosure () -> [Int]? = nil
   ) {
@@ -28,7 +28,7 @@ public struct ParameterVisitor: ~Copyable {
     _ name: String, _ elements: UnsafeMutableBufferPointer<Float>,
     shape: @autoclosure () -> [Int]? = nil
   ) {
-    visit(name, elements, shape(), stays: true)
+    visit(name, elements, shape(), .stays)
   }
 
   /// A tensor that a span lends, as in `visitor.visit("weight", weight.mutableSpan)`.
@@ -36,13 +36,13 @@ public struct ParameterVisitor: ~Copyable {
     _ name: String, _ elements: consuming MutableSpan<Float>,
     shape: @autoclosure () -> [Int]? = nil
   ) {
-    elements.withUnsafeMutableBufferPointer { visit(name, $0, shape(), stays: false) }
+    elements.withUnsafeMutableBufferPointer { visit(name, $0, shape(), .lent) }
   }
 
   /// A single number: a tensor of the empty shape.
   public mutating func visit(_ name: String, _ number: inout Float) {
     withUnsafeMutablePointer(to: &number) {
-      visit(name, UnsafeMutableBufferPointer(start: $0, count: 1), [], stays: false)
+      visit(name, UnsafeMutableBufferPointer(start: $0, count: 1), [], .lent)
     }
   }
 
@@ -51,17 +51,17 @@ public struct ParameterVisitor: ~Copyable {
     _ name: String, _ elements: inout Elements, shape: @autoclosure () -> [Int]? = nil
   ) where Elements.Element == Float {
     var copy = Array(elements)
-    copy.withUnsafeMutableBufferPointer { visit(name, $0, shape(), stays: false) }
+    copy.withUnsafeMutableBufferPointer { visit(name, $0, shape(), .copy) }
     guard host.changes else { return }
     for (index, value) in zip(elements.indices, copy) { elements[index] = value }
   }
 
   private mutating func visit(
     _ name: String, _ elements: UnsafeMutableBufferPointer<Float>,
-    _ shape: @autoclosure () -> [Int]?, stays: Bool
+    _ shape: @autoclosure () -> [Int]?, _ memory: TensorMemory
   ) {
     let shape = host.needsShapes ? shape() ?? [elements.count] : []
-    host.visit(TensorName(path: path, name: name), shape, elements, stays: stays)
+    host.visit(TensorName(path: path, name: name), shape, elements, memory)
   }
 
   /// A part of the model, whose tensors are named `part.tensor`.
@@ -100,9 +100,19 @@ protocol TensorHost: AnyObject {
 
   func visit(_ name: TensorName, _ shape: [Int], _ elements: inout [Float])
 
-  /// `stays` says whether the memory is good until the visiting call returns, or for this call only.
   func visit(
-    _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>, stays: Bool)
+    _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>,
+    _ memory: TensorMemory)
+}
+
+/// What a visitor is handed that is no array.
+enum TensorMemory {
+  /// The model's, until the call that visits returns.
+  case stays
+  /// The model's, for the moment.
+  case lent
+  /// A copy, for the moment.
+  case copy
 }
 
 /// `layers.0.weight`, put together only where it is needed.

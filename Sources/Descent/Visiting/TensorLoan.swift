@@ -1,4 +1,8 @@
-/// Borrows all tensors of a model at once: a first visit takes them, a second gives them back.
+/// Borrows all tensors of a model at once: a first visit takes them, a second gives them back, or more of
+/// them where a model hands over less the second time.
+///
+/// A model has a stand-in for each array that is out, and another number at the beginning of what is
+/// copied to be written back, so that a tensor is known that it hands over twice.
 final class TensorLoan: TensorHost {
   /// Of more arrays the shortest are copied: each that is lent takes a frame of the stack, 200 to 400
   /// bytes of it where optimized and 1 KB elsewhere.
@@ -12,6 +16,9 @@ final class TensorLoan: TensorHost {
   /// The shortest array that is lent.
   private let leastCount: Int
 
+  /// What a model has for an array that is out: not empty, since it may ask for that.
+  private static let standIn: [Float] = [0]
+
   private var isReturning = false
   var needsShapes: Bool { !isReturning }
   var changes: Bool { isReturning && writes }
@@ -21,7 +28,15 @@ final class TensorLoan: TensorHost {
   private var visited = 0
   /// Where each tensor was put, up to the first that could not be taken.
   private var places: [Place] = []
+  /// Which of those are back.
+  private var isBack: [Bool] = []
+  private var backCount = 0
+  /// Lent as they are.
   private var arrays: [[Float]] = []
+  /// Copied and out, so that the model cannot hand them over once more.
+  private var copiedArrays: [[Float]] = []
+  /// What stands at the beginning of memory that was copied.
+  private var marks: [UnsafeMutablePointer<Float>: UInt32] = [:]
   /// What cannot be lent, and what lies between tensors in the layout.
   private var copies: [Float] = []
   /// The vector, piece after piece.
@@ -31,7 +46,8 @@ final class TensorLoan: TensorHost {
 
   private enum Place {
     case array(Int)
-    case copy(Range<Int>)
+    /// And the array that was copied, if it was one.
+    case copy(Range<Int>, array: Int? = nil)
     case memory(UnsafeMutableBufferPointer<Float>)
     case missing
   }
@@ -66,14 +82,24 @@ final class TensorLoan: TensorHost {
       if let error { throw error }
       return try lend(body)
     }
-    (isReturning, visited) = (true, 0)
-    model.visit(self)
+    giveBack(to: &model)
     let value = try result.get()
-    if error == nil, visited < tensors.count {
-      error = mismatch(tensors[visited].name, "were not visited for it again, to give it back")
+    if error == nil, let lost = isBack.firstIndex(of: false) {
+      error = mismatch(tensors[lost].name, "were not visited for it again, to give it back")
     }
     if let error { throw error }
     return value
+  }
+
+  /// Visits until all is back, or no more is asked for.
+  private func giveBack(to model: inout some ParameterVisitable) {
+    isReturning = true
+    isBack = Array(repeating: false, count: places.count)
+    var before = -1
+    while backCount < places.count && backCount > before {
+      (before, visited) = (backCount, 0)
+      model.visit(self)
+    }
   }
 
   private func lend<Result>(
@@ -86,7 +112,7 @@ final class TensorLoan: TensorHost {
             switch piece {
             case .array(let index): arrays[index]
             case .memory(let memory): memory
-            case .copy(let range): UnsafeMutableBufferPointer(rebasing: copies[range])
+            case .copy(let range, _): UnsafeMutableBufferPointer(rebasing: copies[range])
             case .missing: UnsafeMutableBufferPointer(start: nil, count: 0)
             }
           })
@@ -101,39 +127,70 @@ final class TensorLoan: TensorHost {
       guard let place = next(name) else { return }
       switch place {
       case .array(let index): swap(&elements, &arrays[index])
-      case .copy(let range) where writes:
-        elements.withUnsafeMutableBufferPointer { copy(range, to: $0) }
-      case .copy, .memory, .missing: break
+      case .copy(let range, let array):
+        if let array { swap(&elements, &copiedArrays[array]) }
+        if writes { elements.withUnsafeMutableBufferPointer { copy(range, to: $0) } }
+      case .memory, .missing: break
       }
+    } else if visited < tensors.count, elements.withUnsafeBufferPointer(Self.isStandIn) {
+      handedOverTwice(name)
     } else if let tensor = tensor(name, shape, elements.count) {
-      if elements.isEmpty && tensor.count > 0 {
-        takeMissing(tensor)
-      } else if elements.count < leastCount || arrays.count == Self.mostArrays {
-        elements.withUnsafeBufferPointer { take(tensor, copying: $0) }
+      if elements.isEmpty { return takeMissing(tensor) }
+      var taken = Self.standIn
+      swap(&elements, &taken)
+      if taken.count < leastCount || arrays.count == Self.mostArrays {
+        taken.withUnsafeBufferPointer { take(tensor, copying: $0, array: copiedArrays.count) }
+        copiedArrays.append(taken)
       } else {
-        var taken: [Float] = []
-        swap(&elements, &taken)
         arrays.append(taken)
         take(tensor, .array(arrays.count - 1))
       }
     }
   }
 
+  private static func isStandIn(_ elements: UnsafeBufferPointer<Float>) -> Bool {
+    standIn.withUnsafeBufferPointer { $0.baseAddress == elements.baseAddress }
+  }
+
   func visit(
-    _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>, stays: Bool
+    _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>,
+    _ memory: TensorMemory
   ) {
     if isReturning {
       guard let place = next(name) else { return }
-      if writes, case .copy(let range) = place { copy(range, to: elements) }
+      if writes, case .copy(let range, _) = place { copy(range, to: elements) }
+    } else if visited < tensors.count, memory == .lent, isMarked(elements) {
+      handedOverTwice(name)
     } else if let tensor = tensor(name, shape, elements.count) {
-      if elements.isEmpty && tensor.count > 0 {
+      if elements.isEmpty {
         takeMissing(tensor)
-      } else if stays && !elements.isEmpty {
+      } else if memory == .stays {
         take(tensor, .memory(elements))
       } else {
         take(tensor, copying: UnsafeBufferPointer(elements))
+        if memory == .lent && writes { mark(elements) }
       }
     }
+  }
+
+  /// Changes the last bit of the first number, which is given back like all others.
+  private func mark(_ elements: UnsafeMutableBufferPointer<Float>) {
+    guard let start = elements.baseAddress else { return }
+    let bits = start.pointee.bitPattern ^ 1
+    start.pointee = Float(bitPattern: bits)
+    marks[start] = bits
+  }
+
+  /// Whether the memory has been here. The same place alone says nothing: a number that is worked out lies
+  /// for the call where the one before it lay.
+  private func isMarked(_ elements: UnsafeMutableBufferPointer<Float>) -> Bool {
+    guard let start = elements.baseAddress, !elements.isEmpty else { return false }
+    return marks[start] == start.pointee.bitPattern
+  }
+
+  private func handedOverTwice(_ name: TensorName) {
+    error =
+      error ?? mismatch("\(name)", "have another tensor's memory for it; each is handed over once")
   }
 
   /// The layout's tensor, if this is the one that comes next.
@@ -154,9 +211,7 @@ final class TensorLoan: TensorHost {
     }
     guard count > 0 || tensor.count == 0 else {
       error = mismatch(
-        tensor.name,
-        "are empty; a tensor is handed over once and is empty from then on, and where one has no "
-          + "gradient, leftOut names it")
+        tensor.name, "are empty; leftOut names tensors without a gradient")
       return nil
     }
     guard shape == tensor.shape else {
@@ -172,15 +227,19 @@ final class TensorLoan: TensorHost {
     return tensor
   }
 
-  /// Where the tensor that is given back next was put.
+  /// Where the tensor was put that is to go back, if it is one.
   private func next(_ name: TensorName) -> Place? {
-    guard visited < places.count else { return nil }
-    let tensor = tensors[visited]
-    guard name.matches(tensor.name) else {
-      error = error ?? mismatch(tensor.name, "have \"\(name)\" in its place when given back")
-      return nil
+    // Mostly the one that comes next.
+    if visited >= places.count || !name.matches(tensors[visited].name) {
+      guard let index = places.indices.first(where: { name.matches(tensors[$0].name) }) else {
+        return nil
+      }
+      visited = index
     }
     visited += 1
+    if isBack[visited - 1] { return nil }
+    isBack[visited - 1] = true
+    backCount += 1
     return places[visited - 1]
   }
 
@@ -198,17 +257,18 @@ final class TensorLoan: TensorHost {
   }
 
   private func take(
-    _ tensor: ParameterLayout.Tensor, copying elements: UnsafeBufferPointer<Float>
+    _ tensor: ParameterLayout.Tensor, copying elements: UnsafeBufferPointer<Float>,
+    array: Int? = nil
   ) {
     append(gap: tensor.range.lowerBound - end)
     let start = copies.count
     copies.append(contentsOf: elements)
-    places.append(.copy(start..<copies.count))
+    places.append(.copy(start..<copies.count, array: array))
     append(copied: start)
     end = tensor.range.upperBound
   }
 
-  /// A tensor that nobody reads; the vector goes on behind it all the same.
+  /// A tensor without elements, or one that nobody reads; the vector goes on behind it all the same.
   private func takeMissing(_ tensor: ParameterLayout.Tensor) {
     append(gap: tensor.range.upperBound - end)
     places.append(.missing)
@@ -225,7 +285,7 @@ final class TensorLoan: TensorHost {
   /// Copies that follow one another are one piece.
   private func append(copied start: Int) {
     guard start < copies.count else { return }
-    if case .copy(let last) = pieces.last, last.upperBound == start {
+    if case .copy(let last, _) = pieces.last, last.upperBound == start {
       pieces[pieces.count - 1] = .copy(last.lowerBound..<copies.count)
     } else {
       pieces.append(.copy(start..<copies.count))
