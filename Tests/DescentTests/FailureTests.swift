@@ -51,6 +51,56 @@ import Testing
     }
   }
 
+  @Test("an accumulation that fails drops the sum, and the states go on")
+  func accumulation() async throws {
+    let layer = try CallLayer.library.get()
+    await #expect(processExitsWith: .success) { [layer = layer as String] in
+      CallLayer.load(layer, fault: "clEnqueueNDRangeKernel:3:-5")
+      let (optimizer, other) = (
+        try Self.optimizer(),
+        try Optimizer(
+          Adam(learningRate: 0.1), layout: ParameterLayout(count: 3), on: .cpu)
+      )
+      var (x, expected) = (Self.start, Self.start)
+      try optimizer.step(&x, gradients: Self.gradients)
+      try optimizer.accumulate(Self.gradients)
+      let text = message { try optimizer.accumulate(Self.gradients) }
+      try #require(text.hasSuffix("returned CL_OUT_OF_RESOURCES (-5)"))
+      try #require(optimizer.accumulatedCount == 0 && optimizer.stepCount == 1)
+      // The sum begins anew.
+      for _ in 1...2 { try optimizer.accumulate(Self.gradients) }
+      try optimizer.step(&x, gradients: Self.gradients)
+      try other.step(&expected, gradients: Self.gradients)
+      for _ in 1...2 { try other.accumulate(Self.gradients) }
+      try other.step(&expected, gradients: Self.gradients)
+      try #require(x == expected && optimizer.stepCount == 2)
+    }
+  }
+
+  @Test("an accumulation that nobody waited for and that failed marks the optimizer")
+  func unawaitedAccumulation() async throws {
+    let layer = try CallLayer.library.get()
+    await #expect(processExitsWith: .success) { [layer = layer as String] in
+      CallLayer.load(layer, fault: "clEnqueueNDRangeKernel, later:2:-5")
+      let optimizer = try Self.optimizer()
+      let queue = try #require(optimizer.queue)
+      let x = try Buffer(queue.context, copying: Self.start)
+      let g = try Buffer(queue.context, copying: Self.gradients)
+      try optimizer.enqueueStep(x, gradients: g)
+      try optimizer.enqueueAccumulate(g)
+      try queue.finish()
+      let expected = "returned CL_OUT_OF_RESOURCES (-5)"
+      try #require(message { try optimizer.enqueueAccumulate(g) }.hasSuffix(expected))
+      try #require(
+        message { try optimizer.enqueueStep(x, gradients: g) }
+          .hasPrefix("an earlier step failed after it had begun to write"))
+      try optimizer.reset()
+      try #require(optimizer.accumulatedCount == 0)
+      try optimizer.enqueueAccumulate(g)
+      try optimizer.enqueueStep(x, gradients: g).wait()
+    }
+  }
+
   @Test("a step torn after its launch is not forgotten until a state is restored")
   func torn() async throws {
     let layer = try CallLayer.library.get()
