@@ -23,6 +23,23 @@ let twin = try Optimizer(checkpoint, on: .cpu)
 // snippet.end
 print(twin.stepCount)
 
+struct Line: ParameterVisitable {
+  var slope: [Float] = [0, 0]
+  var offset: Float = 0
+
+  mutating func visitParameters(_ visitor: inout ParameterVisitor) {
+    visitor.visit("slope", &slope)
+    visitor.visit("offset", &offset)
+  }
+}
+var line = Line()
+let lines = try Optimizer(Adam(), layout: ParameterLayout(of: line))
+
+// snippet.model
+try lines.save(to: "line.safetensors", model: line)
+try lines.load(from: "line.safetensors", model: &line)
+// snippet.end
+
 // snippet.some
 let report = try optimizer.load(from: checkpoint, parameters: &parameters) { $0.group != "head" }
 print(report.loaded, report.kept)

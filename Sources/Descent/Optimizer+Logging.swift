@@ -17,31 +17,35 @@ extension Optimizer {
     logger.notice("skipped: the gradient was not finite", metadata: metadata)
   }
 
-  /// Tells which settings of the caller's a state that is about to be taken replaces, and what they are.
+  /// Tells which settings a state that is about to be taken replaces, by what, and that gradients which were
+  /// summed up are dropped.
   func logReplacedSettings(_ status: OptimizerStatus, _ fit: GroupFit) {
     guard let logger else { return }
-    var replaced: [(name: String, value: String)] = []
-    if AnyHashable(rule) != AnyHashable(status.rule) { replaced.append(("rule", "\(rule)")) }
-    if let schedule, schedule != status.schedule { replaced.append(("schedule", "\(schedule)")) }
-    if let clipping, clipping != status.clipping { replaced.append(("clipping", "\(clipping)")) }
-    if skipsNonFinite && !status.skipsNonFinite { replaced.append(("skipsNonFinite", "true")) }
-    if let averaging, averaging != status.averaging {
-      replaced.append(("averaging", "\(averaging)"))
+    var changes: [(name: String, change: String)] = []
+    func compare<Value: Equatable>(_ name: String, _ old: Value?, _ new: Value?) {
+      guard old != new else { return }
+      func text(_ value: Value?) -> String { value.map { "\($0)" } ?? "none" }
+      changes.append((name, "\(text(old)) → \(text(new))"))
     }
-    if !leftOut.isEmpty && leftOut != status.leftOut {
-      replaced.append(("leftOut", leftOut.sorted().joined(separator: ", ")))
+    if AnyHashable(rule) != AnyHashable(status.rule) {
+      changes.append(("rule", "\(rule) → \(status.rule)"))
     }
+    compare("schedule", schedule, status.schedule)
+    compare("clipping", clipping, status.clipping)
+    compare("skipsNonFinite", skipsNonFinite, status.skipsNonFinite)
+    compare("lossScale", control.lossScale?.scale, status.lossScale?.scale)
+    compare("averaging", averaging, status.averaging)
+    compare("leftOut", leftOut.sorted(), status.leftOut.sorted())
+    compare("accumulatedCount", accumulatedCount, 0)
     for (index, name) in groups.names.enumerated() {
-      let own = groups.groups[index]
-      if own != ParameterGroup() && own != fit.groups[index].settings {
-        replaced.append(("group \(name)", "\(own)"))
-      }
+      compare("group \(name)", groups.groups[index], fit.groups[index].settings)
     }
-    if replaced.isEmpty { return }
+    if changes.isEmpty { return }
+    let names = changes.map(\.name).joined(separator: ", ")
     logger.notice(
-      "loading replaces settings by the state's: \(replaced.map(\.name).joined(separator: ", "))",
+      "settings are replaced by those of \(fit.origin): \(names)",
       metadata: Logger.Metadata(
-        uniqueKeysWithValues: replaced.map { ($0.name, "\($0.value)") }))
+        uniqueKeysWithValues: changes.map { ($0.name, "\($0.change)") }))
   }
 }
 

@@ -88,7 +88,7 @@ private final class Records: Sendable {
     #expect(records.all.count == 1)
   }
 
-  @Test("settings of the caller's that a state replaces are told of, and no others")
+  @Test("settings that a state replaces are told of, and no others")
   func replaced() throws {
     var layout = ParameterLayout()
     try layout.append("w", shape: [3])
@@ -99,7 +99,10 @@ private final class Records: Sendable {
     let optimizer = try Optimizer(
       SGD(learningRate: 0.5), layout: layout, on: .reference, logger: records.logger(.notice))
     try optimizer.load(saved.state)
-    #expect(records.all.isEmpty && optimizer.clipping == .globalNorm(1))
+    #expect(
+      records.all.map(\.metadata) == [["clipping": "none → \(Clipping.globalNorm(1))"]])
+    try optimizer.load(saved.state)
+    #expect(records.all.count == 1 && optimizer.clipping == .globalNorm(1))
     let schedule = Schedule.constant(0.25)
     optimizer.rule = SGD(learningRate: 1)
     optimizer.schedule = schedule
@@ -108,15 +111,21 @@ private final class Records: Sendable {
     optimizer.averaging = ParameterAverage(decay: 0.5)
     optimizer.clipping = .globalNorm(2)
     try optimizer.setGroup("biases", to: ParameterGroup(weightDecay: 0))
-    try optimizer.load(saved.state)
-    let record = try #require(records.all.first)
-    #expect(
-      record.message
-        == "loading replaces settings by the state's: rule, schedule, clipping, skipsNonFinite, "
-        + "averaging, leftOut, group biases")
-    #expect(record.metadata["schedule"] == "\(schedule)")
-    #expect(record.metadata["rule"] == "\(SGD(learningRate: 1))")
-    #expect(record.metadata.count == 7 && records.all.count == 1)
+    try optimizer.setLossScale(LossScale(scale: 8))
+    try optimizer.accumulate([1, 2, 3, 4, 5])
+    try withTemporaryFolder { folder in
+      try saved.save(to: folder + "/run.safetensors")
+      try optimizer.load(from: folder + "/run.safetensors")
+      let record = try #require(records.all.last)
+      #expect(
+        record.message
+          == "settings are replaced by those of \(folder)/run.safetensors: rule, schedule, clipping, "
+          + "skipsNonFinite, lossScale, averaging, leftOut, accumulatedCount, group biases")
+      #expect(record.metadata["schedule"] == "\(schedule) → none")
+      #expect(record.metadata["rule"] == "\(SGD(learningRate: 1)) → \(SGD(learningRate: 0.5))")
+      #expect(record.metadata["lossScale"] == "8.0 → none")
+      #expect(record.metadata.count == 9 && records.all.count == 2)
+    }
   }
 
   @Test("a skipped step is told of with the count and the loss scale, on every engine")

@@ -299,7 +299,7 @@ private struct Tied: ParameterVisitable {
           $1.visit("a", &$0.a)
           $1.visit("b", &$0.a, shape: [3])
         },
-        "tensor \"b\": the gradients have another tensor's memory for it; each is handed over once"
+        "tensor \"b\": the gradients have another tensor's memory for it; tied tensors are handed over once"
       ),
       (
         Custom {
@@ -376,8 +376,8 @@ private struct Tied: ParameterVisitable {
         SGD(learningRate: 1), layout: ParameterLayout(of: model), on: .cpu)
       #expect(
         message { try optimizer.step(&model, gradients: gradients) }
-          == "tensor \"\(second)\": the parameters have another tensor's memory for it; each is "
-          + "handed over once")
+          == "tensor \"\(second)\": the parameters have another tensor's memory for it; tied "
+          + "tensors are handed over once")
       #expect(model.number == 3 && model.few[0] == 1 && model.few[1] == 2)
       #expect(model.arrays.arrays == Tied(what).arrays.arrays && optimizer.stepCount == 0)
     }

@@ -242,10 +242,10 @@ import Testing
       )
       #expect(
         complaint("--resume", "--seed", "2")
-          == "run.safetensors: the run in it has other examples (--data)")
+          == "run.safetensors: the run in it has --seed 1, not 2")
       #expect(
         complaint("--resume", "--batch", "8")
-          == "run.safetensors: the run in it has 64, not 8 (--batch)")
+          == "run.safetensors: the run in it has --batch 64, not 8")
       #expect(
         complaint("--resume", "--learning-rate", "0.5")
           == "run.safetensors: the run in it has the rule adam at a rate of 0.002, not adam at 0.5 "

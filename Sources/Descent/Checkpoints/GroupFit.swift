@@ -2,6 +2,8 @@
 struct GroupFit {
   /// By the places in the layout's list of names.
   private(set) var groups: [(settings: ParameterGroup, count: Int)] = []
+  /// Where the state comes from, for people.
+  let origin: String
 
   /// Throws ``CheckpointError`` unless both layouts have the same tensors, and each group of
   /// `layout` has tensors of the same settings and step count.
@@ -10,6 +12,7 @@ struct GroupFit {
   init(
     _ status: OptimizerStatus, _ layout: ParameterLayout, origin: String = "the state"
   ) throws(CheckpointError) {
+    self.origin = origin
     for tensor in layout.tensors {
       guard let given = status.layout[tensor.name] else {
         throw .tensor(name: tensor.name, reason: "\(origin) does not have it")

@@ -140,7 +140,10 @@ extension Optimizer {
   ) throws {
     let status = try checkpoint.roomyStatus()
     try self.init(status.rule, layout: status.layout, on: choice, logger: logger)
+    // Nobody's settings are replaced.
+    self.logger = nil
     try load(from: checkpoint)
+    self.logger = logger
   }
 
   private func check(

@@ -77,7 +77,10 @@ extension Optimizer {
   ) throws {
     try state.status.validate()
     try self.init(state.status.rule, layout: state.status.layout, on: choice, logger: logger)
+    // Nobody's settings are replaced.
+    self.logger = nil
     try load(state)
+    self.logger = logger
   }
 
   /// Gives elements of a state of a tensor, counted from its first.

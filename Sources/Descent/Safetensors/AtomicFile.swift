@@ -67,8 +67,8 @@ final class AtomicFile {
       } catch .system("open", _, EEXIST) where number < 1000 {
         continue
       } catch .system("open", _, let code) {
-        // The caller knows no other name than this.
-        throw .system(call: "open", path: path, code: code)
+        // A name that the caller has never seen: it is the folder that takes no new file.
+        throw .system(call: "open", path: split(path).folder, code: code)
       }
     }
   }

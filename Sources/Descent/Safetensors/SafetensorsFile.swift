@@ -55,7 +55,7 @@ public final class SafetensorsFile: Sendable {
     let limit = min(SafetensorsHeader.maximumBytes, size - 8)
     guard word >= 2 && word <= UInt64(limit) else {
       throw .malformed(
-        file: file.path, at: .byte(0), found: "a header of \(word) bytes",
+        file: file.path, at: .byte(0), found: "no safetensors file, or a header of \(word) bytes",
         allowed: size < 10 ? "none in a file of \(size) bytes" : "2 to \(limit)")
     }
     return try file.bytes(Int(word), at: 8)

@@ -189,8 +189,8 @@ final class TensorLoan: TensorHost {
   }
 
   private func handedOverTwice(_ name: TensorName) {
-    error =
-      error ?? mismatch("\(name)", "have another tensor's memory for it; each is handed over once")
+    let reason = "have another tensor's memory for it; tied tensors are handed over once"
+    error = error ?? mismatch("\(name)", reason)
   }
 
   /// The layout's tensor, if this is the one that comes next.

@@ -106,6 +106,7 @@ struct TrainCommand: ParsableCommand {
       throw ValidationError(
         "\(checkpoint.path) is there; allowed is --resume, which goes on from it, or another name")
     }
+    try checkpoint?.checkFolder()
     if let checkpoint, resume && !checkpoint.exists {
       console.print("\(checkpoint.path) is not there yet: the run begins")
     }
@@ -130,12 +131,13 @@ struct TrainCommand: ParsableCommand {
         }
         if let checkpoint, outcome.resumedSteps > 0 {
           bar.erase()
-          let isOver = outcome.resumedSteps >= trainer.stepsPerEpoch * epochs
-          console.print(
-            isOver
-              ? "\(checkpoint.path): the run is at its end, step \(outcome.resumedSteps); more "
-                + "--epochs make it longer"
-              : "\(checkpoint.path): went on after step \(outcome.resumedSteps)")
+          let (steps, end) = (outcome.resumedSteps, trainer.stepsPerEpoch * epochs)
+          let state =
+            steps < end
+            ? "went on after step \(steps)"
+            : "the run is at step \(steps), and \(epochs) epochs end at \(end): no step was taken; "
+              + "more --epochs make it longer"
+          console.print("\(checkpoint.path): \(state)")
         }
         done += epochs
         results.append(

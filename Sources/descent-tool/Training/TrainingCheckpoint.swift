@@ -30,6 +30,14 @@ struct TrainingCheckpoint {
       || FileManager.default.fileExists(atPath: index)
   }
 
+  /// Throws ``Mismatch`` where no file can be, before hours are spent on what it should hold.
+  func checkFolder() throws {
+    let folder = URL(filePath: path).deletingLastPathComponent().path
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue
+    else { throw Mismatch(path: path, reason: "there is no folder \(folder)") }
+  }
+
   func save(_ optimizer: Optimizer, _ parameters: [Float], _ run: Run) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
@@ -48,13 +56,15 @@ struct TrainingCheckpoint {
     else {
       throw Mismatch(path: path, reason: "no run of `descent train` has written it")
     }
+    // The seed first, since it decides which examples there are.
     for (what, old, new) in [
-      ("--data", saved.data, run.data), ("--seed", "\(saved.seed)", "\(run.seed)"),
-      ("--batch", "\(saved.batch)", "\(run.batch)"),
-      ("--hidden", "\(saved.hidden)", "\(run.hidden)"),
+      ("--seed", saved.seed, run.seed), ("--batch", UInt64(saved.batch), UInt64(run.batch)),
+      ("--hidden", UInt64(saved.hidden), UInt64(run.hidden)),
     ] where old != new {
-      let values = what == "--data" ? "other examples" : "\(old), not \(new)"
-      throw Mismatch(path: path, reason: "the run in it has \(values) (\(what))")
+      throw Mismatch(path: path, reason: "the run in it has \(what) \(old), not \(new)")
+    }
+    if saved.data != run.data {
+      throw Mismatch(path: path, reason: "the run in it has other examples (--data)")
     }
     if let rule = checkpoint.status?.rule, AnyHashable(rule) != AnyHashable(optimizer.rule) {
       throw Mismatch(
