@@ -23,8 +23,8 @@ extension Optimizer {
   ///
   /// - Parameter gradients: `layout.count` elements, tensor after tensor.
   /// - Throws: ``DescentError`` before anything is touched. If the device fails, `OpenCLError`; all that was
-  ///   accumulated is dropped. After a failure of what was only enqueued, which no call has thrown, the
-  ///   optimizer refuses to go on until it is reset or a state is restored.
+  ///   accumulated is dropped. After a failure of what was enqueued already, the optimizer refuses to
+  ///   go on until it is reset or a state is restored.
   public func accumulate(_ gradients: [Float]) throws {
     try gradients.withUnsafeBufferPointer { try accumulate($0) }
   }

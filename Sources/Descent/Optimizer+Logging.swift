@@ -33,7 +33,11 @@ extension Optimizer {
     compare("schedule", schedule, status.schedule)
     compare("clipping", clipping, status.clipping)
     compare("skipsNonFinite", skipsNonFinite, status.skipsNonFinite)
-    compare("lossScale", control.lossScale?.scale, status.lossScale?.scale)
+    // As it stands, wherever its next change is.
+    var (scale, other) = (try? lossScale, status.lossScale)
+    scale?.stepsSinceChange = 0
+    other?.stepsSinceChange = 0
+    compare("lossScale", scale, other)
     compare("averaging", averaging, status.averaging)
     compare("leftOut", leftOut.sorted(), status.leftOut.sorted())
     compare("accumulatedCount", accumulatedCount, 0)

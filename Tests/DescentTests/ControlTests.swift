@@ -18,7 +18,8 @@ import OpenCLHost
   }
 
   static func engines() throws -> [EngineChoice] {
-    var engines = [EngineChoice.cpu, .cpu(threads: 3, instructions: .baseline, block: 1000)]
+    var engines = [EngineChoice.cpu]
+    engines += InstructionSet.available.map { .cpu(threads: 3, instructions: $0, block: 1000) }
     #if OpenCL
     for queue in try TestDevices.queues.get() {
       engines.append(.openCL(queue))

@@ -9,7 +9,7 @@ import Testing
     arguments: AgreementTests.variants)
   func difference(_ variant: RuleVariant) throws {
     // Around the edges of the parts that a delta is made in.
-    for count in [0, 1, 17, 1023, 1024, 1025, 2049] {
+    for count in [0, 1, 17, 127, 128, 129, 1023, 1024, 1025, 2049] {
       let pinned = PinnedSteps(count: count, special: true)
       var x = pinned.parameters
       var states = variant.rule.stateNames.map {

@@ -123,7 +123,7 @@ private final class Records: Sendable {
           + "skipsNonFinite, lossScale, averaging, leftOut, accumulatedCount, group biases")
       #expect(record.metadata["schedule"] == "\(schedule) → none")
       #expect(record.metadata["rule"] == "\(SGD(learningRate: 1)) → \(SGD(learningRate: 0.5))")
-      #expect(record.metadata["lossScale"] == "8.0 → none")
+      #expect(record.metadata["lossScale"] == "\(LossScale(scale: 8)) → none")
       #expect(record.metadata.count == 9 && records.all.count == 2)
     }
   }

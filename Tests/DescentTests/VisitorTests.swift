@@ -115,7 +115,7 @@ private struct Tied: ParameterVisitable {
       visitor.visit("1", few.mutableSpan)
     default:
       arrays.visitParameters(&visitor)
-      visitor.visit("twice", &arrays.arrays[0])
+      visitor.visit("twice", &arrays.arrays[arrays.arrays.count - 1])
     }
   }
 }
@@ -332,7 +332,8 @@ private struct Tied: ParameterVisitable {
       let b = gradients.b
       var (model, gradients) = (right, gradients)
       #expect(message { try optimizer.step(&model, zeroing: &gradients) } == expected)
-      let parameters = expected.replacing("gradients", with: "parameters")
+      let parameters = expected.replacing("; leftOut names tensors without a gradient", with: "")
+        .replacing("gradients", with: "parameters")
       #expect(message { try optimizer.step(&gradients, gradients: model) } == parameters)
       #expect(gradients.a == [1, 2] && gradients.b == b && gradients.count <= 4)
       #expect(model.a == [1, 2] && model.b == [3, 4, 5] && optimizer.stepCount == 0)
@@ -392,11 +393,11 @@ private struct Tied: ParameterVisitable {
         for index in numbers.indices { visitor.visit("\(index)", &self[index]) }
       }
     }
-    var model = WorkedOut(numbers: [1, 1, 2, 0])
+    var model = WorkedOut(numbers: [1, Float(1).nextUp, 2, 0])
     let optimizer = try Optimizer(
       SGD(learningRate: 1), layout: ParameterLayout(of: model), on: .cpu)
     try optimizer.step(&model, gradients: WorkedOut(numbers: [1, 2, 3, 4]))
-    #expect(model.numbers == [0, -1, -1, -4])
+    #expect(model.numbers == [0, Float(1).nextUp - 2, -1, -4])
   }
 
   @Test(

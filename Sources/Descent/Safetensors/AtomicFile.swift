@@ -67,8 +67,9 @@ final class AtomicFile {
       } catch .system("open", _, EEXIST) where number < 1000 {
         continue
       } catch .system("open", _, let code) {
-        // A name that the caller has never seen: it is the folder that takes no new file.
-        throw .system(call: "open", path: split(path).folder, code: code)
+        // Not by a name that the caller has never seen.
+        let isFolders = [ENOENT, ENOTDIR, EACCES, EROFS].contains(code)
+        throw .system(call: "open", path: isFolders ? split(path).folder : path, code: code)
       }
     }
   }

@@ -19,8 +19,10 @@ public protocol ParameterVisitable {
   /// Hands every tensor to the visitor: each one once, and the same in the same order in every visit.
   /// A step visits twice, to borrow and to give back, and again if the second visit did not ask for all of
   /// it. What is handed over may not depend on how many elements an array has, since those that are out
-  /// have another number, though never none. Tied tensors are handed over once; a step refuses a variable or
-  /// memory that comes twice, but cannot see that two properties are worked out from one.
+  /// have another number, though never none; nor on the value of a number or a span, whose first has a bit
+  /// changed while it is out. Tied tensors are handed over once; a step refuses parameters of which an
+  /// array, a number or a span comes twice, but does not see that two properties are worked out from one, nor
+  /// that another collection comes twice.
   mutating func visitParameters(_ visitor: inout ParameterVisitor)
 }
 

@@ -1,8 +1,8 @@
 /// Borrows all tensors of a model at once: a first visit takes them, a second gives them back, or more of
 /// them where a model hands over less the second time.
 ///
-/// A model has a stand-in for each array that is out, and another number at the beginning of what is
-/// copied to be written back, so that a tensor is known that it hands over twice.
+/// A model has a stand-in for each array that is out, and another number at the beginning of numbers and
+/// spans that are copied to be written back, so that a tensor is known that it hands over twice.
 final class TensorLoan: TensorHost {
   /// Of more arrays the shortest are copied: each that is lent takes a frame of the stack, 200 to 400
   /// bytes of it where optimized and 1 KB elsewhere.
@@ -35,8 +35,13 @@ final class TensorLoan: TensorHost {
   private var arrays: [[Float]] = []
   /// Copied and out, so that the model cannot hand them over once more.
   private var copiedArrays: [[Float]] = []
-  /// What stands at the beginning of memory that was copied.
-  private var marks: [UnsafeMutablePointer<Float>: UInt32] = [:]
+  /// What stands at the beginning of memory that was copied, and the tensor's place.
+  private var marks: [UnsafeMutablePointer<Float>: (bits: UInt32, index: Int)] = [:]
+  /// Tensors that may lie where another does, with that one's place and the mark it then has.
+  private var suspects: [(index: Int, other: Int, bits: UInt32)] = []
+  private var isLooking = false
+  /// Memory that stays where it is.
+  private var memories: [UnsafeRawBufferPointer] = []
   /// What cannot be lent, and what lies between tensors in the layout.
   private var copies: [Float] = []
   /// The vector, piece after piece.
@@ -77,6 +82,11 @@ final class TensorLoan: TensorHost {
     model.visit(self)
     if error == nil, visited < tensors.count {
       error = mismatch(tensors[visited].name, "do not have it: they end after \(visited) tensors")
+    }
+    if !suspects.isEmpty {
+      isLooking = true
+      model.visit(self)
+      isLooking = false
     }
     let result = Swift.Result { () throws -> Result in
       if let error { throw error }
@@ -123,6 +133,7 @@ final class TensorLoan: TensorHost {
   // MARK: Visits
 
   func visit(_ name: TensorName, _ shape: [Int], _ elements: inout [Float]) {
+    if isLooking { return }
     if isReturning {
       guard let place = next(name) else { return }
       switch place {
@@ -156,16 +167,18 @@ final class TensorLoan: TensorHost {
     _ name: TensorName, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>,
     _ memory: TensorMemory
   ) {
+    if isLooking { return look(name, elements) }
     if isReturning {
       guard let place = next(name) else { return }
       if writes, case .copy(let range, _) = place { copy(range, to: elements) }
-    } else if visited < tensors.count, memory == .lent, isMarked(elements) {
+    } else if visited < tensors.count, memory == .lent, isOut(elements) {
       handedOverTwice(name)
     } else if let tensor = tensor(name, shape, elements.count) {
       if elements.isEmpty {
         takeMissing(tensor)
       } else if memory == .stays {
         take(tensor, .memory(elements))
+        memories.append(UnsafeRawBufferPointer(elements))
       } else {
         take(tensor, copying: UnsafeBufferPointer(elements))
         if memory == .lent && writes { mark(elements) }
@@ -173,22 +186,42 @@ final class TensorLoan: TensorHost {
     }
   }
 
-  /// Changes the last bit of the first number, which is given back like all others.
+  /// Changes a bit of the first number, which is given back like all others.
+  ///
+  /// That the mark of another tensor stands at the same place says nothing yet: numbers that are worked out lie
+  /// in one place one after another, and may differ by that bit. Such memory has a second mark, and the
+  /// other is looked at once more.
   private func mark(_ elements: UnsafeMutableBufferPointer<Float>) {
     guard let start = elements.baseAddress else { return }
-    let bits = start.pointee.bitPattern ^ 1
+    var bits = start.pointee.bitPattern
+    let index = places.count - 1
+    if let mark = marks[start], mark.bits == bits {
+      bits ^= 2
+      suspects.append((index, mark.index, bits))
+    } else {
+      bits ^= 1
+    }
     start.pointee = Float(bitPattern: bits)
-    marks[start] = bits
+    marks[start] = (bits, index)
   }
 
-  /// Whether the memory has been here. The same place alone says nothing: a number that is worked out lies
-  /// for the call where the one before it lay.
-  private func isMarked(_ elements: UnsafeMutableBufferPointer<Float>) -> Bool {
-    guard let start = elements.baseAddress, !elements.isEmpty else { return false }
-    return marks[start] == start.pointee.bitPattern
+  /// Refuses the model if the tensor has the mark that another of its place was given.
+  private func look(_ name: TensorName, _ elements: UnsafeMutableBufferPointer<Float>) {
+    guard let bits = elements.first?.bitPattern else { return }
+    for suspect in suspects
+    where suspect.bits == bits && name.matches(tensors[suspect.other].name) {
+      // What was copied for it is the other's, with its mark.
+      places[suspect.index] = .missing
+      handedOverTwice(tensors[suspect.index].name)
+    }
   }
 
-  private func handedOverTwice(_ name: TensorName) {
+  /// Whether it lies in memory that was handed over and stays where it is.
+  private func isOut(_ elements: UnsafeMutableBufferPointer<Float>) -> Bool {
+    memories.contains { overlap($0, UnsafeRawBufferPointer(elements)) }
+  }
+
+  private func handedOverTwice(_ name: some CustomStringConvertible) {
     let reason = "have another tensor's memory for it; tied tensors are handed over once"
     error = error ?? mismatch("\(name)", reason)
   }
@@ -211,7 +244,8 @@ final class TensorLoan: TensorHost {
     }
     guard count > 0 || tensor.count == 0 else {
       error = mismatch(
-        tensor.name, "are empty; leftOut names tensors without a gradient")
+        tensor.name,
+        "are empty" + (what == "gradients" ? "; leftOut names tensors without a gradient" : ""))
       return nil
     }
     guard shape == tensor.shape else {

@@ -58,8 +58,8 @@ struct TrainingCheckpoint {
     }
     // The seed first, since it decides which examples there are.
     for (what, old, new) in [
-      ("--seed", saved.seed, run.seed), ("--batch", UInt64(saved.batch), UInt64(run.batch)),
-      ("--hidden", UInt64(saved.hidden), UInt64(run.hidden)),
+      ("--seed", "\(saved.seed)", "\(run.seed)"), ("--batch", "\(saved.batch)", "\(run.batch)"),
+      ("--hidden", "\(saved.hidden)", "\(run.hidden)"),
     ] where old != new {
       throw Mismatch(path: path, reason: "the run in it has \(what) \(old), not \(new)")
     }
