@@ -17,10 +17,12 @@ extension Optimizer {
     logger.notice("skipped: the gradient was not finite", metadata: metadata)
   }
 
-  /// Tells which settings a state that is about to be taken replaces, by what, and that gradients which were
-  /// summed up are dropped.
-  func logReplacedSettings(_ status: OptimizerStatus, _ fit: GroupFit) {
-    guard let logger else { return }
+  /// Which settings a state replaces, each by what, and that gradients which were summed up are dropped;
+  /// nothing where nobody listens.
+  func replacedSettings(
+    _ status: OptimizerStatus, _ fit: GroupFit
+  ) -> [(name: String, change: String)] {
+    if logger == nil { return [] }
     var changes: [(name: String, change: String)] = []
     func compare<Value: Equatable>(_ name: String, _ old: Value?, _ new: Value?) {
       guard old != new else { return }
@@ -44,10 +46,15 @@ extension Optimizer {
     for (index, name) in groups.names.enumerated() {
       compare("group \(name)", groups.groups[index], fit.groups[index].settings)
     }
-    if changes.isEmpty { return }
+    return changes
+  }
+
+  /// Tells of settings that were just replaced by those of a state.
+  func logReplaced(_ changes: [(name: String, change: String)], by origin: String) {
+    guard let logger, !changes.isEmpty else { return }
     let names = changes.map(\.name).joined(separator: ", ")
     logger.notice(
-      "settings are replaced by those of \(fit.origin): \(names)",
+      "settings are replaced by those of \(origin): \(names)",
       metadata: Logger.Metadata(
         uniqueKeysWithValues: changes.map { ($0.name, "\($0.change)") }))
   }

@@ -17,6 +17,11 @@ import Testing
       Adam(learningRate: 0.1), layout: ParameterLayout(count: 3), on: .openCL(device))
   }
 
+  /// The same where nothing fails.
+  private static func twin() throws -> Optimizer {
+    try Optimizer(Adam(learningRate: 0.1), layout: ParameterLayout(count: 3), on: .cpu)
+  }
+
   @Test("a device that is gone is an error, not another engine")
   func gone() async throws {
     let layer = try CallLayer.library.get()
@@ -33,11 +38,7 @@ import Testing
     let layer = try CallLayer.library.get()
     await #expect(processExitsWith: .success) { [layer = layer as String] in
       CallLayer.load(layer, fault: "clEnqueueNDRangeKernel:2:-5")
-      let (optimizer, other) = (
-        try Self.optimizer(),
-        try Optimizer(
-          Adam(learningRate: 0.1), layout: ParameterLayout(count: 3), on: .cpu)
-      )
+      let (optimizer, other) = (try Self.optimizer(), try Self.twin())
       var (x, expected) = (Self.start, Self.start)
       try optimizer.step(&x, gradients: Self.gradients)
       let before = (x, try optimizer.states())
@@ -56,11 +57,7 @@ import Testing
     let layer = try CallLayer.library.get()
     await #expect(processExitsWith: .success) { [layer = layer as String] in
       CallLayer.load(layer, fault: "clEnqueueNDRangeKernel:3:-5")
-      let (optimizer, other) = (
-        try Self.optimizer(),
-        try Optimizer(
-          Adam(learningRate: 0.1), layout: ParameterLayout(count: 3), on: .cpu)
-      )
+      let (optimizer, other) = (try Self.optimizer(), try Self.twin())
       var (x, expected) = (Self.start, Self.start)
       try optimizer.step(&x, gradients: Self.gradients)
       try optimizer.accumulate(Self.gradients)
@@ -118,8 +115,7 @@ import Testing
       x = saved.0
       try optimizer.restore(states: saved.1, stepCount: saved.2)
       try optimizer.step(&x, gradients: Self.gradients)
-      let other = try Optimizer(
-        Adam(learningRate: 0.1), layout: ParameterLayout(count: 3), on: .cpu)
+      let other = try Self.twin()
       var expected = Self.start
       for _ in 1...2 { try other.step(&expected, gradients: Self.gradients) }
       try #require(optimizer.stepCount == 2 && x == expected)

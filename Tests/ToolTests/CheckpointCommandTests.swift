@@ -246,6 +246,19 @@ import Testing
       #expect(
         complaint("--resume", "--batch", "8")
           == "run.safetensors: the run in it has --batch 64, not 8")
+      // A number that no run has is told of, not obeyed.
+      let text = try #require(Checkpoint(path).metadata[TrainingCheckpoint.key])
+      let odd = folder + "/odd.safetensors"
+      try Optimizer(Checkpoint(path), on: .cpu).save(
+        to: odd,
+        metadata: [TrainingCheckpoint.key: text.replacing("\"batch\":64", with: "\"batch\":-1")])
+      #expect(
+        self.complaint(Self.train(odd, ["--epochs", "1", "--device", "cpu", "--resume"]))
+          .hasSuffix("odd.safetensors: the run in it has --batch -1, not 64"))
+      #expect(
+        self.complaint(Self.train(folder + "/none/x.safetensors", ["--device", "cpu"]))
+          .hasSuffix("there is no folder \(folder)/none"))
+      #expect(throws: Never.self) { try TrainingCheckpoint(path: "x.safetensors").checkFolder() }
       #expect(
         complaint("--resume", "--learning-rate", "0.5")
           == "run.safetensors: the run in it has the rule adam at a rate of 0.002, not adam at 0.5 "

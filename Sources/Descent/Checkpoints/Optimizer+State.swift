@@ -96,7 +96,7 @@ extension Optimizer {
   ) throws {
     try status.validate()
     try checkMeaning(status.rule)
-    logReplacedSettings(status, fit)
+    let replaced = replacedSettings(status, fit)
     engine.forgetEnqueued()
     tornReason = "a state was only partly loaded"
     try prepare()
@@ -118,6 +118,7 @@ extension Optimizer {
     controlIsChecked = false
     try setLossScale(status.lossScale)
     tornReason = nil
+    logReplaced(replaced, by: fit.origin)
   }
 
   func checkMeaning(_ rule: any UpdateRule) throws(CheckpointError) {

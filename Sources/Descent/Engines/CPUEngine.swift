@@ -62,8 +62,8 @@ final class CPUEngine: HostEngine {
     let isSkipped = norm != nil && control.isSkipped != 0
     if isSkipped && !step.zeroes { return }
     let pass = Pass(
-      kernel: update, parameters: parameters, gradients: gradients, states: states.rule.pointers,
-      stateCount: states.rule.arrays.count, count: layout.count, block: block, runs: plan.runs,
+      kernel: update, parameters: parameters, gradients: gradients, states: states.ofRule.pointers,
+      stateCount: states.ofRule.arrays.count, count: layout.count, block: block, runs: plan.runs,
       values: values.layout, inverse: norm == nil ? 1 : control.inverse,
       coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
       zeroes: step.zeroes, besideKernel: instructions.updateBeside,

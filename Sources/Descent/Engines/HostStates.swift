@@ -1,14 +1,14 @@
 /// What an engine over host memory keeps from step to step: its rule's states, and the sum of gradients and
 /// the average of the parameters once there are such.
 final class HostStates {
-  let rule: HostVectors
+  let ofRule: HostVectors
   private let count: Int
   private var sumVector: HostVectors?
   private var averageVector: HostVectors?
 
   init(_ rule: any UpdateRule, count: Int) throws {
     self.count = count
-    self.rule = try HostVectors(
+    ofRule = try HostVectors(
       rule.stateNames.map { Float(rule.initialValue(ofState: $0)) }, count: count)
   }
 
@@ -44,6 +44,6 @@ final class HostStates {
 
   /// A state by its place: the average stands behind the rule's.
   subscript(index: Int) -> UnsafeMutablePointer<Float>? {
-    index == rule.arrays.count ? average : rule.arrays[index]
+    index == ofRule.arrays.count ? average : ofRule.arrays[index]
   }
 }

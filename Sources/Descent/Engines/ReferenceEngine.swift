@@ -35,7 +35,7 @@ final class ReferenceEngine: HostEngine {
           Self.run(
             step.groups.rules[run.group], step, run.group,
             coefficients.map { (control.inverse, $0[run.set]) }, x, gradient,
-            states.rule.arrays.map { $0 + run.start }, run.count)
+            states.ofRule.arrays.map { $0 + run.start }, run.count)
         }
         if let weight = step.average?.weight, let average = states.average {
           for i in 0..<run.count {

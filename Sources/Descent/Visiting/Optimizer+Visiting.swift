@@ -1,10 +1,10 @@
 extension Optimizer {
   /// Updates a model's tensors where they lie, from gradients that lie in a model of the same layout.
   ///
-  /// Both are visited twice, to borrow their tensors and to give them back; ``ParameterVisitor`` says what
+  /// Both are visited to borrow their tensors and again to give them back; ``ParameterVisitor`` says what
   /// is copied. A step makes some small allocations, for lists of tensors and for shapes, and none
   /// as long as a tensor but for what is copied. After an error the model has all
-  /// its tensors, but for one that a second visit does not ask back: the step was then taken.
+  /// its tensors, but for one that no later visit asks back; the error names it where the step was taken.
   ///
   /// - Parameters:
   ///   - model: hands over the tensors of ``layout``, with their names and shapes and in their order;
@@ -59,6 +59,9 @@ extension Optimizer {
   ///
   ///     var averaged = model
   ///     try optimizer.writeAverage(into: &averaged)
+  ///
+  /// Throws ``DescentError``, and leaves the model as it was, where no average has begun or the model is not the
+  /// layout's.
   public func writeAverage<Model: ParameterVisitable>(into model: inout Model) throws {
     try TensorLoan(layout, of: "parameters", writes: true).lend(&model) {
       Self.copy(try average(), to: $0)

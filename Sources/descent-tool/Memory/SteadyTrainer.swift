@@ -17,6 +17,10 @@ enum StepManner: String, CaseIterable, Sendable {
   /// Parameters and gradients in pieces, cut otherwise.
   case pieces
   case zeroingPieces = "zeroing pieces"
+  /// A gradient summed up before the step's own.
+  case accumulating
+  /// An average of the parameters.
+  case averaging
 
   var zeroes: Bool { self == .zeroing || self == .zeroingPieces || self == .lossScale }
   var skips: Bool { self == .clipping || self == .lossScale || self == .clippedGroups }
@@ -50,6 +54,7 @@ final class SteadyTrainer {
       throw MemoryError.otherwise("\(optimizer.engineName) instead of \(threads) threads")
     }
     if manner.skips { optimizer.clipping = .globalNorm(1) }
+    if manner == .averaging { optimizer.averaging = ParameterAverage() }
     if manner == .lossScale {
       try optimizer.setLossScale(LossScale(scale: 1024, growthInterval: 7))
     }
@@ -104,6 +109,9 @@ final class SteadyTrainer {
       case .arrays: try optimizer.step(&parameterArray, gradients: gradientArray)
       case .pieces: try optimizer.step(parameterPieces, gradients: constantPieces)
       case .zeroingPieces: try optimizer.step(parameterPieces, zeroing: gradientPieces)
+      case .accumulating:
+        try optimizer.accumulate(UnsafeBufferPointer(gradients))
+        try optimizer.step(parameters, gradients: UnsafeBufferPointer(gradients))
       case _ where manner.zeroes: try optimizer.step(parameters, zeroing: gradients)
       default: try optimizer.step(parameters, gradients: UnsafeBufferPointer(gradients))
       }
