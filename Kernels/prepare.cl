@@ -1,13 +1,14 @@
-// What happens to a gradient and a parameter before any rule sees them, in the order of the
-// specification: scale (a loss scale's inverse, a norm's clip; negative to climb), clip by value, then
-// weight decay. Every value has a neutral setting that leaves all bits alone.
+// Everything around a rule that every rule shares. Before it, in the order of the specification: scale
+// the gradient (by a loss scale's inverse and a norm's clip; negative to ascend), clip it by value, add
+// coupled weight decay. After it: subtract its step, with decoupled weight decay in the same
+// subtraction. Every value has a neutral setting that changes no bit.
 //
 // The same in Swift: Sources/Descent/Rules/Preparation.swift
 typedef struct {
-  float gradientScale, limit, coupledDecay, shrink;
+  float gradientScale, limit, coupledDecay, decoupledDecay;
 } preparation;
 
-static void prepare(lanes *x, lanes *g, preparation p) {
+static void prepare(lanes x, lanes *g, preparation p) {
   *g = p.gradientScale * *g;
   if (p.limit != INFINITY) {
     const lanes most = (lanes)(p.limit), least = (lanes)(-p.limit);
@@ -16,6 +17,13 @@ static void prepare(lanes *x, lanes *g, preparation p) {
     *g = *g < least ? least : *g;
   }
   // A branch, not g + 0 x: that would turn an infinite parameter into a NaN gradient.
-  if (p.coupledDecay != 0.0f) *g = *g + p.coupledDecay * *x;
-  *x = p.shrink * *x;
+  if (p.coupledDecay != 0.0f) *g = *g + p.coupledDecay * x;
+}
+
+// x ← x − (u + ηλ x) for a rule's step u; `decoupledDecay` is ηλ. In this order a parameter is rounded
+// once a step. x (1 − ηλ) − u would round twice, and drop a decay below 3e-8 altogether.
+static lanes stepped(lanes x, lanes u, preparation p) {
+  // A branch, as above.
+  if (p.decoupledDecay != 0.0f) u = u + p.decoupledDecay * x;
+  return x - u;
 }

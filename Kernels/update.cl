@@ -69,8 +69,8 @@ static void update_lanes(preparation p, scalars s, global float *to,
   lanes g = LOAD(from);
   ADD_SUM(LOAD(sum));
   EACH_STATE(LOAD_STATE)
-  prepare(&x, &g, p);
-  rule(&x, g, state, s);
+  prepare(x, &g, p);
+  x = stepped(x, rule(x, g, state, s), p);
   STORE(x, to);
   EACH_STATE(STORE_STATE)
   AVERAGE();
@@ -85,8 +85,8 @@ static void update_part(uint left, preparation p, scalars s, global float *to,
   lanes g = load_part(from, left);
   ADD_SUM(load_part(sum, left));
   EACH_STATE(LOAD_STATE_PART)
-  prepare(&x, &g, p);
-  rule(&x, g, state, s);
+  prepare(x, &g, p);
+  x = stepped(x, rule(x, g, state, s), p);
   store_part(x, to, left);
   EACH_STATE(STORE_STATE_PART)
   AVERAGE_PART(left);

@@ -10,10 +10,10 @@ typedef struct {
   float learningRate, decay, oneMinusDecay, epsilon;
 } SCALARS;
 
-static void RULE(lanes *x, lanes g, lanes *state, SCALARS s) {
+static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   lanes *v = state, *d = state + 1;
   *v = s.decay * *v + s.oneMinusDecay * (g * g);
   lanes u = sqrt(*d + s.epsilon) / sqrt(*v + s.epsilon) * g;
   *d = s.decay * *d + s.oneMinusDecay * (u * u);
-  *x = *x - s.learningRate * u;
+  return s.learningRate * u;
 }

@@ -8,10 +8,10 @@ typedef struct {
   float stepSize, rootEpsilon, epsilon;
 } SCALARS;
 
-static void RULE(lanes *x, lanes g, lanes *state, SCALARS s) {
+static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   lanes *sum = state;
   *sum = *sum + g * g;
   lanes denominator = sqrt(*sum + s.rootEpsilon) + s.epsilon;
   // Nothing but zero gradients so far and no ε: the step is 0, not 0/0. A NaN selects the division.
-  *x = *x - (denominator == 0.0f ? (lanes)(0.0f) : s.stepSize * g / denominator);
+  return denominator == 0.0f ? (lanes)(0.0f) : s.stepSize * g / denominator;
 }

@@ -13,7 +13,7 @@ typedef struct {
       rootCorrection, epsilon;
 } SCALARS;
 
-static void RULE(lanes *x, lanes g, lanes *state, SCALARS s) {
+static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   lanes *m = state, *v = state + 1;
   *m = *m + s.oneMinusBeta1 * (g - *m);
   *v = s.beta2 * *v + s.oneMinusBeta2 * g * g;
@@ -26,5 +26,5 @@ static void RULE(lanes *x, lanes g, lanes *state, SCALARS s) {
   w = *maximum;
 #endif
   lanes root = sqrt(w * s.correction + s.rootEpsilon);
-  *x = *x - s.stepSize * *m / (root * s.rootCorrection + s.epsilon);
+  return s.stepSize * *m / (root * s.rootCorrection + s.epsilon);
 }

@@ -15,12 +15,12 @@ typedef struct {
   float momentum, gain, nextMomentum, direct, rate;
 } SCALARS;
 
-static void RULE(lanes *x, lanes g, lanes *state, SCALARS s) {
+static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   lanes *b = state;
   *b = s.momentum * *b + s.gain * g;
 #if VARIANT & NESTEROV
-  *x = *x - s.rate * (s.nextMomentum * *b + s.direct * g);
+  return s.rate * (s.nextMomentum * *b + s.direct * g);
 #else
-  *x = *x - s.rate * *b;
+  return s.rate * *b;
 #endif
 }

@@ -13,7 +13,7 @@ typedef struct {
   float decay, oneMinusDecay, correction, rootEpsilon, epsilon, gain, momentum, rate;
 } SCALARS;
 
-static void RULE(lanes *x, lanes g, lanes *state, SCALARS s) {
+static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   lanes *v = state;
   *v = s.decay * *v + s.oneMinusDecay * (g * g);
   lanes w = *v * s.correction;
@@ -35,5 +35,5 @@ static void RULE(lanes *x, lanes g, lanes *state, SCALARS s) {
   d = *b;
 #endif
 #endif
-  *x = *x - s.rate * d;
+  return s.rate * d;
 }

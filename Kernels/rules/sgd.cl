@@ -7,6 +7,6 @@ typedef struct {
   float learningRate;
 } SCALARS;
 
-static void RULE(lanes *x, lanes g, lanes *state, SCALARS s) {
-  *x = *x - s.learningRate * g;
+static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
+  return s.learningRate * g;
 }

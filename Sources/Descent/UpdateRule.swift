@@ -34,7 +34,7 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   var weightDecay: Double { get set }
 
   /// How weight decay enters: not decoupled, g ← g + λx before the rule sees the gradient; decoupled,
-  /// x ← (1 − ηλ)x before the rule sees the parameter.
+  /// x ← x − (u + ηλx) for the rule's step u, in one subtraction.
   var decoupled: Bool { get }
 
   /// Whether to climb instead: the rule sees −g. Weight decay still shrinks.

@@ -312,15 +312,16 @@ import OpenCLHost
     }
   }
 
-  @Test("the decay's factor is rounded once")
-  func shrink() throws {
+  @Test("the decay's factor ηλ is rounded once")
+  func decayFactor() throws {
     for choice in try choices() {
       let optimizer = try Optimizer(
-        SGD(learningRate: 0.3, weightDecay: 0.3, decoupled: true),
+        SGD(learningRate: 3, weightDecay: 0.3, decoupled: true),
         layout: ParameterLayout(count: 1), on: choice)
       var x: [Float] = [1]
       try optimizer.step(&x, gradients: [0])
-      #expect(x == [0.91])
+      // Float(3) · Float(0.3) would be the next Float.
+      #expect(x == [1 - 0.9])
     }
   }
 

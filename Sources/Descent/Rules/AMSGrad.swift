@@ -91,8 +91,8 @@ public struct AMSGrad: UpdateRule {
   @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Adam.Scalars<T> = scalars(at: step)
-    elements.update { x, g, state in
-      s.update(&x, g, &state[0], &state[1], maximum: state + 2)
+    elements.update { _, g, state in
+      s.step(g, &state[0], &state[1], maximum: state + 2)
     }
   }
 
@@ -102,7 +102,7 @@ public struct AMSGrad: UpdateRule {
       "amsgrad amsgradMaxOfCorrected",
       AMSGrad(
         learningRate: 0.01, beta2: 0.9, amsgradMaxOfCorrected: true, weightDecay: 0.1,
-        decoupled: true), digest: 0x8405_e178_e38f_1439),
+        decoupled: true), digest: 0x77b5_8e18_daef_a35e),
   ]
 }
 

@@ -60,13 +60,13 @@ public struct AdaDelta: UpdateRule {
   @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
-    elements.update { x, g, state in
+    elements.update { _, g, state in
       var (v, d) = (state[0], state[1])
       v = s.decay * v + s.oneMinusDecay * (g * g)
       let u = (d + s.epsilon).squareRoot() / (v + s.epsilon).squareRoot() * g
       d = s.decay * d + s.oneMinusDecay * (u * u)
-      x = x - s.learningRate * u
       (state[0], state[1]) = (v, d)
+      return s.learningRate * u
     }
   }
 
@@ -78,7 +78,7 @@ public struct AdaDelta: UpdateRule {
       digest: 0x730a_e580_dc05_3639),
     RuleVariant(
       "adadelta decoupled", AdaDelta(weightDecay: 0.1, decoupled: true),
-      digest: 0xe0e9_66ad_6e11_f2b4),
+      digest: 0x6067_4dc3_79c7_a660),
   ]
 }
 

@@ -70,11 +70,11 @@ public struct AdaGrad: UpdateRule {
   @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
-    elements.update { x, g, state in
+    elements.update { _, g, state in
       let sum = state[0] + g * g
       let denominator = (sum + s.rootEpsilon).squareRoot() + s.epsilon
-      x = x - (denominator == 0 ? 0 : s.stepSize * g / denominator)
       state[0] = sum
+      return denominator == 0 ? 0 : s.stepSize * g / denominator
     }
   }
 
@@ -84,7 +84,7 @@ public struct AdaGrad: UpdateRule {
       "adagrad rootEpsilon",
       AdaGrad(
         learningRate: 0.01, epsilon: 0, rootEpsilon: 1e-7, initialAccumulator: 0.1,
-        weightDecay: 0.1, decoupled: true), digest: 0x651a_e408_7eb1_b18b),
+        weightDecay: 0.1, decoupled: true), digest: 0x1dc5_3f52_2e54_116b),
     RuleVariant(
       "adagrad learningRateDecay",
       AdaGrad(

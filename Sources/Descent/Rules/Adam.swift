@@ -82,9 +82,9 @@ public struct Adam: UpdateRule {
     var maximumCorrection, correction, rootEpsilon, rootCorrection, epsilon: T
 
     /// One element; `maximum` is AMSGrad's state, nil for Adam.
-    func update(
-      _ x: inout T, _ g: T, _ m: inout T, _ v: inout T, maximum: UnsafeMutablePointer<T>? = nil
-    ) {
+    func step(
+      _ g: T, _ m: inout T, _ v: inout T, maximum: UnsafeMutablePointer<T>? = nil
+    ) -> T {
       m = m + oneMinusBeta1 * (g - m)
       v = beta2 * v + oneMinusBeta2 * g * g
       var w = v
@@ -94,7 +94,7 @@ public struct Adam: UpdateRule {
         w = maximum.pointee
       }
       let root = (w * correction + rootEpsilon).squareRoot()
-      x = x - stepSize * m / (root * rootCorrection + epsilon)
+      return stepSize * m / (root * rootCorrection + epsilon)
     }
   }
   public typealias KernelScalars = Scalars<Float>
@@ -126,8 +126,8 @@ public struct Adam: UpdateRule {
   @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
-    elements.update { x, g, state in
-      s.update(&x, g, &state[0], &state[1])
+    elements.update { _, g, state in
+      s.step(g, &state[0], &state[1])
     }
   }
 
@@ -142,7 +142,7 @@ public struct Adam: UpdateRule {
       "adam epsilonBeforeCorrection",
       Adam(
         learningRate: 0.01, epsilon: 1e-7, epsilonBeforeCorrection: true, weightDecay: 0.1,
-        decoupled: true), digest: 0x8205_55a2_2c60_6b81),
+        decoupled: true), digest: 0xd24d_9b47_973b_2e08),
     RuleVariant(
       "adam uncorrected",
       Adam(

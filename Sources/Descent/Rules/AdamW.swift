@@ -71,7 +71,7 @@ public struct AdamW: UpdateRule {
   }
 
   public static let variants = [
-    RuleVariant("adamw", AdamW(learningRate: 1e-3), digest: 0xd6cf_1659_23c6_648d)
+    RuleVariant("adamw", AdamW(learningRate: 1e-3), digest: 0xd648_d251_e301_3255)
   ]
 }
 
@@ -86,8 +86,7 @@ extension AdamW {
       weightDecay: weightDecay)
   }
 
-  /// `optax.adamw`, which has no default rate. Optax decays inside the update: the same in exact
-  /// arithmetic, a rounding apart in `Float`.
+  /// `optax.adamw`, which has no default rate.
   public static func optax(
     learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     rootEpsilon: Double = 0, weightDecay: Double = 1e-4

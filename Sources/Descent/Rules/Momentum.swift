@@ -100,14 +100,10 @@ public struct Momentum: UpdateRule {
   public struct Scalars<T: BinaryFloatingPoint> {
     let momentum, gain, nextMomentum, direct, rate: T
 
-    /// b ← momentum·b + gain·g; x ← x − rate·b, or with Nesterov x − rate·(nextMomentum·b + direct·g).
-    func update(_ x: inout T, _ g: T, _ b: inout T, nesterov: Bool) {
+    /// b ← momentum·b + gain·g; the step is rate·b, or with Nesterov rate·(nextMomentum·b + direct·g).
+    func step(_ g: T, _ b: inout T, nesterov: Bool) -> T {
       b = momentum * b + gain * g
-      if nesterov {
-        x = x - rate * (nextMomentum * b + direct * g)
-      } else {
-        x = x - rate * b
-      }
+      return rate * (nesterov ? nextMomentum * b + direct * g : b)
     }
   }
   public typealias KernelScalars = Scalars<Float>
@@ -125,8 +121,8 @@ public struct Momentum: UpdateRule {
   @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
-    elements.update { x, g, state in
-      s.update(&x, g, &state[0], nesterov: nesterov)
+    elements.update { _, g, state in
+      s.step(g, &state[0], nesterov: nesterov)
     }
   }
 
@@ -143,7 +139,7 @@ public struct Momentum: UpdateRule {
       "momentum averaged",
       Momentum(
         learningRate: 0.1, exponentialAverage: true, biasCorrection: true, weightDecay: 0.1,
-        decoupled: true), digest: 0x0934_8a9f_ebed_9d1f),
+        decoupled: true), digest: 0x046f_1941_4bd3_88a3),
     RuleVariant(
       "momentum dampened",
       Momentum(learningRate: 0.01, dampening: 0.1, firstStepUndamped: true, maximize: true),

@@ -74,8 +74,8 @@ public struct Nesterov: UpdateRule {
   @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Momentum.Scalars<T> = scalars(at: step)
-    elements.update { x, g, state in
-      s.update(&x, g, &state[0], nesterov: true)
+    elements.update { _, g, state in
+      s.step(g, &state[0], nesterov: true)
     }
   }
 

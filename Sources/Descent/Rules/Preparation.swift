@@ -1,27 +1,32 @@
-/// What happens to a gradient and a parameter before the rule sees them: scale, ascent, clip by value,
-/// weight decay.
+/// Everything around a rule that every rule shares: scale, ascent, clipping by value and coupled weight
+/// decay before it; the subtraction of its step, with decoupled weight decay, after it.
 /// The same for devices: Kernels/prepare.cl.
 public struct Preparation<T: BinaryFloatingPoint> {
   var gradientScale: T
   let limit: T
   let coupledDecay: T
-  let shrink: T
+  let decoupledDecay: T
 
   init(_ rule: some UpdateRule, gradientScale: Double, limit: Double = .infinity) {
     self.gradientScale = T(rule.maximize ? -gradientScale : gradientScale)
     self.limit = T(limit)
     coupledDecay = rule.decoupled ? T(0.0) : T(rule.weightDecay)
-    shrink = rule.decoupled ? T(1 - rule.learningRate * rule.weightDecay) : T(1.0)
+    decoupledDecay = rule.decoupled ? T(rule.learningRate * rule.weightDecay) : T(0.0)
   }
 
-  func callAsFunction(_ x: inout T, _ g: inout T) {
-    g = gradientScale * g
+  /// The gradient as the rule sees it.
+  func prepared(_ g: T, at x: T) -> T {
+    var g = gradientScale * g
     if limit != .infinity {
       if g > limit { g = limit }
       if g < -limit { g = -limit }
     }
-    if coupledDecay != 0 { g = g + coupledDecay * x }
-    x = shrink * x
+    return coupledDecay == 0 ? g : g + coupledDecay * x
+  }
+
+  /// x − (u + ηλx) for a rule's step u.
+  func stepped(_ x: T, by u: T) -> T {
+    x - (decoupledDecay == 0 ? u : u + decoupledDecay * x)
   }
 }
 
@@ -33,17 +38,17 @@ public struct ReferenceElements<T: BinaryFloatingPoint> {
   let count: Int
   let preparation: Preparation<T>
 
-  /// Calls the formula with every element's parameter, prepared gradient and states in turn.
+  /// Calls the formula with every element's parameter, prepared gradient and states in turn, and
+  /// subtracts the step that it returns.
   @specialized(where T == Float)
-  public func update(_ formula: (inout T, T, UnsafeMutablePointer<T>) -> Void) {
+  public func update(_ step: (T, T, UnsafeMutablePointer<T>) -> T) {
     withUnsafeTemporaryAllocation(of: T.self, capacity: states.count + 1) { buffer in
       guard let state = buffer.baseAddress else { return }
       for i in 0..<count {
         for (k, values) in states.enumerated() { (state + k).initialize(to: values[i]) }
-        var (x, g) = (parameters[i], gradients[i])
-        preparation(&x, &g)
-        formula(&x, g, state)
-        parameters[i] = x
+        let x = parameters[i]
+        let u = step(x, preparation.prepared(gradients[i], at: x), state)
+        parameters[i] = preparation.stepped(x, by: u)
         for (k, values) in states.enumerated() { values[i] = state[k] }
       }
     }

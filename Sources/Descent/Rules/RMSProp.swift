@@ -112,7 +112,7 @@ public struct RMSProp: UpdateRule {
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
     let buffer = stateNames.count - 1
-    elements.update { x, g, state in
+    elements.update { _, g, state in
       state[0] = s.decay * state[0] + s.oneMinusDecay * (g * g)
       var w = state[0] * s.correction
       if centered {
@@ -127,7 +127,7 @@ public struct RMSProp: UpdateRule {
         state[buffer] = b
         d = nesterov ? s.momentum * b + d : b
       }
-      x = x - s.rate * d
+      return s.rate * d
     }
   }
 
@@ -137,7 +137,7 @@ public struct RMSProp: UpdateRule {
       "rmsprop rootEpsilon",
       RMSProp(
         learningRate: 0.01, decay: 0.9, epsilon: 0, rootEpsilon: 1e-7, biasCorrection: true,
-        initialAccumulator: 0.1, weightDecay: 0.1, decoupled: true), digest: 0xee28_4927_a646_ce93),
+        initialAccumulator: 0.1, weightDecay: 0.1, decoupled: true), digest: 0x6917_eead_b0f8_389f),
     RuleVariant(
       "rmsprop centered", RMSProp(learningRate: 0.01, centered: true, weightDecay: 0.1),
       digest: 0xd4d9_cc49_3f57_5187),

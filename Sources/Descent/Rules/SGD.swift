@@ -46,8 +46,8 @@ public struct SGD: UpdateRule {
   @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
-    elements.update { x, g, _ in
-      x = x - s.learningRate * g
+    elements.update { _, g, _ in
+      s.learningRate * g
     }
   }
 
@@ -58,7 +58,7 @@ public struct SGD: UpdateRule {
       digest: 0xb59b_b1d4_6a32_424e),
     RuleVariant(
       "sgd decoupled", SGD(learningRate: 0.01, weightDecay: 0.1, decoupled: true),
-      digest: 0xdb71_fcb9_4adb_7db5),
+      digest: 0x717f_3213_e73a_3723),
   ]
 }
 
