@@ -20,6 +20,14 @@ static void prepare(lanes x, lanes *g, preparation p) {
   if (p.coupledDecay != 0.0f) *g = *g + p.coupledDecay * x;
 }
 
+// scale · a / b, in this order unless scale · a overflows. It is 0 where b is 0: no gradient so far and no
+// ε, or both too small for a Float. A NaN stays.
+static lanes quotient(float scale, lanes a, lanes b) {
+  const lanes product = scale * a;
+  const lanes ratio = (fabs(product) == INFINITY ? a : product) / b;
+  return b == 0.0f ? (lanes)(0.0f) : fabs(product) == INFINITY ? scale * ratio : ratio;
+}
+
 // x ← x − (u + ηλ x) for a rule's step u; `decoupledDecay` is ηλ. In this order a parameter is rounded
 // once a step. x (1 − ηλ) − u would round twice, and drop a decay below 3e-8 altogether.
 static lanes stepped(lanes x, lanes u, preparation p) {

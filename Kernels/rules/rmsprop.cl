@@ -25,7 +25,7 @@ static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   // A rounding can make the difference negative, and its root NaN. A NaN in w stays.
   w = w < 0.0f ? (lanes)(0.0f) : w;
 #endif
-  lanes d = s.gain * g / (sqrt(w + s.rootEpsilon) + s.epsilon);
+  lanes d = quotient(s.gain, g, sqrt(w + s.rootEpsilon) + s.epsilon);
 #if VARIANT & MOMENTUM
   lanes *b = state + STATES - 1;
   *b = s.momentum * *b + d;

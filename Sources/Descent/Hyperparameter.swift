@@ -113,6 +113,21 @@ extension UpdateRule {
     if let reason = conflict {
       throw DescentError.combination(rule: Self.name, reason: reason)
     }
+    guard scalarsAreFinite else {
+      throw DescentError.combination(
+        rule: Self.name,
+        reason: "learningRate is \(learningRate), and what a step makes of it with the other "
+          + "hyper-parameters, such as η/(1 − β₁) or ηλ, is beyond a Float; allowed is a smaller one")
+    }
+  }
+
+  /// Whether all that a kernel is given is a number as a `Float`. A bias correction is the greatest at
+  /// the first step.
+  var scalarsAreFinite: Bool {
+    Preparation<Float>(self, gradientScale: 1).decoupledDecay.isFinite
+      && withScalars(at: 1, gradientScale: 1) { _, scalars in
+        scalars.bindMemory(to: Float.self).allSatisfy { $0.isFinite }
+      }
   }
 
   /// Every hyper-parameter by its name. Those left out keep their defaults; a name that the rule does

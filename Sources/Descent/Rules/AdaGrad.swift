@@ -2,8 +2,6 @@
 ///
 ///     s ← s + g²;   x ← x − η g / (√(s + εᵣ) + ε)
 ///
-/// Where nothing but zero gradients came and both ε are 0, the step is 0.
-///
 /// The same rule for devices: Kernels/rules/adagrad.cl.
 public struct AdaGrad: UpdateRule {
   public static let name = "adagrad"
@@ -72,9 +70,8 @@ public struct AdaGrad: UpdateRule {
     let s: Scalars<T> = scalars(at: step)
     elements.update { _, g, state in
       let sum = state[0] + g * g
-      let denominator = (sum + s.rootEpsilon).squareRoot() + s.epsilon
       state[0] = sum
-      return denominator == 0 ? 0 : s.stepSize * g / denominator
+      return quotient(s.stepSize, g, (sum + s.rootEpsilon).squareRoot() + s.epsilon)
     }
   }
 

@@ -94,7 +94,7 @@ public struct Adam: UpdateRule {
         w = maximum.pointee
       }
       let root = (w * correction + rootEpsilon).squareRoot()
-      return stepSize * m / (root * rootCorrection + epsilon)
+      return quotient(stepSize, m, root * rootCorrection + epsilon)
     }
   }
   public typealias KernelScalars = Scalars<Float>

@@ -30,6 +30,14 @@ public struct Preparation<T: BinaryFloatingPoint> {
   }
 }
 
+/// scale · a / b, in this order unless scale · a overflows; 0 where b is 0.
+/// The same for devices: Kernels/prepare.cl.
+func quotient<T: BinaryFloatingPoint>(_ scale: T, _ a: T, _ b: T) -> T {
+  let product = scale * a
+  if b == 0 { return 0 }
+  return product.magnitude == .infinity ? scale * (a / b) : product / b
+}
+
 /// The elements of one step, for a rule's plain Swift form.
 public struct ReferenceElements<T: BinaryFloatingPoint> {
   let parameters: UnsafeMutablePointer<T>

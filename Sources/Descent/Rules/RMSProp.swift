@@ -121,7 +121,7 @@ public struct RMSProp: UpdateRule {
         w = w - mean * mean
         w = w < 0 ? 0 : w
       }
-      var d = s.gain * g / ((w + s.rootEpsilon).squareRoot() + s.epsilon)
+      var d = quotient(s.gain, g, (w + s.rootEpsilon).squareRoot() + s.epsilon)
       if momentum != 0 {
         let b = s.momentum * state[buffer] + d
         state[buffer] = b

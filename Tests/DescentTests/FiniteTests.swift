@@ -1,0 +1,143 @@
+import Foundation
+import Testing
+
+@testable import Descent
+@testable import descent_tool
+
+/// Finite gradients leave finite parameters, at any hyper-parameters that are allowed, but where the
+/// true value is beyond a Float. The truth is the same formula in Double.
+@Suite struct FiniteTests {
+  /// The ends of the hyper-parameters' ranges, and values between.
+  static let ends: [String: [Double]] = [
+    "learningRate": [0, 1.5e-45, 1e-3, 1, 1e10, 1e20],
+    "fraction": [0, 1.5e-45, 0.5, 0.9, 0.999, 1 - 0x1p-24],
+    "positive": [1.5e-45, 1e-38, 1e-8, 1, 1e10],
+    "number": [0, 1.5e-45, 1e-38, 1e-8, 1, 1e10],
+    "weightDecay": [0, 1.5e-45, 1e-8, 0.1, 1],
+  ]
+
+  /// Magnitudes of gradients: zero, denormal, with a square that is 0, ordinary, with a square that is
+  /// ∞, the greatest.
+  static let magnitudes: [Float] = [
+    0, 0x1p-149, 0x1p-126, 1e-30, 1e-23, 1e-10, 0.3, 4.45, 1e10, 1.8e19,
+  ]
+
+  /// A rule with every hyper-parameter drawn from its range, its ends included; nil where the draw is
+  /// refused.
+  private func drawn<Rule: UpdateRule>(
+    _ type: Rule.Type, _ random: inout SplitMix64
+  ) -> (any UpdateRule)? {
+    var rule = Rule()
+    for parameter in Rule.hyperparameters {
+      func draw(_ path: WritableKeyPath<Rule, Double>, _ allowed: Hyperparameter<Rule>.Allowed) {
+        let own = Self.ends[parameter.name]
+        let values =
+          switch allowed {
+          case .atLeastZero: own ?? Self.ends["number"]
+          case .aboveZero: Self.ends["positive"]
+          case .fromZeroToBelowOne: Self.ends["fraction"]
+          }
+        if let values, let value = values.randomElement(using: &random) {
+          rule[keyPath: path] = value
+        }
+      }
+      switch parameter.storage {
+      case .number(let path, let allowed): draw(path, allowed)
+      case .flag(let path): rule[keyPath: path] = Bool.random(using: &random)
+      case .optional, .fixed: break
+      }
+    }
+    // Above 1, the decay multiplies the roundings of earlier steps at every step.
+    if rule.decoupled && rule.learningRate * rule.weightDecay > 1 { return nil }
+    return (try? rule.validate()) == nil ? nil : rule
+  }
+
+  /// Sixty gradients of one element: steady, alternating, or of another magnitude at every step.
+  private func gradients(_ random: inout SplitMix64) -> [Float] {
+    let steady = Self.magnitudes.randomElement(using: &random) ?? 0
+    let manner = Int.random(in: 0..<4, using: &random)
+    return (0..<60).map { step in
+      switch manner {
+      case 0: steady
+      case 1: step % 2 == 0 ? steady : -steady
+      case 2: step < 30 ? steady : 0
+      default:
+        (Self.magnitudes.randomElement(using: &random) ?? 0)
+          * (Bool.random(using: &random) ? 1 : -1)
+      }
+    }
+  }
+
+  @Test("no NaN and no ∞ from finite gradients, but where the truth is beyond a Float")
+  func finite() throws {
+    var random = SplitMix64(seed: 1)
+    for type in Rules.all {
+      var (tried, found) = (0, 0)
+      while tried < 400 {
+        guard let rule = drawn(type, &random) else { continue }
+        tried += 1
+        let gradients = gradients(&random)
+        let start: Float = [0, 1, -3, 1e-20].randomElement(using: &random) ?? 0
+        if let fault = try Self.fault(rule, start, gradients), found < 3 {
+          found += 1
+          Issue.record("\(rule) from \(start): \(fault); gradients \(gradients)")
+        }
+      }
+    }
+  }
+
+  /// What is not finite though the truth is, if anything. A path ends where the gradient that the rule
+  /// sees has a square beyond a Float, or one that is lost below the denormals while an ε is smaller still.
+  private static func fault(
+    _ rule: some UpdateRule, _ start: Float, _ gradients: [Float]
+  ) throws -> String? {
+    var (x, truth) = ([start], [Double(start)])
+    var states = rule.stateNames.map { [Float(rule.initialValue(ofState: $0))] }
+    var trueStates = rule.stateNames.map { [rule.initialValue(ofState: $0)] }
+    let limit = Double(Float.greatestFiniteMagnitude)
+    let keepsSquares = !(rule is SGD || rule is Momentum || rule is Nesterov)
+    let epsilons = ["epsilon", "rootEpsilon"].compactMap { try? rule.hyperparameter($0) }
+    let hasTinyEpsilon = epsilons.contains { $0 > 0 && $0 < 1e-20 }
+    for (index, gradient) in gradients.enumerated() {
+      let seen =
+        Double(gradient).magnitude + (rule.decoupled ? 0 : rule.weightDecay * truth[0].magnitude)
+      if keepsSquares && (seen * seen > limit / 2 || hasTinyEpsilon && seen > 0 && seen < 1e-18) {
+        return nil
+      }
+      try rule.referenceUpdate(&x, gradients: [gradient], states: &states, step: index + 1)
+      try rule.referenceUpdate(
+        &truth, gradients: [Double(gradient)], states: &trueStates, step: index + 1)
+      // Roundings may take a value over the limit that is near it in truth.
+      if !(truth[0].magnitude <= limit / 2) { return nil }
+      if !x[0].isFinite { return "step \(index + 1): \(x[0]), in truth \(truth[0])" }
+      for (name, (state, trueState)) in zip(rule.stateNames, zip(states, trueStates)) {
+        if state[0].isNaN || state[0].isInfinite && trueState[0].magnitude < limit / 2 {
+          return "step \(index + 1): \(name) is \(state[0]), in truth \(trueState[0])"
+        }
+      }
+    }
+    return nil
+  }
+
+  /// Fails where a denominator of 0 makes NaN (Adam, ε 0), or where 1e-46 is taken for more than 0.
+  @Test("an element without a gradient stays where it is, whatever the ε")
+  func zeroGradients() throws {
+    let rules: [any UpdateRule] = [
+      Adam(epsilon: 0), Adam(epsilon: 0, epsilonBeforeCorrection: true),
+      AdamW(epsilon: 0, weightDecay: 0),
+      AMSGrad(epsilon: 0), RMSProp(epsilon: 0), RMSProp(epsilon: 0, centered: true),
+      RMSProp(epsilon: 0, momentum: 0.9), AdaGrad(epsilon: 0),
+    ]
+    for rule in rules {
+      for choice in try choices() {
+        let optimizer = try Optimizer(rule, layout: ParameterLayout(count: 3), on: choice)
+        optimizer.skipsNonFinite = true
+        var x: [Float] = [1, 1, 1]
+        for _ in 1...3 { try optimizer.step(&x, gradients: [0, 1e-30, 1]) }
+        // The second gradient's square is 0 as a Float, so nothing tells its size.
+        #expect(x[0] == 1 && x[1] == 1, "\(rule) on \(choice)")
+        #expect(x[2].isFinite && x[2] < 1, "\(rule) on \(choice)")
+      }
+    }
+  }
+}
