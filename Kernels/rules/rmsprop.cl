@@ -1,7 +1,7 @@
 // RMSProp (Hinton 2012), centred (Graves 2013, arXiv:1308.0850), with momentum
 //
 //   v ← ρ v + (1 − ρ) g²
-//   a ← ρ a + (1 − ρ) g              centred: w = v − a², at least 0; otherwise w = v
+//   a ← ρ a + (1 − ρ) g              centred: w = v − a², at least 2⁻²⁴ v; otherwise w = v
 //   d = gain g / (√(w + εᵣ) + ε)
 //   b ← γ b + d                      with momentum; Nesterov's steps along γ b + d
 //   x ← x − rate b                   or d, without momentum
@@ -21,9 +21,11 @@ static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   lanes *a = state + 1;
   *a = s.decay * *a + s.oneMinusDecay * g;
   lanes mean = *a * s.correction;
+  // Where the difference cancels, its roundings are of the size of 2⁻²⁴ w, and it can be negative. A NaN
+  // stays.
+  const lanes least = 0x1p-24f * w;
   w = w - mean * mean;
-  // A rounding can make the difference negative, and its root NaN. A NaN in w stays.
-  w = w < 0.0f ? (lanes)(0.0f) : w;
+  w = w < least ? least : w;
 #endif
   lanes d = quotient(s.gain, g, sqrt(w + s.rootEpsilon) + s.epsilon);
 #if VARIANT & MOMENTUM

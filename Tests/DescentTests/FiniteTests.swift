@@ -140,4 +140,33 @@ import Testing
       }
     }
   }
+
+  /// Fails with a clamp at 0, where each step from 133 on moves 4.4 million.
+  @Test("centred RMSProp under a steady gradient steps as in Double", arguments: [0.5, 0.9, 0.99])
+  func steady(_ decay: Double) throws {
+    var random = SplitMix64(seed: 2)
+    let rule = RMSProp(learningRate: 0.01, decay: decay, centered: true)
+    let gradients: [Float] =
+      [4.45, 0.7, 0.3] + (0..<200).map { _ in .random(in: 0.01..<10, using: &random) }
+    var (x, truth) = (gradients.map { _ in Float(0) }, gradients.map { _ in 0.0 })
+    var (states, trueStates) = ([x, x], [truth, truth])
+    for step in 1...400 {
+      let (before, trueBefore) = (x, truth)
+      try rule.referenceUpdate(&x, gradients: gradients, states: &states, step: step)
+      try rule.referenceUpdate(
+        &truth, gradients: gradients.map(Double.init), states: &trueStates, step: step)
+      for i in x.indices {
+        let (moved, trulyMoved) = (Double(x[i] - before[i]), truth[i] - trueBefore[i])
+        // η/√(2⁻²⁴), which the floor allows.
+        #expect(
+          abs(moved) < 0.01 * 4097, "step \(step), g \(gradients[i]): \(moved), not \(trulyMoved)")
+        // Where the roundings of v and a², of up to 2⁻²⁴/(1 − ρ), are small beside the difference.
+        if pow(0.01 / trulyMoved, 2) > 0x1p-18 / (1 - decay) {
+          #expect(
+            abs(moved / trulyMoved - 1) < 0.1,
+            "step \(step), g \(gradients[i]): \(moved), not \(trulyMoved)")
+        }
+      }
+    }
+  }
 }

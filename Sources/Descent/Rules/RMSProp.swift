@@ -1,7 +1,7 @@
 /// RMSProp (Hinton 2012), plain, centred (Graves 2013), and with momentum in either form.
 ///
 ///     v ← ρ v + (1 − ρ) g²
-///     a ← ρ a + (1 − ρ) g          centred: w = max(v − a², 0); otherwise w = v
+///     a ← ρ a + (1 − ρ) g          centred: w = max(v − a², 2⁻²⁴ v); otherwise w = v
 ///     d = g / (√(w + εᵣ) + ε)
 ///     x ← x − η d                  or d through a momentum buffer, as in ``Momentum``
 ///
@@ -118,8 +118,9 @@ public struct RMSProp: UpdateRule {
       if centered {
         state[1] = s.decay * state[1] + s.oneMinusDecay * g
         let mean = state[1] * s.correction
+        let least = 0x1p-24 * w
         w = w - mean * mean
-        w = w < 0 ? 0 : w
+        w = w < least ? least : w
       }
       var d = quotient(s.gain, g, (w + s.rootEpsilon).squareRoot() + s.epsilon)
       if momentum != 0 {
