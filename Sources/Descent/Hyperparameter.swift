@@ -117,7 +117,8 @@ extension UpdateRule {
       throw DescentError.combination(
         rule: Self.name,
         reason: "learningRate is \(learningRate), and what a step makes of it with the other "
-          + "hyper-parameters, such as η/(1 − β₁) or ηλ, is beyond a Float; allowed is a smaller one")
+          + "hyper-parameters, such as η/(1 − β₁) or ηλ, is beyond a Float; allowed is a smaller one"
+      )
     }
   }
 
