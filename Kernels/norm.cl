@@ -108,22 +108,25 @@ typedef struct {
   uint grown;       // steps since the loss scale last changed
   float lossScale;  // 1 where there is none
   float inverse;    // of the loss scale that this step's gradient has
+  float scale;      // what this step multiplies its gradient by before it clips
   partial total;    // of this step's gradient
 } control;
 
 // What decides: whether a step that is not finite is skipped, and how the loss scale moves.
 typedef struct {
   float growthFactor, backoffFactor;  // 1 and 1 where the loss scale stays
+  float minimum, maximum;             // of the loss scale
   uint growthInterval;
   uint skips;
 } decision;
 
-// Counts a step whose gradient is `total`, or skips it (PyTorch's GradScaler).
+// Counts a step whose gradient is `total`, or skips it (PyTorch's GradScaler, within bounds).
 static void decide(control *now, partial total, clipping c, decision d) {
   now->total = total;
   now->before = now->applied;
   now->inverse = 1.0f / now->lossScale;
-  c.gradientScale = c.gradientScale * now->inverse;
+  now->scale = c.gradientScale * now->inverse;
+  c.gradientScale = now->scale;
   const uint finite = is_finite(total.peak, c);
   now->isSkipped = d.skips && !finite;
   if (now->isSkipped) {
@@ -132,13 +135,14 @@ static void decide(control *now, partial total, clipping c, decision d) {
     now->applied = now->applied + 1;
   }
   if (!finite) {
-    now->lossScale = now->lossScale * d.backoffFactor;
+    const float fallen = now->lossScale * d.backoffFactor;
+    now->lossScale = fallen > d.minimum ? fallen : d.minimum;
     now->grown = 0;
   } else if (d.growthInterval != 0) {
     now->grown = now->grown + 1;
     if (now->grown == d.growthInterval) {
       const float grown = now->lossScale * d.growthFactor;
-      if (grown <= 0x1.fffffep127f) now->lossScale = grown;
+      now->lossScale = grown < d.maximum ? grown : d.maximum;
       now->grown = 0;
     }
   }

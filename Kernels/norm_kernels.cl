@@ -180,7 +180,7 @@ kernel void norm_decide(const uint count, const global partial *restrict results
   decide(&next, results[count], whole, d);
   for (uint i = 0; i < count; i++) {
     clipping own = settings[i];
-    own.gradientScale = whole.gradientScale * next.inverse;
+    own.gradientScale = next.scale;
     coefficients[i] = clip_coefficient(results[i], own);
   }
   *now = next;

@@ -34,6 +34,22 @@ for _ in 1...10 {
 }
 // snippet.end
 
+// snippet.sharing
+let critic = try Optimizer(Adam(), layout: layout)
+var criticParameters = parameters
+var shared = LossScale()
+for _ in 1...10 {
+  let optimizers = [optimizer, critic]
+  for optimizer in optimizers { try optimizer.setLossScale(shared.fixed) }
+  let scaled = gradients.map { $0 * Float(shared.scale) }  // your backward passes
+  try optimizer.step(&parameters, gradients: scaled)
+  try critic.step(&criticParameters, gradients: scaled)
+  shared.update(foundNonFinite: try optimizers.contains { try $0.lastStepWasSkipped ?? false })
+}
+// snippet.end
+print(shared.scale)
+try optimizer.setLossScale(nil)
+
 // snippet.groups
 try optimizer.setGroup("no decay", to: ParameterGroup(weightDecay: 0))
 try optimizer.setGroup("head", to: ParameterGroup(learningRateFactor: 10, clipping: .globalNorm(1)))

@@ -57,7 +57,8 @@ float descent_norm_coefficient(descent_partial total, descent_clipping settings)
 void descent_decide(descent_control *now, descent_partial total, descent_clipping settings,
                     descent_decision how) {
   const clipping c = {settings.gradientScale, settings.limit, settings.epsilon};
-  const decision d = {how.growthFactor, how.backoffFactor, how.growthInterval, how.skips};
+  const decision d = {how.growthFactor, how.backoffFactor,   how.minimum,
+                      how.maximum,      how.growthInterval, how.skips};
   control state;
   __builtin_memcpy(&state, now, sizeof state);
   decide(&state, (partial){total.sum, total.peak}, c, d);

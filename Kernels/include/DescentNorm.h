@@ -18,12 +18,12 @@ typedef struct {
 
 typedef struct {
   uint32_t applied, before, isSkipped, skipped, grown;
-  float lossScale, inverse;
+  float lossScale, inverse, scale;
   descent_partial total;
 } descent_control;
 
 typedef struct {
-  float growthFactor, backoffFactor;
+  float growthFactor, backoffFactor, minimum, maximum;
   uint32_t growthInterval, skips;
 } descent_decision;
 

@@ -1,11 +1,25 @@
 extension Optimizer {
-  /// The norm of the last step's gradient as it was given, before any scale, over all tensors that were
-  /// not frozen; ∞ or NaN where the gradient was. nil if that step did not look at its gradient. The same
-  /// number on every engine. Waits for the step.
+  /// The norm N of the last step's gradient, which ``Clipping`` compares with its limit: without
+  /// the loss scale that this gradient had, times the step's `gradientScale`, before it is clipped,
+  /// over all tensors that were neither frozen nor left out. With accumulated gradients it is that
+  /// of their sum.
+  ///
+  /// ∞ or NaN where the gradient was. nil if that step did not look at its gradient: without norm
+  /// clipping, skipping and loss scale none does. The same number on every engine. Waits for the
+  /// step.
   public var lastNorm: Double? {
     get throws {
       guard lastStepLooked else { return nil }
       return try markingTornSteps { try engine.lastDecision().norm }
+    }
+  }
+
+  /// Whether the last step was skipped, because its gradient was not finite; nil if that step did
+  /// not look at its gradient, or before the first. Waits for the step.
+  public var lastStepWasSkipped: Bool? {
+    get throws {
+      guard lastStepLooked else { return nil }
+      return try markingTornSteps { try engine.lastDecision().isSkipped }
     }
   }
 
@@ -22,7 +36,9 @@ extension Optimizer {
   /// Sets a loss scale that every step divides out of its gradients, and that follows what it finds; nil
   /// takes it away. `gradientScale` multiplies beside it. Waits for enqueued steps.
   ///
-  /// A step divides by the scale as the step before has left it: read ``lossScale`` before each loss.
+  /// A step divides by the scale as the step before has left it: read ``lossScale`` before each
+  /// loss. Several optimizers share a scale by ``LossScale/fixed``. Throws ``DescentError`` for
+  /// numbers that would not scale.
   public func setLossScale(_ scale: LossScale?) throws {
     try scale?.validate()
     try collect(wait: true)

@@ -1,14 +1,45 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+extension Double {
+  /// Whether it is above 0 and stays so as a `Float`: 2⁻¹⁵⁰ and less become 0, to nearest and to
+  /// even. As a comparison it does not depend on how the caller's environment treats denormals.
+  var isPositiveAsFloat: Bool { self > 0x1p-150 }
+
+  /// Whether it is 0, or has a magnitude that stays above 0 as a `Float`.
+  var keepsItsSignAsFloat: Bool { self == 0 || magnitude.isPositiveAsFloat }
+}
+
 /// Throws unless a gradient can be multiplied by `scale` and mean something.
 func checkScale(_ scale: Double) throws {
-  guard Float(scale).isFinite else {
+  guard Float(scale).isFinite, scale.keepsItsSignAsFloat else {
     throw DescentError.unsupported("gradientScale is \(scale); allowed is what a Float can hold")
   }
 }
 
-/// Throws if two of the vectors share memory: an element must not change before it is read.
-func checkOverlap(_ vectors: [UnsafeRawBufferPointer]) throws {
-  for (index, vector) in vectors.enumerated() {
-    for other in vectors[..<index] where overlap(vector, other) { throw DescentError.overlap }
+/// Throws unless a state may have this count of steps.
+func checkStepCount(_ what: @autoclosure () -> String, _ count: Int) throws {
+  guard (0...OptimizerStatus.maximumStepCount).contains(count) else {
+    throw DescentError.unsupported(
+      "\(what()) is \(count); allowed is 0 to \(OptimizerStatus.maximumStepCount)")
+  }
+}
+
+/// Throws if one of these ranges of memory that is written shares an element with another: that
+/// must not change before it is read.
+func checkApart<Address: Comparable>(_ pieces: [(range: Range<Address>, isWritten: Bool)]) throws {
+  var (end, writtenEnd): (Address?, Address?) = (nil, nil)
+  for (range, isWritten) in pieces.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+    // Those before begin no later, so they reach into this one if one of them ends behind its
+    // start.
+    if let other = isWritten ? end : writtenEnd, other > range.lowerBound {
+      throw DescentError.overlap
+    }
+    end = max(end ?? range.upperBound, range.upperBound)
+    if isWritten { writtenEnd = max(writtenEnd ?? range.upperBound, range.upperBound) }
   }
 }
 
@@ -17,4 +48,22 @@ func overlap(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
     return false
   }
   return startA < startB + b.count && startB < startA + a.count
+}
+
+/// How many bytes so many elements need, where the system has no memory for them; nil where it has.
+/// An array that gets none ends the program, so this is asked before a long one is made.
+func missingMemory(_ count: Int, _ stride: Int) -> Int? {
+  let (bytes, overflow) = count.multipliedReportingOverflow(by: stride)
+  if overflow || bytes > Int.max - 4096 { return .max }
+  let size = bytes + 4096
+  // Not malloc: the compiler removes one whose memory is not used.
+  let probe = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+  guard let probe, probe != MAP_FAILED else { return bytes }
+  munmap(probe, size)
+  return nil
+}
+
+/// Throws ``DescentError/memory(bytes:)`` where there is no memory for so many elements.
+package func checkMemory(_ count: Int, stride: Int) throws(DescentError) {
+  if let bytes = missingMemory(count, stride) { throw .memory(bytes: bytes) }
 }

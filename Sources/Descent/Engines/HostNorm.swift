@@ -53,7 +53,7 @@ final class HostNorm {
       let total = Self.fold(tensors, list, plan.sets.starts, sets)
       var settings = descent_clipping(gradientScale: scale, limit: .infinity, epsilon: 0)
       descent_decide(&now, total, settings, control.decision)
-      settings.gradientScale = scale * now.inverse
+      settings.gradientScale = now.scale
       for set in 0..<sets where plan.limits[set].limit < .infinity {
         (settings.limit, settings.epsilon) = plan.limits[set]
         coefficients[set] = descent_norm_coefficient(

@@ -81,13 +81,11 @@ final class ReferenceEngine: HostEngine {
     let sets = Self.folds(tensors, plan.sets)
     let scale = Float(step.gradientScale)
     let total = sets[sets.count - 1]
-    descent_decide(
-      &control, descent_partial(sum: total.sum, peak: total.peak),
-      descent_clipping(gradientScale: scale, limit: .infinity, epsilon: 0), step.control.decision)
+    ReferenceNorm.decide(&control, total, gradientScale: scale, step.control.lossScale)
     countDecision()
     return zip(sets, plan.limits).map { sum, limits in
       ReferenceNorm.coefficient(
-        sum, gradientScale: scale * control.inverse, limit: limits.limit, epsilon: limits.epsilon)
+        sum, gradientScale: control.scale, limit: limits.limit, epsilon: limits.epsilon)
     }
   }
 
@@ -120,9 +118,9 @@ final class ReferenceEngine: HostEngine {
 
 extension UpdateRule {
   /// One step in plain Swift over arrays of any floating-point type: in `Double` the truth that
-  /// `Float` engines are measured against. `states` holds an array for each of ``stateNames``; `step`
-  /// counts from 1. Throws ``DescentError`` if the lengths differ or a hyper-parameter is out of
-  /// range.
+  /// `Float` engines are measured against. `states` holds an array for each of ``stateNames``;
+  /// `step` counts from 1 to ``OptimizerStatus/maximumStepCount``. Throws ``DescentError`` if the
+  /// lengths differ or a hyper-parameter is out of range.
   public func referenceUpdate<T: BinaryFloatingPoint>(
     _ parameters: inout [T], gradients: [T], states: inout [[T]], step: Int,
     gradientScale: Double = 1
@@ -171,5 +169,6 @@ extension UpdateRule {
     guard step >= 1 else {
       throw DescentError.unsupported("a step is counted from 1, not \(step)")
     }
+    try checkStepCount("step", step)
   }
 }

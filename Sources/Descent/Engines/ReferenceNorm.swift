@@ -1,5 +1,7 @@
-/// Norms in plain Swift, number by number in the one order that all engines keep. The same for devices
-/// and for this processor: Kernels/norm.cl.
+internal import DescentKernels
+
+/// Norms and decisions in plain Swift, number by number in the one order that all engines keep. The
+/// same for devices and for this processor: Kernels/norm.cl.
 enum ReferenceNorm {
   /// A sum of squares, each scaled by ``downscale(_:)`` of the peak, squared; and the greatest magnitude's
   /// bits.
@@ -90,6 +92,24 @@ enum ReferenceNorm {
       exponent > 90
       ? times(limit / root, -exponent) : limit / (times(root, exponent) + epsilon)
     return coefficient < 1 ? coefficient : 1
+  }
+
+  /// Counts a step whose gradient is `total`, or skips it, and moves the loss scale where there is
+  /// one.
+  static func decide(
+    _ now: inout descent_control, _ total: Partial, gradientScale: Float, _ lossScale: LossScale?
+  ) {
+    now.total = descent_partial(sum: total.sum, peak: total.peak)
+    now.before = now.applied
+    now.inverse = 1 / now.lossScale
+    now.scale = gradientScale * now.inverse
+    let isFinite = (Float(bitPattern: total.peak) * now.scale).isFinite
+    now.isSkipped = isFinite ? 0 : 1
+    if isFinite { now.applied &+= 1 } else { now.skipped &+= 1 }
+    guard var moved = lossScale else { return }
+    (moved.scale, moved.stepsSinceChange) = (Double(now.lossScale), Int(now.grown))
+    moved.update(foundNonFinite: !isFinite)
+    now.set(moved)
   }
 
   private static func times(_ value: Float, _ exponent: Int) -> Float {

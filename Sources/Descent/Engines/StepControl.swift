@@ -30,6 +30,7 @@ struct StepControl: Equatable {
     descent_decision(
       growthFactor: Float(lossScale?.growthFactor ?? 1),
       backoffFactor: Float(lossScale?.backoffFactor ?? 1),
+      minimum: Float(lossScale?.minimumScale ?? 1), maximum: Float(lossScale?.maximumScale ?? 1),
       growthInterval: UInt32(lossScale?.growthInterval ?? 0), skips: 1)
   }
 }

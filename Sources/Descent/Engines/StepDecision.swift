@@ -2,8 +2,8 @@ internal import DescentKernels
 
 /// The latest step that looked at its gradient, and where the loss scale stands after it.
 struct StepDecision {
-  /// The norm of the gradient as it was given, in one order of operations on every engine; ∞ or NaN
-  /// where the gradient was.
+  /// The norm of the gradient times what the step multiplied it by, in one order of operations on
+  /// every engine; ∞ or NaN where the gradient was.
   var norm = 0.0
   var isSkipped = false
   var lossScale = 1.0
@@ -12,18 +12,19 @@ struct StepDecision {
 
 extension StepDecision {
   init(_ control: descent_control) {
-    norm = Self.norm(control.total)
+    norm = Self.norm(control.total, times: Double(control.scale.magnitude))
     isSkipped = control.isSkipped != 0
     lossScale = Double(control.lossScale)
     stepsSinceChange = Int(control.grown)
   }
 
-  /// √(sum of squares), with the power of two by which they were scaled taken out.
-  private static func norm(_ total: descent_partial) -> Double {
+  /// √(sum of squares) times `scale`, with the power of two by which they were scaled taken out.
+  private static func norm(_ total: descent_partial, times scale: Double) -> Double {
     let greatest = Float(bitPattern: total.peak)
     guard greatest.isFinite else { return Double(greatest) }
     let exponent = min(max(Int(total.peak >> 23), 1), 253) - 127
-    return Double(total.sum.squareRoot()) * Double(sign: .plus, exponent: exponent, significand: 1)
+    let power = Double(sign: .plus, exponent: exponent, significand: 1)
+    return Double(total.sum.squareRoot()) * power * scale
   }
 }
 
