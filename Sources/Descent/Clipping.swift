@@ -20,13 +20,13 @@ public enum Clipping: Hashable, Codable, Sendable {
         (limit, epsilon)
       case .value(let limit): (limit, 0)
       }
-    guard Float(limit).isFinite, Float(limit) > 0 else {
+    guard Float(limit).isFinite, limit.isPositiveAsFloat else {
       throw DescentError.unsupported(
         "a clipping limit of \(limit); allowed is a positive number that a Float can hold")
     }
-    guard Float(epsilon).isFinite, epsilon >= 0 else {
-      throw DescentError.unsupported(
-        "a clipping epsilon of \(epsilon); allowed is a finite number of at least 0")
+    let allowed = Hyperparameter<Clipping>.Allowed.atLeastZero
+    guard allowed.contains(epsilon) else {
+      throw DescentError.unsupported("a clipping epsilon of \(epsilon); allowed is \(allowed)")
     }
   }
 

@@ -4,7 +4,8 @@ public struct Hyperparameter<Rule>: Sendable {
   /// Where in the rule a value stands.
   public typealias Path<Value> = any WritableKeyPath<Rule, Value> & Sendable
 
-  /// What a number may be. It is finite in any case, and stays what it is when it becomes a `Float`.
+  /// What a number may be. It is finite in any case, also as a `Float`, and one above 0 stays above
+  /// 0 as a `Float`: 1e-46 is refused, which would be 0 there without a word.
   public enum Allowed: Sendable, CustomStringConvertible {
     /// 0 or more, as a learning rate.
     case atLeastZero
@@ -14,10 +15,10 @@ public struct Hyperparameter<Rule>: Sendable {
     case fromZeroToBelowOne
 
     func contains(_ value: Double) -> Bool {
-      guard Float(value).isFinite else { return false }
+      guard Float(value).isFinite, value.keepsItsSignAsFloat else { return false }
       return switch self {
       case .atLeastZero: value >= 0
-      case .aboveZero: Float(value) > 0
+      case .aboveZero: value > 0
       case .fromZeroToBelowOne: value >= 0 && value < 1
       }
     }
@@ -26,7 +27,7 @@ public struct Hyperparameter<Rule>: Sendable {
       switch self {
       case .atLeastZero: "a number of at least 0 that a Float can hold"
       case .aboveZero: "a number above 0 that a Float can hold"
-      case .fromZeroToBelowOne: "a number of at least 0 and below 1"
+      case .fromZeroToBelowOne: "a number of at least 0 and below 1 that a Float can hold"
       }
     }
   }

@@ -43,15 +43,12 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
 
   /// Throws ``DescentError/group(name:reason:)`` for a number that cannot be.
   func validate(_ name: String) throws {
-    guard learningRateFactor.isFinite, learningRateFactor >= 0 else {
-      throw DescentError.group(
-        name: name,
-        reason: "learningRateFactor is \(learningRateFactor); allowed is finite and at least 0")
+    let allowed = Hyperparameter<ParameterGroup>.Allowed.atLeastZero
+    for (what, value) in [
+      ("learningRateFactor", learningRateFactor), ("weightDecay", weightDecay ?? 0),
+    ] where !allowed.contains(value) {
+      throw DescentError.group(name: name, reason: "\(what) is \(value); allowed is \(allowed)")
     }
     try clipping?.validate()
-    if let weightDecay, !(weightDecay.isFinite && weightDecay >= 0) {
-      throw DescentError.group(
-        name: name, reason: "weightDecay is \(weightDecay); allowed is finite and at least 0")
-    }
   }
 }

@@ -106,7 +106,7 @@ static void mistakes(void) {
                "there is no hyper-parameter of adam \"beta3\"; there is learningRate, beta1");
   expect_error(descent_rule_get(adam, "beta3", &value), DESCENT_UNKNOWN_NAME, "beta3");
   expect_error(descent_rule_set(adam, "beta1", 1.5), DESCENT_WRONG_VALUE,
-               "adam: beta1 is 1.5; allowed is a number of at least 0 and below 1");
+               "adam: beta1 is 1.5; allowed is a number of at least 0 and below 1 that a Float can hold");
   expect_error(descent_rule_set(adam, "beta1", NAN), DESCENT_WRONG_VALUE, "adam: beta1 is nan");
   expect_error(descent_rule_set(adam, "maximize", 2), DESCENT_WRONG_VALUE, "allowed is 0 or 1");
   expect(descent_rule_get(adam, "beta1", &value) == DESCENT_OK && value == 0.9, "beta1 is as it was");

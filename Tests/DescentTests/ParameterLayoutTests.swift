@@ -48,7 +48,8 @@ import Testing
         == "there is no group \"bais\"; there is default, bias")
     #expect(
       message { try layout.setGroup("bias", to: ParameterGroup(learningRateFactor: -1)) }
-        == "group \"bias\": learningRateFactor is -1.0; allowed is finite and at least 0")
+        == "group \"bias\": learningRateFactor is -1.0; allowed is a number of at least 0 that a Float can hold"
+    )
     #expect(
       message { try layout.setGroup("bias", to: ParameterGroup(weightDecay: .nan)) }
         .contains("weightDecay is nan"))

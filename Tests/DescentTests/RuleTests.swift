@@ -109,14 +109,16 @@ import Testing
         == "sgd: learningRate is -0.5; allowed is a number of at least 0 that a Float can hold")
     #expect(
       message { try Adam(learningRate: 0.1, beta2: 1).validate() }
-        == "adam: beta2 is 1.0; allowed is a number of at least 0 and below 1")
+        == "adam: beta2 is 1.0; allowed is a number of at least 0 and below 1 that a Float can hold"
+    )
   }
 
   @Test("a number that is none as a Float is refused")
   func floats() {
     #expect(message { try SGD(learningRate: 1e39).validate() } != "no error")
     #expect(message { try AdaDelta(epsilon: 1e-50).validate() } != "no error")
-    #expect(message { try Adam(epsilon: 1e-50).validate() } == "no error")
+    #expect(message { try Adam(epsilon: 1e-50).validate() } != "no error")
+    #expect(message { try Adam(epsilon: 0).validate() } == "no error")
   }
 
   @Test("defaults are the same, whichever way a rule is made")

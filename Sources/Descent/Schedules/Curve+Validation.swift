@@ -73,6 +73,8 @@ extension Curve {
   func check(
     _ name: String, _ value: Double, _ allowed: Hyperparameter<Schedule>.Allowed
   ) throws {
+    // A rate is worked out in Double, and may run out to where it is 0 as a Float.
+    if case .atLeastZero = allowed, value > 0, !value.isPositiveAsFloat { return }
     if !allowed.contains(value) { throw violation(name, value, allowed.description) }
   }
 
