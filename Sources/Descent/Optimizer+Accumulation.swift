@@ -53,7 +53,7 @@ extension Optimizer {
     }
   }
 
-  /// The same for a vector in several pieces of memory, cut anywhere. No two may overlap.
+  /// The same for a vector in several pieces of memory, cut anywhere; they may overlap.
   public func accumulate(_ gradients: [UnsafeBufferPointer<Float>]) throws {
     try gradients.withUnsafeBufferPointer { gradients in
       try gradients.withMemoryRebound(to: UnsafeMutableBufferPointer<Float>.self) {
@@ -62,7 +62,7 @@ extension Optimizer {
     }
   }
 
-  /// The same for a vector in several pieces, and leaves every gradient 0.
+  /// The same for a vector in several pieces, and leaves every gradient 0. No two may overlap.
   public func accumulate(zeroing gradients: [UnsafeMutableBufferPointer<Float>]) throws {
     try gradients.withUnsafeBufferPointer { try accumulate($0, zeroes: true) }
   }
@@ -87,7 +87,7 @@ extension Optimizer {
 
   private func accumulate(_ gradients: HostPieces, zeroes: Bool) throws {
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
-    try gradientsApart.check(HostPieces(start: nil, count: 0), gradients)
+    try gradientsApart.check(HostPieces(start: nil, count: 0), gradients, zeroes: zeroes)
     try addingToSum { begins in
       try engine.accumulate(gradients, begins: begins, zeroes: zeroes)
     }
@@ -115,7 +115,7 @@ extension Optimizer {
   ) throws -> Event {
     let engine = try deviceEngine(for: "enqueueAccumulate")
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
-    try apart.check([], gradients)
+    try apart.check([], gradients, zeroes: zeroing)
     try checkContext([("gradients", gradients)], engine)
     guard !zeroing || gradients.allSatisfy(\.buffer.isWritable) else {
       throw OpenCLUsageError.readOnly(what: "gradients to zero")

@@ -61,7 +61,7 @@ extension Optimizer {
     let engine = try deviceEngine(for: "enqueueStep")
     try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
-    try apart.check(parameters, gradients)
+    try apart.check(parameters, gradients, zeroes: zeroing)
     try checkContext([("parameters", parameters), ("gradients", gradients)], engine)
     guard parameters.allSatisfy(\.buffer.isWritable) else {
       throw OpenCLUsageError.readOnly(what: "parameters")

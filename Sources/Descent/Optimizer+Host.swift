@@ -74,9 +74,10 @@ extension Optimizer {
     }
   }
 
-  /// Updates a vector that lies in several pieces of memory, tensor after tensor or cut anywhere: the
-  /// pieces one after another are the vector. Gradients may be cut otherwise. No two may overlap.
-  /// Otherwise as ``step(_:gradients:gradientScale:)-([Float],_,_)``.
+  /// Updates a vector that lies in several pieces of memory, tensor after tensor or cut anywhere:
+  /// the pieces one after another are the vector. Gradients may be cut otherwise. No piece of the
+  /// parameters may overlap another piece; those of the gradients, which are only read, may overlap
+  /// one another. Otherwise as ``step(_:gradients:gradientScale:)-([Float],_,_)``.
   public func step(
     _ parameters: [UnsafeMutableBufferPointer<Float>], gradients: [UnsafeBufferPointer<Float>],
     gradientScale: Double = 1
@@ -91,7 +92,7 @@ extension Optimizer {
     }
   }
 
-  /// The same, and leaves every gradient 0.
+  /// The same, and leaves every gradient 0. No two pieces may overlap.
   public func step(
     _ parameters: [UnsafeMutableBufferPointer<Float>],
     zeroing gradients: [UnsafeMutableBufferPointer<Float>], gradientScale: Double = 1
@@ -108,7 +109,7 @@ extension Optimizer {
   ) throws {
     try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
-    try apart.check(parameters, gradients)
+    try apart.check(parameters, gradients, zeroes: zeroes)
     try take(gradientScale, zeroes: zeroes) { try engine.update(parameters, gradients, $0) }
     try collect(wait: true)
   }

@@ -10,7 +10,7 @@ extension UpdateRule {
   ///   - gradients: as many as parameters.
   ///   - states: one vector for each of ``stateNames``, as long as the parameters; before the first
   ///     step filled with ``initialValue(ofState:)``. No two of all these vectors may overlap.
-  ///   - step: the number of this step, from 1.
+  ///   - step: the number of this step, from 1 to ``OptimizerStatus/maximumStepCount``.
   ///   - gradientScale: what every gradient is multiplied by first: one over a loss scale or over a
   ///     number of accumulated batches.
   /// - Throws: ``DescentError``, before anything is touched.
@@ -19,8 +19,7 @@ extension UpdateRule {
     states: [UnsafeMutableBufferPointer<Float>], step: Int, gradientScale: Double = 1
   ) throws {
     try check(
-      parameters.count, gradients, states, [UnsafeRawBufferPointer(parameters)], step, gradientScale
-    )
+      parameters.count, gradients, states, written: parameters, read: [], step, gradientScale)
     let update = try CompiledRule(kernel).update(for: .best)
     guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
     withDefaultFloatingPoint {
@@ -47,9 +46,10 @@ extension UpdateRule {
   ///   - parameters: not changed; any alignment.
   ///   - gradients: as many as parameters.
   ///   - states: as in `update`.
-  ///   - deltas: as many as parameters; whatever they hold is replaced. No two of all these vectors may
-  ///     overlap.
-  ///   - step: the number of this step, from 1.
+  ///   - deltas: as many as parameters; whatever they hold is replaced. Neither they nor a state
+  ///     may overlap another vector; parameters and gradients, which are only read, may be the
+  ///     same.
+  ///   - step: the number of this step, from 1 to ``OptimizerStatus/maximumStepCount``.
   ///   - gradientScale: what every gradient is multiplied by first.
   /// - Throws: ``DescentError``, before anything is touched.
   public func delta(
@@ -61,8 +61,7 @@ extension UpdateRule {
       throw DescentError.count(of: "deltas", given: deltas.count, expected: parameters.count)
     }
     try check(
-      parameters.count, gradients, states,
-      [UnsafeRawBufferPointer(parameters), UnsafeRawBufferPointer(deltas)], step, gradientScale)
+      parameters.count, gradients, states, written: deltas, read: [parameters], step, gradientScale)
     let update = try CompiledRule(kernel).update(for: .best)
     guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
     withDefaultFloatingPoint {
@@ -78,14 +77,17 @@ extension UpdateRule {
 
   private func check(
     _ count: Int, _ gradients: UnsafeBufferPointer<Float>,
-    _ states: [UnsafeMutableBufferPointer<Float>], _ others: [UnsafeRawBufferPointer],
-    _ step: Int, _ gradientScale: Double
+    _ states: [UnsafeMutableBufferPointer<Float>], written: UnsafeMutableBufferPointer<Float>,
+    read: [UnsafeBufferPointer<Float>], _ step: Int, _ gradientScale: Double
   ) throws {
     try validate()
     try checkCounts(count, gradients.count, states.map(\.count), step: step)
     try checkScale(gradientScale)
-    try checkOverlap(
-      [UnsafeRawBufferPointer(gradients)] + others + states.map { UnsafeRawBufferPointer($0) })
+    let pieces =
+      (read + [gradients]).map { (UnsafeRawBufferPointer($0), isWritten: false) }
+      + (states + [written]).map { (UnsafeRawBufferPointer($0), isWritten: true) }
+    try checkApart(
+      pieces.filter { !$0.0.isEmpty }.map { ($0.0.start..<$0.0.end, isWritten: $0.isWritten) })
   }
 
   /// ``delta(parameters:gradients:states:into:step:gradientScale:)`` over arrays.

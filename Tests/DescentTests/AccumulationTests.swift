@@ -119,8 +119,8 @@ import OpenCLHost
             == "gradients: 900 given, 300 expected")
         #expect(
           message {
-            let half = UnsafeBufferPointer(rebasing: g[..<150])
-            try optimizer.accumulate([half, half])
+            let half = UnsafeMutableBufferPointer(rebasing: g[..<150])
+            try optimizer.accumulate(zeroing: [half, half])
           } == "\(DescentError.overlap)")
       }
       #expect(optimizer.accumulatedCount == 3 && g.allSatisfy { $0 == 0 })

@@ -86,14 +86,15 @@ float descent_state_initial_value(const descent_rule_t *rule, size_t index);
 // One step: updates `count` parameters and each of the states, of `count` elements, from as many
 // gradients. No two of all these vectors may overlap; they may have any alignment.
 //
-// `step` is the number of this step, from 1. Gradients are multiplied by `gradient_scale` first: 1, or
-// one over a loss scale or over a number of accumulated batches. `states` may be null for a rule that
-// keeps none.
+// `step` is the number of this step, from 1 to 2^53. Gradients are multiplied by `gradient_scale`
+// first: 1, or one over a loss scale or over a number of accumulated batches. `states` may be null
+// for a rule that keeps none.
 int descent_update(const descent_rule_t *rule, float *parameters, const float *gradients,
                    float *const *states, size_t count, int64_t step, double gradient_scale);
 
-// The same step for whoever applies it alone: parameters stay as they are, states move on, and deltas[i]
-// becomes the new parameter less the old one, rounded once.
+// The same step for a caller who applies it: parameters stay as they are, states move on, and
+// deltas[i] becomes the new parameter less the old one, rounded once. Neither deltas nor a state
+// may overlap another vector; parameters and gradients, which are only read, may be the same.
 int descent_delta(const descent_rule_t *rule, const float *parameters, const float *gradients,
                   float *const *states, float *deltas, size_t count, int64_t step,
                   double gradient_scale);

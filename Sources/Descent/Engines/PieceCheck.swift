@@ -2,19 +2,23 @@
 import OpenCLHost
 #endif
 
-/// Throws where two pieces of the vectors share memory: an element must not change before it is read.
-/// Remembers what it found apart, since a trainer's vectors are mostly those of the step before.
+/// Throws where a piece that a step writes shares memory with another: an element must not change
+/// before it is read. Pieces that are only read may lie anywhere. Remembers what it found apart,
+/// since a trainer's vectors are mostly those of the step before.
 struct PieceCheck {
   private var host: [UnsafeRawBufferPointer] = []
+  /// Whether the gradients were written too.
+  private var hostZeroes = false
 
-  mutating func check(_ parameters: HostPieces, _ gradients: HostPieces) throws {
-    if isLast(parameters, gradients) { return }
+  /// Parameters are written, gradients where the step `zeroes` them.
+  mutating func check(_ parameters: HostPieces, _ gradients: HostPieces, zeroes: Bool) throws {
+    if zeroes == hostZeroes && isLast(parameters, gradients) { return }
     let pieces = parameters.map { UnsafeRawBufferPointer($0) } + gradients.map { .init($0) }
-    let sorted = pieces.filter { !$0.isEmpty }.sorted { $0.start < $1.start }
-    for (piece, next) in zip(sorted, sorted.dropFirst()) where piece.end > next.start {
-      throw DescentError.overlap
-    }
-    host = pieces
+    try checkApart(
+      pieces.enumerated().filter { !$1.isEmpty }.map { index, piece in
+        (piece.start..<piece.end, isWritten: zeroes || index < parameters.count)
+      })
+    (host, hostZeroes) = (pieces, zeroes)
   }
 
   private func isLast(_ parameters: HostPieces, _ gradients: HostPieces) -> Bool {
@@ -28,22 +32,26 @@ struct PieceCheck {
 
   #if OpenCL
   /// Slices of different memory are apart, so only those of one are compared.
-  func check(_ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>]) throws {
-    let pieces = (parameters + gradients).filter { $0.count > 0 }
-    if pieces.count == 2, !pieces[0].overlaps(pieces[1]) { return }
-    for (_, slices) in Dictionary(grouping: pieces, by: \.buffer.place.memory) {
-      let sorted = slices.sorted { $0.bytes.lowerBound < $1.bytes.lowerBound }
-      for (slice, next) in zip(sorted, sorted.dropFirst()) where slice.overlaps(next) {
-        throw DescentError.overlap
-      }
+  func check(
+    _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], zeroes: Bool
+  ) throws {
+    if parameters.count == 1, gradients.count == 1, !parameters[0].overlaps(gradients[0]) { return }
+    let pieces =
+      parameters.map { (slice: $0, isWritten: true) }
+      + gradients.map { (slice: $0, isWritten: zeroes) }
+    let ofMemories = Dictionary(grouping: pieces.filter { $0.slice.count > 0 }) {
+      $0.slice.buffer.place.memory
+    }
+    for (_, pieces) in ofMemories {
+      try checkApart(pieces.map { ($0.slice.bytes, $0.isWritten) })
     }
   }
   #endif
 }
 
 extension UnsafeRawBufferPointer {
-  fileprivate var start: UInt { UInt(bitPattern: baseAddress) }
-  fileprivate var end: UInt { start + UInt(count) }
+  var start: UInt { UInt(bitPattern: baseAddress) }
+  var end: UInt { start + UInt(count) }
 
   fileprivate func isSame(as other: UnsafeRawBufferPointer) -> Bool {
     baseAddress == other.baseAddress && count == other.count
