@@ -4,6 +4,7 @@
 #endif
 #include "DescentKernels.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,6 +83,31 @@ int descent_processors(void) {
   if (limit && limit < count) count = limit;
 #endif
   return count < 1 ? 1 : count;
+}
+
+// The ends of this thread's stack, which do not change. Asking the system allocates, and on the
+// first thread reads a file.
+static _Thread_local char *stackLow, *stackHigh;
+
+long descent_stack_left(void) {
+  if (!stackHigh) {
+#if defined(__linux__)
+    pthread_attr_t attributes;
+    void *low = NULL;
+    size_t size = 0, guard = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return 0;
+    pthread_attr_getstack(&attributes, &low, &size);
+    pthread_attr_getguardsize(&attributes, &guard);
+    pthread_attr_destroy(&attributes);
+    if (guard < size) stackLow = (char *)low + guard;
+    stackHigh = (char *)low + size;
+#elif defined(__APPLE__)
+    stackHigh = pthread_get_stackaddr_np(pthread_self());
+    stackLow = stackHigh - pthread_get_stacksize_np(pthread_self());
+#endif
+  }
+  char *here = __builtin_frame_address(0);
+  return stackLow < here && here < stackHigh ? here - stackLow : 0;
 }
 
 void descent_pause(void) {

@@ -71,6 +71,10 @@ bool descent_supports_avx512(void);
 // least 1.
 int descent_processors(void);
 
+// How many bytes of the calling thread's stack are left; 0 where that is not known, as on a stack
+// of the caller's own.
+long descent_stack_left(void);
+
 // Tells the processor that this thread only waits.
 void descent_pause(void);
 

@@ -1,10 +1,11 @@
 extension Optimizer {
   /// Updates a model's tensors where they lie, from gradients that lie in a model of the same layout.
   ///
-  /// Both are visited to borrow their tensors and again to give them back; ``ParameterVisitor`` says what
-  /// is copied. A step makes some small allocations, for lists of tensors and for shapes, and none
-  /// as long as a tensor but for what is copied. After an error the model has all
-  /// its tensors, but for one that no later visit asks back; the error names it where the step was taken.
+  /// The model is visited to borrow its tensors and again to give them back, the gradients once;
+  /// they may share memory with one another. ``ParameterVisitor`` says what is copied. A step makes
+  /// some small allocations, for lists of tensors and for shapes, and none as long as a tensor but
+  /// for what is copied. After an error the model has all its tensors, but for one that no later
+  /// visit asks back; the error names it where the step was taken.
   ///
   /// - Parameters:
   ///   - model: hands over the tensors of ``layout``, with their names and shapes and in their order;

@@ -16,13 +16,14 @@
 /// Gradients are visited likewise: they may be of the model's own type, or of any other that hands
 /// over the same names and shapes in the same order, such as the model's `TangentVector`.
 public protocol ParameterVisitable {
-  /// Hands every tensor to the visitor: each one once, and the same in the same order in every visit.
-  /// A step visits twice, to borrow and to give back, and again if the second visit did not ask for all of
-  /// it. What is handed over may not depend on how many elements an array has, since those that are out
-  /// have another number, though never none; nor on the value of a number or a span, whose first has a bit
-  /// changed while it is out. Tied tensors are handed over once; a step refuses parameters of which an
-  /// array, a number or a span comes twice, but does not see that two properties are worked out from one, nor
-  /// that another collection comes twice.
+  /// Hands every tensor to the visitor: each one once, and the same in the same order in every
+  /// visit. A step visits what it writes twice, to borrow and to give back, and again if the second
+  /// visit did not ask for all of it; gradients that it only reads once. What is handed over may
+  /// not depend on how many elements an array has, since those that are out have another number,
+  /// though never none; nor on the value of a number or a span, whose first has a bit changed while
+  /// it is out. Tied tensors are handed over once; a step refuses parameters of which an array, a
+  /// number or a span comes twice, but does not see that two properties are worked out from one,
+  /// nor that another collection comes twice.
   mutating func visitParameters(_ visitor: inout ParameterVisitor)
 }
 

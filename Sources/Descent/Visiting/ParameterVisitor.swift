@@ -1,8 +1,9 @@
 /// What a model hands its tensors to: see ``ParameterVisitable``.
 ///
-/// Arrays and memory that stays where it is are updated in place. What can be lent for a moment only, a
-/// span, a single number or another collection, is copied into a vector of the step's own and back; so
-/// are, of more than 512 arrays, the shortest. A shape that is left out is that of a vector.
+/// Arrays and memory that stays where it is are updated in place. What can be lent for a moment
+/// only, a span, a single number or another collection, is copied into a vector of the step's own
+/// and back; so are, of more than 512 arrays, the shortest; on a thread with a small stack, of
+/// fewer. A shape that is left out is that of a vector.
 public struct ParameterVisitor: ~Copyable {
   private let host: any TensorHost
   private var path: [String] = []

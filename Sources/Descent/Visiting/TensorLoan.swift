@@ -1,19 +1,36 @@
-/// Borrows all tensors of a model at once: a first visit takes them, a second gives them back, or more of
-/// them where a model hands over less the second time.
+internal import DescentKernels
+
+/// Borrows all tensors of a model at once. Where they are written, a first visit takes them and a
+/// second gives them back, or more of them where a model hands over less the second time.
 ///
-/// A model has a stand-in for each array that is out, and another number at the beginning of numbers and
-/// spans that are copied to be written back, so that a tensor is known that it hands over twice.
+/// The model then has a stand-in for each array that is out, and another number at the beginning of
+/// numbers and spans that are copied to be written back, so that a tensor is known that it hands
+/// over twice.
 final class TensorLoan: TensorHost {
-  /// Of more arrays the shortest are copied: each that is lent takes a frame of the stack, 200 to 400
-  /// bytes of it where optimized and 1 KB elsewhere.
+  /// Of more arrays the shortest are copied: each that is lent takes a frame of the stack.
   static let mostArrays = 512
+
+  /// What a frame takes of the stack, with room to spare: 200 to 400 bytes where optimized and 1 KB
+  /// elsewhere.
+  #if DEBUG
+  private static let frame = 2048
+  #else
+  private static let frame = 640
+  #endif
+
+  /// How many arrays may be lent on this thread, in half of the stack that is left.
+  private static var arraysThatFit: Int {
+    let left = descent_stack_left()
+    return min(mostArrays, (left > 0 ? left : 1 << 16) / 2 / frame)
+  }
 
   private let what: String
   private let tensors: [ParameterLayout.Tensor]
   private let writes: Bool
   /// Tensors that need have no elements, by name.
   private let mayBeMissing: Set<String>
-  /// The shortest array that is lent.
+  /// How many arrays are lent at most, and the shortest of them.
+  private let mostLent: Int
   private let leastCount: Int
 
   /// What a model has for an array that is out: not empty, since it may ask for that.
@@ -66,9 +83,10 @@ final class TensorLoan: TensorHost {
   ) {
     (self.what, self.writes, self.mayBeMissing) = (what, writes, mayBeMissing)
     tensors = layout.tensors
+    mostLent = min(tensors.count, Self.arraysThatFit)
     leastCount =
-      tensors.count > Self.mostArrays
-      ? max(1, tensors.map(\.count).sorted(by: >)[Self.mostArrays - 1]) : 1
+      mostLent == tensors.count
+      ? 1 : mostLent == 0 ? .max : max(1, tensors.map(\.count).sorted(by: >)[mostLent - 1])
     places.reserveCapacity(tensors.count)
     pieces.reserveCapacity(tensors.count)
   }
@@ -92,7 +110,7 @@ final class TensorLoan: TensorHost {
       if let error { throw error }
       return try lend(body)
     }
-    giveBack(to: &model)
+    if writes { giveBack(to: &model) }
     let value = try result.get()
     if error == nil, let lost = isBack.firstIndex(of: false) {
       error = mismatch(tensors[lost].name, "were not visited for it again, to give it back")
@@ -147,11 +165,14 @@ final class TensorLoan: TensorHost {
       handedOverTwice(name)
     } else if let tensor = tensor(name, shape, elements.count) {
       if elements.isEmpty { return takeMissing(tensor) }
-      var taken = Self.standIn
-      swap(&elements, &taken)
-      if taken.count < leastCount || arrays.count == Self.mostArrays {
-        taken.withUnsafeBufferPointer { take(tensor, copying: $0, array: copiedArrays.count) }
-        copiedArrays.append(taken)
+      let taken = elements
+      // What is only read stays with the model, which may hand it over for another tensor too.
+      if writes { elements = Self.standIn }
+      if taken.count < leastCount || arrays.count == mostLent {
+        taken.withUnsafeBufferPointer {
+          take(tensor, copying: $0, array: writes ? copiedArrays.count : nil)
+        }
+        if writes { copiedArrays.append(taken) }
       } else {
         arrays.append(taken)
         take(tensor, .array(arrays.count - 1))
@@ -171,7 +192,7 @@ final class TensorLoan: TensorHost {
     if isReturning {
       guard let place = next(name) else { return }
       if writes, case .copy(let range, _) = place { copy(range, to: elements) }
-    } else if visited < tensors.count, memory == .lent, isOut(elements) {
+    } else if visited < tensors.count, memory == .lent, writes, isOut(elements) {
       handedOverTwice(name)
     } else if let tensor = tensor(name, shape, elements.count) {
       if elements.isEmpty {
