@@ -14,7 +14,7 @@ public enum DescentError: Error, Equatable, Sendable {
   case count(of: String, given: Int, expected: Int)
   /// Two of the vectors share memory.
   case overlap
-  /// This machine has no memory for the states.
+  /// This machine has no memory for states, a copy of them, or a plan of the step.
   case memory(bytes: Int)
   /// A tensor's shape or name that a layout cannot take.
   case layout(name: String, reason: String)
@@ -51,7 +51,7 @@ extension DescentError: CustomStringConvertible {
     case .overlap:
       "two of the parameters, gradients and states share memory"
     case .memory(let bytes):
-      "there is no memory for a state of \(bytes) bytes"
+      "there is no memory for \(bytes) bytes"
     case .layout(let name, let reason):
       "tensor \"\(name)\": \(reason)"
     case .group(let name, let reason):

@@ -1,9 +1,10 @@
 /// How an average follows the parameters: e ← e + (1 − d)(x − e) after every applied step, x as the step has
 /// left it, in the step's own pass. It costs that pass 8 bytes for each element.
 ///
-/// Before the first step that has it, the average is a copy of the parameters, frozen groups' too, whether
-/// that step is then skipped or not. Skipped steps, frozen groups and tensors left out leave it alone.
-/// With ``Nesterov`` it follows the look-ahead point, which is what steps update.
+/// Before the first step that has it, the average is a copy of the parameters, frozen groups' too,
+/// whether that step is then skipped or not. Skipped steps leave it alone, and frozen groups and
+/// tensors left out their part of it: ``Optimizer/averaging`` says how other libraries differ. With
+/// ``Nesterov`` it follows the look-ahead point, which is what steps update.
 public struct ParameterAverage: Hashable, Codable, Sendable {
   /// d, at least 0 and below 1: the average reaches back over some 1/(1 − d) steps.
   public var decay: Double

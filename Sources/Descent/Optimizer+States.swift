@@ -31,13 +31,16 @@ extension Optimizer {
   /// begun: with ``stepCount``, the parameters, the counts of groups that were frozen and the
   /// ``lossScale``, if there is one, all that it takes to go on elsewhere.
   ///
-  /// Throws ``DescentError/settled`` after ``settle(_:)-([Float])``: whoever went on from a settled point
+  /// Throws ``DescentError/memory(bytes:)`` where there is no memory for a copy of them;
+  /// ``DescentError/settled`` after ``settle(_:)-([Float])``: whoever went on from a settled point
   /// with these states would take the look-ahead twice. Throws ``DescentError/unsupported(_:)`` while
   /// gradients are accumulated, which are no state and would be lost.
   public func states() throws -> [String: [Float]] {
     if isSettled { throw DescentError.settled }
     try checkStates()
     try checkNothingAccumulated()
+    let vectors = stateNames.count + (averageHasBegun ? 1 : 0)
+    try checkMemory(layout.count, stride: vectors * MemoryLayout<Float>.stride)
     var result: [String: [Float]] = [:]
     for name in stateNames { result[name] = try state(name) }
     if averageHasBegun { result[Self.averageName] = try average() }
@@ -57,7 +60,8 @@ extension Optimizer {
   /// - Parameters:
   ///   - states: what ``states()`` gave: every state, whole. Without an `"average"`, one that is asked for
   ///     begins anew; one that is not asked for is an unknown state.
-  ///   - stepCount: how many steps that optimizer had taken.
+  ///   - stepCount: how many steps that optimizer had taken, up to
+  ///     ``OptimizerStatus/maximumStepCount``.
   ///   - groupStepCounts: how many of them each group had taken, where a group was frozen for some.
   public func restore(
     states: [String: [Float]], stepCount: Int, groupStepCounts: [String: Int] = [:]
@@ -72,9 +76,9 @@ extension Optimizer {
       try checkCount("state \"\(name)\"", values.count)
     }
     if let values = states[Self.averageName] { try checkCount("average", values.count) }
-    for (what, count) in [("stepCount", stepCount)] + groupStepCounts.map({ ($0, $1) })
-    where count < 0 {
-      throw DescentError.unsupported("\(what) is \(count); allowed is 0 or more")
+    try checkStepCount("stepCount", stepCount)
+    for (name, count) in groupStepCounts {
+      try checkStepCount("the step count of group \"\(name)\"", count)
     }
     engine.forgetEnqueued()
     tornReason = "a state was only partly restored"
@@ -92,12 +96,17 @@ extension Optimizer {
   /// Forgets all steps: states and step count as at the beginning.
   public func reset() throws {
     try checkRule(after: nil)
+    // Piece by piece: there may be no memory for another vector.
+    let count = max(1, min(Self.pieceCount, layout.count))
+    let piece = try HostVectors([0], count: count)
     engine.forgetEnqueued()
     tornReason = "a state was only partly reset"
-    try withDefaultFloatingPoint {
-      for (index, name) in stateNames.enumerated() {
-        let value = Float(rule.initialValue(ofState: name))
-        try write(index, 0..<layout.count, Array(repeating: value, count: layout.count))
+    for (index, name) in stateNames.enumerated() {
+      let value = withDefaultFloatingPoint { Float(rule.initialValue(ofState: name)) }
+      piece.arrays[0].update(repeating: value, count: count)
+      for start in stride(from: 0, to: layout.count, by: count) {
+        let range = start..<min(start + count, layout.count)
+        try markingTornSteps { try engine.writeState(index, range, from: piece.arrays[0]) }
       }
     }
     begin(at: 0)
@@ -140,6 +149,9 @@ extension Optimizer {
   func read(_ index: Int, _ range: Range<Int>) throws -> [Float] {
     // The library would write its one empty array's count, 0 over 0, and the thread sanitizer see a race.
     if range.isEmpty { return [] }
+    if range.count > Self.pieceCount {
+      try checkMemory(range.count, stride: MemoryLayout<Float>.stride)
+    }
     return try markingTornSteps {
       try [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
         if let start = buffer.baseAddress { try engine.readState(index, range, into: start) }

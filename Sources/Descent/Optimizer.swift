@@ -26,7 +26,9 @@ public final class Optimizer {
   /// skipped step moves the schedule no more than ``stepCount``, and a group that was frozen goes on
   /// where the optimizer stands, not where it stopped.
   ///
-  /// The next step validates it, and every step its rate, before anything is touched.
+  /// The next step validates it, and every step its rate, before anything is touched. A rate of the
+  /// schedule may become so small that it is 0 as a `Float`, where a step moves by nothing; the
+  /// rule's own rate may not.
   public var schedule: Schedule? {
     didSet { scheduleIsChecked = false }
   }
@@ -80,6 +82,11 @@ public final class Optimizer {
 
   /// The average of the parameters that every applied step moves along, in its own pass; nil keeps none,
   /// and forgets the one that there was. See ``average()``.
+  ///
+  /// A frozen group's average stays as it is, too, as does that of a tensor left out: a step reads
+  /// and writes nothing of them. Other libraries' averages go on towards parameters that no longer
+  /// change. Set that limit when you freeze a group: `try optimizer.setState("average", of:
+  /// "weight", to: weight)`.
   public var averaging: ParameterAverage? {
     didSet {
       controlIsChecked = false
@@ -185,6 +192,7 @@ public final class Optimizer {
     try checkScale(gradientScale)
     // What the engine decides it tells of later; all else is counted here and now.
     try collect(wait: !control.looks)
+    try checkCounts()
     try checkRates()
     let input = StepInput(
       groups: groups, gradientScale: gradientScale, schedule: schedule, appliedSteps: appliedSteps,
@@ -199,6 +207,17 @@ public final class Optimizer {
     // Where a rule cannot follow itself, as with a γ announced to change, it is looked at again.
     ruleIsChecked = (try? Self.validate(rule, after: rule)) != nil
     return result
+  }
+
+  /// Throws if a step might be one more than a state can count.
+  private func checkCounts() throws {
+    let most = OptimizerStatus.maximumStepCount - engine.stepsInFlight
+    guard max(appliedSteps, skippedSteps) < most, groups.counts.allSatisfy({ $0 < most }) else {
+      let count = max(appliedSteps, skippedSteps, groups.counts.max() ?? 0)
+      throw DescentError.unsupported(
+        "\(count) steps are counted; allowed is fewer than \(OptimizerStatus.maximumStepCount) "
+          + "before a step")
+    }
   }
 
   /// Counts the steps that were decided since the last call; with `wait`, all.
@@ -284,14 +303,15 @@ public final class Optimizer {
   }
 
   private func refusedRate(of schedule: Schedule) -> DescentError? {
-    let allowed = Hyperparameter<Schedule>.Allowed.atLeastZero
     for steps in appliedSteps...appliedSteps + engine.stepsInFlight {
       let rate = schedule.learningRate(after: steps)
-      for group in groups.groups
-      where !withDefaultFloatingPoint({ allowed.contains(rate * group.learningRateFactor) }) {
+      for group in groups.groups {
+        let own = withDefaultFloatingPoint { rate * group.learningRateFactor }
+        // It may run out, to where it is 0 as a Float.
+        if own >= 0 && own <= Double(Float.greatestFiniteMagnitude) { continue }
         return .hyperparameter(
           rule: "schedule", name: "the learning rate after \(steps) steps, with a group's factor,",
-          value: rate * group.learningRateFactor, allowed: allowed.description)
+          value: own, allowed: Hyperparameter<Schedule>.Allowed.atLeastZero.description)
       }
     }
     return nil

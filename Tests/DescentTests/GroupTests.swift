@@ -190,7 +190,7 @@ import OpenCLHost
       message {
         try optimizer.restore(
           states: ["m": [0, 0], "v": [0, 0]], stepCount: 9, groupStepCounts: ["late": -1])
-      } == "late is -1; allowed is 0 or more")
+      } == "the step count of group \"late\" is -1; allowed is 0 to 9007199254740992")
     #expect(try optimizer.stepCount(ofGroup: "late") == 2)
   }
 }

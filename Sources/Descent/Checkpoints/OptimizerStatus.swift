@@ -51,19 +51,13 @@ public struct OptimizerStatus: Sendable {
     if let lastRule, lastRule.meaning != rule.meaning {
       throw CheckpointError.rule(found: lastRule.meaning, expected: rule.meaning)
     }
-    func check(_ what: String, _ count: Int) throws {
-      guard (0...Self.maximumStepCount).contains(count) else {
-        throw DescentError.unsupported(
-          "\(what) is \(count); allowed is 0 to \(Self.maximumStepCount)")
-      }
-    }
-    try check("the step count", stepCount)
-    try check("the count of skipped steps", skippedStepCount)
+    try checkStepCount("the step count", stepCount)
+    try checkStepCount("the count of skipped steps", skippedStepCount)
     for name in layout.groupNames {
       guard let count = groupStepCounts[name] else {
         throw DescentError.group(name: name, reason: "it has no step count")
       }
-      try check("the step count of group \"\(name)\"", count)
+      try checkStepCount("the step count of group \"\(name)\"", count)
       let group = layout.group(name) ?? ParameterGroup()
       try group.validate(name)
       try group.applied(to: rule).validate()

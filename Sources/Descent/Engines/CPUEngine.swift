@@ -45,8 +45,11 @@ final class CPUEngine: HostEngine {
     let useful = count < 4 * options.block ? 1 : (count + options.block - 1) / options.block
     let threads = min(try options.threads ?? threadsAskedFor() ?? usableProcessors(), useful)
     block = options.block
-    pool = threads > 1 ? WorkerPool(threads: threads) : nil
-    name = "cpu (\(instructions), \(threads) thread\(threads == 1 ? "" : "s"))"
+    let pool = threads > 1 ? WorkerPool(threads: threads) : nil
+    // The system may have refused some of them, or all.
+    let started = pool?.threadCount ?? 1
+    self.pool = started > 1 ? pool : nil
+    name = "cpu (\(instructions), \(started) thread\(started == 1 ? "" : "s"))"
   }
 
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {

@@ -68,7 +68,7 @@ struct DevicePlan {
         launches.append(
           Launch(.flat(count: first.count, group: first.group), first, from: first.start))
       } else {
-        let blocks = PlacedBlock.covering(runs, block: tableShape.block)
+        let blocks = try PlacedBlock.covering(runs, block: tableShape.block)
         let table = try Buffer(context, copying: blocks)
         launches.append(Launch(.table(table, count: blocks.count), first, from: 0))
       }
@@ -112,8 +112,14 @@ struct PlacedBlock: BitwiseCopyable, Sendable, Equatable {
     (self.group, self.set) = (UInt32(group), UInt32(set))
   }
 
-  static func covering(_ runs: some Sequence<StepPlan.Run>, block: Int) -> [PlacedBlock] {
+  /// Throws ``DescentError/memory(bytes:)`` where there is no memory for so many.
+  static func covering(
+    _ runs: some Collection<StepPlan.Run>, block: Int
+  ) throws -> [PlacedBlock] {
+    let total = runs.reduce(0) { $0 + ($1.count - 1) / block + 1 }
+    try checkMemory(total, stride: MemoryLayout<PlacedBlock>.stride)
     var blocks: [PlacedBlock] = []
+    blocks.reserveCapacity(total)
     for run in runs {
       for start in stride(from: run.start, to: run.start + run.count, by: block) {
         let count = min(block, run.start + run.count - start)

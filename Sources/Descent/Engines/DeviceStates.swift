@@ -17,6 +17,10 @@ final class DeviceStates {
 
   /// A vector for each of the values, which it begins with.
   init(_ values: [Float], _ cuts: SegmentCuts, queue: CommandQueue) throws {
+    // Some drivers make memory when it is first used, and end the program where there is none.
+    if queue.device.sharesHostMemory {
+      try checkMemory(cuts.count, stride: values.count * MemoryLayout<Float>.stride)
+    }
     let counts = cuts.counts(of: 0..<cuts.count)
     (self.counts, starts) = (counts, Descent.starts(ofPieces: counts))
     segments = try values.map { value in

@@ -9,13 +9,13 @@ struct SegmentCuts {
   /// Elements that one buffer may hold. A launch's items can then be counted in 32 bits on every device,
   /// even at one element each.
   private let limit: Int
-  /// Where tiles begin; empty where nothing has to be cut.
-  private let tileStarts: [Int]
+  /// Empty where nothing has to be cut.
+  private let tensors: [ParameterLayout.Tensor]
 
   init(_ layout: ParameterLayout, _ context: Context) {
     count = layout.count
     limit = max(1, min(context.largestAllocation / MemoryLayout<Float>.stride, 1 << 31))
-    tileStarts = count > limit ? Tile.covering(layout.tensors).tiles.map(\.start) : []
+    tensors = count > limit ? layout.tensors.filter { $0.count > 0 } : []
   }
 
   /// The lengths of the parts of a range of the layout. A tile longer than the limit is cut all the same.
@@ -34,14 +34,18 @@ struct SegmentCuts {
     return counts
   }
 
-  /// The last of the tiles' starts that is no greater than `element`, by bisection; 0 if there is none.
+  /// The last of the tiles' starts that is no greater than `element`; 0 if there is none.
   private func lastTileStart(upTo element: Int) -> Int {
-    var (low, high) = (0, tileStarts.count)
+    // The last tensor that begins no later, by bisection.
+    var (low, high) = (0, tensors.count)
     while low < high {
       let middle = (low + high) / 2
-      if tileStarts[middle] <= element { low = middle + 1 } else { high = middle }
+      if tensors[middle].range.lowerBound <= element { low = middle + 1 } else { high = middle }
     }
-    return low == 0 ? 0 : tileStarts[low - 1]
+    guard low > 0 else { return 0 }
+    let range = tensors[low - 1].range
+    let tiles = (min(element, range.upperBound - 1) - range.lowerBound) / Tile.length
+    return range.lowerBound + tiles * Tile.length
   }
 }
 #endif

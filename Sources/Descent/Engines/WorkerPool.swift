@@ -16,6 +16,9 @@ final class WorkerPool {
   private var threads: [pthread_t] = []
   private let owner = getpid()
 
+  /// How many threads work on a job, the caller of ``run(blocks:context:_:)`` among them.
+  var threadCount: Int { threads.count + 1 }
+
   init(threads count: Int) {
     // Signals are the program's; a worker that took one would run its handler in the wrong place.
     var (all, before) = (sigset_t(), sigset_t())

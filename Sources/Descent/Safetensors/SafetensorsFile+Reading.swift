@@ -91,15 +91,9 @@ extension SafetensorsFile {
     }
   }
 
-  // A file with holes may be longer than any memory, and an array that gets none ends the program.
-  // Not malloc: the compiler removes one whose memory is not used.
+  // A file with holes may be longer than any memory.
   static func checkMemory(_ count: Int, _ stride: Int) throws(SafetensorsError) {
-    let (bytes, overflow) = count.multipliedReportingOverflow(by: stride)
-    if overflow || bytes > Int.max - 4096 { throw .memory(bytes: .max) }
-    let size = bytes + 4096
-    let probe = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    guard let probe, probe != MAP_FAILED else { throw .memory(bytes: bytes) }
-    munmap(probe, size)
+    if let bytes = missingMemory(count, stride) { throw .memory(bytes: bytes) }
   }
 
   /// Calls `body` with a tensor's bytes piece by piece, and where in the range each begins. Pieces end

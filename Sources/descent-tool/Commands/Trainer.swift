@@ -33,6 +33,11 @@ struct Trainer {
   func run(
     _ rule: any UpdateRule, on choice: EngineChoice, progress: (_ epoch: Int) -> Void = { _ in }
   ) throws -> Outcome {
+    // Parameters, gradients, the classifier's own vectors and the states.
+    let vectors = 3 + rule.stateNames.count
+    try checkMemory(
+      Classifier.parameterCount(training.featureCount, hidden, training.classes.count),
+      stride: vectors * MemoryLayout<Float>.stride)
     var classifier = Classifier(
       featureCount: training.featureCount, hiddenCount: hidden, classCount: training.classes.count)
     var parameters = classifier.initialParameters(seed: seed)

@@ -33,10 +33,15 @@ struct Classifier: Sendable {
       Tensor(name: "output.weight", shape: [classCount, hiddenCount]),
       Tensor(name: "output.bias", shape: [classCount]),
     ]
-    parameterCount = tensors.reduce(0) { $0 + $1.count }
+    parameterCount = Self.parameterCount(featureCount, hiddenCount, classCount)
     // Both weights transposed, and the units of both layers on the way through and back.
     let weightCount = (featureCount + classCount) * hiddenCount
     scratch = Array(repeating: 0, count: weightCount + 2 * (hiddenCount + classCount))
+  }
+
+  /// What ``parameterCount`` will be, before memory is made for it.
+  static func parameterCount(_ features: Int, _ hidden: Int, _ classes: Int) -> Int {
+    (features + 1) * hidden + (hidden + 1) * classes
   }
 
   /// Weights from the normal distribution with variance 2 / inputs (He et al., arXiv:1502.01852),
@@ -44,6 +49,7 @@ struct Classifier: Sendable {
   func initialParameters(seed: UInt64) -> [Float] {
     var generator = SplitMix64(seed: seed)
     var parameters: [Float] = []
+    parameters.reserveCapacity(parameterCount)
     for tensor in tensors {
       if tensor.shape.count == 1 {
         parameters += repeatElement(0, count: tensor.count)
