@@ -142,7 +142,8 @@ import OpenCLHost
         optimizer.averaging = ParameterAverage(decay: decay)
         #expect(
           message { try optimizer.step(&x, gradients: [1]) }
-            == "averaging: decay is \(decay); allowed is a number of at least 0 and below 1")
+            == "averaging: decay is \(decay); allowed is a number of at least 0 and below 1 that a Float can hold"
+        )
       }
       #expect(x == [1] && optimizer.stepCount == 0)
       optimizer.averaging = nil
@@ -188,4 +189,25 @@ import OpenCLHost
     }
   }
   #endif
+
+  @Test("a frozen group's average stays, and is set to its limit where that is wanted")
+  func frozen() throws {
+    for choice in try choices() {
+      var layout = ParameterLayout()
+      for name in ["a", "b"] { try layout.append(name, shape: [2], group: name) }
+      let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout, on: choice)
+      optimizer.averaging = ParameterAverage(decay: 0.5)
+      var x: [Float] = [1, 2, 3, 4]
+      try optimizer.step(&x, gradients: [1, 1, 1, 1])
+      #expect(try optimizer.average() == [0.5, 1.5, 2.5, 3.5])
+      try optimizer.setGroup("a", to: ParameterGroup(isFrozen: true))
+      for _ in 1...2 { try optimizer.step(&x, gradients: [1, 1, 1, 1]) }
+      #expect(x == [0, 1, 0, 1], "\(optimizer.engineName)")
+      #expect(try optimizer.average() == [0.5, 1.5, 0.875, 1.875])
+      // What other libraries' averages of a tensor that no longer changes come to.
+      try optimizer.setState("average", of: "a", to: Array(x[0..<2]))
+      try optimizer.step(&x, gradients: [1, 1, 1, 1])
+      #expect(try optimizer.average() == [0, 1, -0.0625, 0.9375])
+    }
+  }
 }
