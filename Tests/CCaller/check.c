@@ -70,6 +70,9 @@ static void deltas(void) {
   expect(memcmp(m, otherM, sizeof m) == 0 && memcmp(v, otherV, sizeof v) == 0, "states move on");
   expect(descent_delta(adam, x, g, others, NULL, 3, 2, 1) != DESCENT_OK, "deltas need memory");
   expect(memcmp(m, otherM, sizeof m) == 0, "an error changes nothing");
+  expect(descent_delta(adam, x, x, others, found, 3, INT64_MAX, 1) != DESCENT_OK, "2^53 steps");
+  expect(memcmp(m, otherM, sizeof m) == 0, "a step too many changes nothing");
+  expect(descent_delta(adam, x, x, others, found, 3, 2, 1) == DESCENT_OK, "one vector read twice");
   descent_rule_destroy(adam);
 }
 

@@ -122,6 +122,32 @@ import OpenCLHost
     #expect(try JSONDecoder().decode(LossScale.self, from: JSONEncoder().encode(own)) == own)
   }
 
+  @Test("PyTorch's scale is taken over, and the optimizer's own bounds as far as they hold it")
+  func exchange() throws {
+    let path = FileManager.default.temporaryDirectory
+      .appendingPathComponent("descent-\(UUID().uuidString).safetensors").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let layout = try ParameterLayout(count: 1)
+    let saved = try Optimizer(Adam(), layout: layout)
+    try saved.setLossScale(LossScale(scale: 64, stepsSinceChange: 7, maximumScale: 128))
+    var x: [Float] = [1]
+    try saved.step(&x, gradients: [1])
+    try saved.save(to: path, parameters: x, naming: .pyTorch)
+    for (own, bounds) in [
+      (nil, [1, 0x1p126]), (LossScale(minimumScale: 2, maximumScale: 0x1p20), [2, 0x1p20]),
+      (LossScale(minimumScale: 256), [64, 0x1p126]),
+      (LossScale(scale: 4, maximumScale: 8), [1, 64]),
+    ] as [(LossScale?, [Double])] {
+      let optimizer = try Optimizer(Adam(), layout: layout)
+      try optimizer.setLossScale(own)
+      try optimizer.load(from: path, parameters: &x)
+      #expect(
+        try optimizer.lossScale
+          == LossScale(
+            scale: 64, stepsSinceChange: 8, minimumScale: bounds[0], maximumScale: bounds[1]))
+    }
+  }
+
   @Test("the last norm is that of the gradient with this step's scales, also where the scale moves")
   func norm() throws {
     for choice in try Self.engines() {

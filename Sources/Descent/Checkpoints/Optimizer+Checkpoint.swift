@@ -71,8 +71,8 @@ extension Optimizer {
   ///
   /// The whole file is read once to check it, checksums, names, shapes, rule and counts, before
   /// anything is touched, and again to load it. A PyTorch optimizer's state has no clipping,
-  /// skipping, schedule, average or frozen groups; the optimizer keeps its own settings of these,
-  /// its groups' too. If it fails after that, because the device does, the optimizer refuses to go
+  /// skipping, schedule, average, frozen groups or bounds of the loss scale; the optimizer keeps its
+  /// own settings of these, its groups' too. If it fails after that, because the device does, the optimizer refuses to go
   /// on until a state is loaded.
   ///
   /// - Throws: ``SafetensorsError`` for a file that is not whole or was altered,
@@ -111,7 +111,13 @@ extension Optimizer {
   private func keepWhatPyTorchLacks(_ status: inout OptimizerStatus) throws {
     (status.clipping, status.skipsNonFinite) = (clipping, skipsNonFinite)
     (status.schedule, status.leftOut) = (schedule, leftOut)
-    if status.lossScale == nil { status.lossScale = try lossScale }
+    if let own = try lossScale {
+      var scale = status.lossScale ?? own
+      // GradScaler has no bounds, and may be outside of these.
+      scale.minimumScale = min(own.minimumScale, scale.scale)
+      scale.maximumScale = max(own.maximumScale, scale.scale)
+      status.lossScale = scale
+    }
     status.averaging = averaging
   }
 
