@@ -85,8 +85,9 @@ public final class Optimizer {
   ///
   /// A frozen group's average stays as it is, too, as does that of a tensor left out: a step reads
   /// and writes nothing of them. Other libraries' averages go on towards parameters that no longer
-  /// change. Set that limit when you freeze a group: `try optimizer.setState("average", of:
-  /// "weight", to: weight)`.
+  /// change. Set that limit when you freeze a group:
+  ///
+  ///     try optimizer.setState("average", of: "weight", to: weight)
   public var averaging: ParameterAverage? {
     didSet {
       controlIsChecked = false
@@ -308,7 +309,7 @@ public final class Optimizer {
       for group in groups.groups {
         let own = withDefaultFloatingPoint { rate * group.learningRateFactor }
         // It may run out, to where it is 0 as a Float.
-        if own >= 0 && own <= Double(Float.greatestFiniteMagnitude) { continue }
+        if own >= 0 && Float(own).isFinite { continue }
         return .hyperparameter(
           rule: "schedule", name: "the learning rate after \(steps) steps, with a group's factor,",
           value: own, allowed: Hyperparameter<Schedule>.Allowed.atLeastZero.description)

@@ -10,10 +10,10 @@ final class TensorLoan: TensorHost {
   /// Of more arrays the shortest are copied: each that is lent takes a frame of the stack.
   static let mostArrays = 512
 
-  /// What a frame takes of the stack, with room to spare: 200 to 400 bytes where optimized and 1 KB
-  /// elsewhere.
+  /// What a frame takes of the stack, with room to spare: 200 to 400 bytes where optimized, 1 KB
+  /// elsewhere, and more under a sanitizer.
   #if DEBUG
-  private static let frame = 2048
+  private static let frame = 4096
   #else
   private static let frame = 640
   #endif
