@@ -16,7 +16,8 @@ struct TuneCommand: ParsableCommand {
       the cache folder for this device and version of its driver, and used from then on wherever \
       no shape is asked for. Otherwise the default stays.
 
-      The folder is $DESCENT_CACHE, else $XDG_CACHE_HOME/descent, else $HOME/.cache/descent.
+      The folder is $DESCENT_CACHE, an absolute path or one in ~/, else $XDG_CACHE_HOME/descent, \
+      else $HOME/.cache/descent. Folders that other users may change are not used.
 
       JSON: results of device, description, driver, rule, kernel, count, defaultLanes, \
       defaultGroup, defaultSeconds, lanes, group, seconds, gainPercent, kept, reason; reason says \
@@ -49,7 +50,8 @@ struct TuneCommand: ParsableCommand {
     #if OpenCL
     if CacheFolder.user == nil {
       throw ValidationError(
-        "there is no folder to keep shapes in: DESCENT_CACHE is off, or HOME is not set")
+        "there is no folder to keep shapes in: DESCENT_CACHE is off or neither an absolute path nor "
+          + "one in ~/, or HOME is not set")
     }
     let isAll = device.split(separator: ",").contains("all")
     for engine in try SelectedEngine.parse(device) where engine.device == nil && !isAll {
@@ -63,7 +65,9 @@ struct TuneCommand: ParsableCommand {
     guard let folder = CacheFolder.user else { return }
     let console = json.console
     let engines = try SelectedEngine.parse(device).filter { $0.device?.isAvailable == true }
-    if engines.isEmpty { console.print("No OpenCL device was found: there is nothing to tune.") }
+    if engines.isEmpty {
+      try console.print("No OpenCL device was found: there is nothing to tune.")
+    }
     if forget {
       if device == "all" && rule == "all" { folder.removeAll(.shapes) }
       for engine in engines { try forget(engine, folder) }
@@ -71,11 +75,11 @@ struct TuneCommand: ParsableCommand {
     }
     var results: [Result] = []
     for engine in engines { results += try tune(engine, folder) }
-    if !results.isEmpty { console.print(Self.table(of: results)) }
+    if !results.isEmpty { try console.print(Self.table(of: results)) }
     for result in results where result.failed {
-      console.print("\(result.rule) on \(result.device): \(result.reason ?? "")")
+      try console.print("\(result.rule) on \(result.device): \(result.reason ?? "")")
     }
-    if results.contains(where: \.kept) { console.print("Kept in \(folder.path)/shapes.") }
+    if results.contains(where: \.kept) { try console.print("Kept in \(folder.path)/shapes.") }
     try json.write(results, of: "tune")
     if results.contains(where: \.failed) { throw ExitCode.failure }
   }
@@ -93,7 +97,7 @@ struct TuneCommand: ParsableCommand {
     var shapes = TunedShapes(of: device, in: folder)
     for variant in try variants() { shapes[variant.variant.rule.kernel] = nil }
     try shapes.save()
-    json.console.print("\(engine.name) launches by the table again.")
+    try json.console.print("\(engine.name) launches by the table again.")
   }
 
   private func tune(_ engine: SelectedEngine, _ folder: CacheFolder) throws -> [Result] {
@@ -129,7 +133,7 @@ struct TuneCommand: ParsableCommand {
   }
   #else
   func run() throws {
-    json.console.print("This build has no OpenCL: there is nothing to tune.")
+    try json.console.print("This build has no OpenCL: there is nothing to tune.")
     try json.write([String](), of: "tune")
   }
   #endif
