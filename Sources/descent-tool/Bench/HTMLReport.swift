@@ -31,7 +31,7 @@ struct HTMLReport {
     <p>The ceiling is an in-place pass over as many streams, with next to no arithmetic, on the same \
     device. A share is the median of the rounds' ratios; above 1 is noise, since both wait for \
     memory. A round trip's share is of the same ceiling.</p>
-    \(list(report.overtakings + report.notes + report.advice))
+    \(list(report.overtakings + report.notes + report.advice + report.failures.map { "\($0)" }))
     \(Self.table(report.table))
     <h2>Ceilings</h2>
     \(Self.table(report.ceilings))
