@@ -5,8 +5,8 @@ import Glibc
 import Musl
 #endif
 
-/// A folder that is held open. Everything below it is reached by the descriptor, so what was checked
-/// is what is used, although its path may name another folder by then.
+/// A folder that is held open. Everything below it is reached by the descriptor, so what was
+/// checked is what is used, although its path may name another folder by then.
 final class OpenFolder {
   private let descriptor: Int32
 

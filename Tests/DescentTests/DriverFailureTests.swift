@@ -5,8 +5,8 @@ import Testing
 
 @testable import descent_tool
 
-/// What the tool does where one driver of several fails. Each test runs in a process of its own, with
-/// Tests/FaultLayer below the loader; PoCL gives two devices where it is asked to.
+/// What the tool does where one driver of several fails. Each test runs in a process of its own,
+/// with Tests/FaultLayer below the loader; PoCL gives two devices where it is asked to.
 @Suite(.needsDevice) struct DriverFailureTests {
   private typealias Rows = [[String: Any]]
 
@@ -69,7 +69,7 @@ import Testing
     #expect(
       VerifyCommand.failures(results) == [
         "Out of bounds: wrong on cpu",
-        "Could not run: case 1, case 2, case 3 and 1 other cases on opencl:0: "
+        "Could not run: case 1, case 2, case 3 and 1 more on opencl:0: "
           + "clBuildProgram() returned CL_BUILD_PROGRAM_FAILURE (-11)",
       ])
   }

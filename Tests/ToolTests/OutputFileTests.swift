@@ -3,7 +3,8 @@ import Testing
 
 @testable import descent_tool
 
-/// What is written where a path names something else than a regular file. Root could replace all of it.
+/// What is written where a path names something else than a regular file. Root could replace all of
+/// it.
 @Suite struct OutputFileTests {
   private func kind(_ path: String) throws -> mode_t {
     var status = stat()

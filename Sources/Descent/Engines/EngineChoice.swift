@@ -18,21 +18,21 @@ public struct EngineChoice: Sendable {
 
   let kind: Kind
 
-  /// The CPU engine, unless an OpenCL GPU shares its memory with this machine and gives the same bits.
-  /// Over a bus, carrying parameters and gradients to and fro costs as much as the update itself, so
-  /// a GPU with memory of its own is taken where it is asked for, by `.openCL`, and parameters stay
-  /// on it. OpenCL devices that are processors are taken only where asked for.
+  /// The CPU engine, unless an OpenCL GPU shares its memory with this machine and gives the same
+  /// bits. Over a bus, carrying parameters and gradients to and fro costs as much as the update
+  /// itself, so a GPU with memory of its own is taken where it is asked for, by `.openCL`, and
+  /// parameters stay on it. OpenCL devices that are processors are taken only where asked for.
   public static let automatic = EngineChoice(kind: .automatic)
 
-  /// This processor, with the widest instructions it has and as many threads as `DESCENT_THREADS` says,
-  /// or else one for every processor that this process may use.
+  /// This processor, with the widest instructions it has and as many threads as `DESCENT_THREADS`
+  /// says, or else one for every processor that this process may use.
   public static let cpu = EngineChoice(kind: .cpu(CPUOptions()))
 
   /// Plain Swift, one element at a time: for tests, and for reading.
   public static let reference = EngineChoice(kind: .reference)
 
-  /// This processor, with a number of threads and an instruction set of the caller's choice. Neither
-  /// changes a bit of the result.
+  /// This processor, with a number of threads and an instruction set of the caller's choice.
+  /// Neither changes a bit of the result.
   public static func cpu(threads: Int? = nil, instructions: InstructionSet? = nil) -> EngineChoice {
     EngineChoice(kind: .cpu(CPUOptions(threads: threads, instructions: instructions)))
   }
@@ -60,8 +60,9 @@ public struct EngineChoice: Sendable {
     EngineChoice(kind: .queue(queue, shape))
   }
 
-  /// The same, and host memory is carried as to a device that has memory of its own, in chunks of a length
-  /// of the caller's choice, so that tests can have many of them on a device that shares memory.
+  /// The same, and host memory is carried as to a device that has memory of its own, in chunks of a
+  /// length of the caller's choice, so that tests can have many of them on a device that shares
+  /// memory.
   package static func openCL(
     _ queue: CommandQueue, shape: LaunchShape? = nil, carrying chunk: Int
   ) -> EngineChoice {

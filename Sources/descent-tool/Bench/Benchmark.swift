@@ -7,15 +7,15 @@ struct BenchmarkRule: Sendable {
   var states: Int { rule.stateNames.count }
 }
 
-/// The measurement: rules on devices over vectors of one layout, in rounds that alternate rule, device
-/// and ceiling, so that whatever else the machine does meets all alike.
+/// The measurement: rules on devices over vectors of one layout, in rounds that alternate rule,
+/// device and ceiling, so that whatever else the machine does meets all alike.
 struct Benchmark {
   var rules: [BenchmarkRule]
   var devices: [BenchmarkDevice]
   var layout: ParameterLayout
   var rounds = 9
-  /// How often all rounds are repeated, each time in other memory: where vectors lie can make a tenth
-  /// of the speed.
+  /// How often all rounds are repeated, each time in other memory: where vectors lie can make a
+  /// tenth of the speed.
   var placements = 3
   var limits: MemoryLimits
   /// Seconds that short steps are repeated for to make one sample.

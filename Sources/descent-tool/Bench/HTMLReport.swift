@@ -1,6 +1,6 @@
 import Foundation
 
-/// A report as one file that needs nothing else: pictures, tables, what was measured on, raw results.
+/// A report as one file that needs nothing else: pictures, tables, machines and raw results.
 struct HTMLReport {
   var report: BenchmarkReport
   /// Of the package.

@@ -122,7 +122,8 @@ final class Placement {
     }
   }
 
-  /// Throws ``BenchmarkFailure`` unless every vector holds what steps, passes and copies must have left.
+  /// Throws ``BenchmarkFailure`` unless every vector holds what steps, passes and copies must have
+  /// left.
   func check(_ progress: () -> Void) throws {
     var known: [String: Expectation] = [:]
     for subject in subjects {

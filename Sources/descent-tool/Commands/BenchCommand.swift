@@ -11,16 +11,17 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Time every rule on every device against the memory's own speed.",
     discussion: """
-      An update waits for memory, so what matters is its share of the ceiling: an in-place pass over \
-      as many streams with next to no arithmetic, on the same device. Step and ceiling alternate, \
-      device by device and rule by rule, and every element is checked afterwards. Ctrl-C shows what \
-      was measured until then.
+      An update waits for memory, so what matters is its share of the ceiling: an in-place pass \
+      over as many streams with next to no arithmetic, on the same device. Step and ceiling \
+      alternate, device by device and rule by rule, and every element is checked afterwards. \
+      Ctrl-C shows what was measured until then.
 
       JSON: results of rule, device, count, tensors, case, medianSeconds, minimumSeconds, \
-      bytesPerStep, ceilingSeconds, fractionOfCeiling, launchesPerStep. The case is where parameters \
-      and gradients lie between steps: resident, pinned or pageable. The rule copy is a plain copy \
-      of a vector; it has no ceiling, which is null. A device on which something failed is measured \
-      no further; its last result has device, rule, count and error alone, and the exit status is 1.
+      bytesPerStep, ceilingSeconds, fractionOfCeiling, launchesPerStep. The case is where \
+      parameters and gradients lie between steps: resident, pinned or pageable. The rule copy is a \
+      plain copy of a vector; it has no ceiling, which is null. A device on which something failed \
+      is measured no further; its last result has device, rule, count and error alone, and the \
+      exit status is 1.
       """)
 
   @Option(
@@ -30,7 +31,7 @@ struct BenchCommand: ParsableCommand {
 
   @Option(
     help:
-      "automatic, cpu, reference, opencl or opencl:N, several between commas; all but reference.",
+      "\(SelectedEngine.names), several between commas; all but reference.",
     completion: .list(["automatic", "cpu", "opencl", "all"]))
   var device = "all"
 

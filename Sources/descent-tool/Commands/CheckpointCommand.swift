@@ -190,7 +190,7 @@ extension CheckpointCommand {
     var output: String
 
     @Option(
-      help: "automatic, cpu, reference, opencl or opencl:N.",
+      help: "\(SelectedEngine.names).",
       completion: .list(["automatic", "cpu", "reference", "opencl"]))
     var device = "automatic"
 

@@ -24,7 +24,7 @@ struct FigureCommand: ParsableCommand {
     completion: .file(extensions: ["csv"]))
   var data = Digits.path
 
-  @Option(help: "automatic, cpu, reference, opencl or opencl:N.")
+  @Option(help: "\(SelectedEngine.names).")
   var device = "cpu"
 
   @OptionGroup var json: JSONOption

@@ -14,13 +14,13 @@ struct RaceCommand: ParsableCommand {
       \(Surfaces.all.map { "  \($0.name): \($0.title)" }.joined(separator: "\n"))
 
       JSON: results of surface, rule, device, learningRate, steps, end, value, distance, left, \
-      diverged, digest, path, error; distance to the nearest minimum, left and diverged the step at \
-      which the path left the domain and at which it was no longer finite, null where that means \
-      nothing. Where a rule could not run on a device, error says why, and what it should have found \
-      is null.
+      diverged, digest, path, error; distance to the nearest minimum, left and diverged the step \
+      at which the path left the domain and at which it was no longer finite, null where that \
+      means nothing. Where a rule could not run on a device, error says why, and what it should \
+      have found is null.
 
-      Exit status 1 if a rule's digests differ between devices that promise the same bits, or if one \
-      could not run.
+      Exit status 1 if a rule's digests differ between devices that promise the same bits, or if \
+      one could not run.
       """)
 
   @Option(help: "The surface to run over.", completion: .list(Surfaces.all.map(\.name)))
@@ -31,7 +31,7 @@ struct RaceCommand: ParsableCommand {
   var rule = "all"
 
   @Option(
-    help: "automatic, cpu, reference, opencl or opencl:N, several between commas, or all.",
+    help: "\(SelectedEngine.names), several between commas, or all.",
     completion: .list(["automatic", "cpu", "reference", "opencl", "all"]))
   var device = "automatic"
 

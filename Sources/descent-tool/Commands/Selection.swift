@@ -17,6 +17,11 @@ struct SelectedEngine {
   var shape: LaunchShape?
   #endif
 
+  /// What a `--device` may be, for help.
+  static let names = "automatic, cpu, reference, \(openCLNames)"
+  static let openCLNames =
+    "opencl, opencl:N or a part of an OpenCL device's or platform's name"
+
   /// The engines that a `--device` names: `all`, or names between commas. A part of a device's or
   /// platform's name stands for all devices that have it.
   static func parse(_ text: String) throws -> [SelectedEngine] {
@@ -64,7 +69,8 @@ struct SelectedEngine {
 
   /// The engine in a new context that all its optimizers share, so that each program is built once.
   ///
-  /// Where no context can be opened the engine stays as it is: each optimizer then throws the reason.
+  /// Where no context can be opened the engine stays as it is: each optimizer then throws the
+  /// reason.
   func sharingContext() -> SelectedEngine {
     #if OpenCL
     guard let device, device.isAvailable,
@@ -117,7 +123,8 @@ func selectedRules(_ text: String) throws -> [any UpdateRule.Type] {
   }
 }
 
-/// What the names between commas stand for, blanks around them aside; a name given twice counts once.
+/// What the names between commas stand for, blanks around them aside; a name given twice counts
+/// once.
 private func unique<Value>(_ text: String, _ values: (String) throws -> [Value]) throws -> [Value] {
   var seen: Set<String> = []
   let names = text.split(separator: ",", omittingEmptySubsequences: false)

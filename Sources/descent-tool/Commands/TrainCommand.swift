@@ -14,17 +14,17 @@ struct TrainCommand: ParsableCommand {
       Rates, unless --learning-rate says otherwise: \
       \(Rules.all.map { "\($0.name) \($0.digitsLearningRate)" }.joined(separator: ", ")).
 
-      With --checkpoint one rule on one device saves its whole state after each epoch, or as often as \
-      --checkpoint-every says, and at the end; --resume goes on from there, and ends with the bits of \
-      a run that never stopped, also on another device. More --epochs make a run longer.
+      With --checkpoint one rule on one device saves its whole state after each epoch, or as often \
+      as --checkpoint-every says, and at the end; --resume goes on from there, and ends with the \
+      bits of a run that never stopped, also on another device. More --epochs make a run longer.
 
       JSON: results of rule, device, learningRate, steps, finalLoss, trainAccuracy, testAccuracy, \
       millisecondsPerStep (left out where no step was left to take), digest, losses; of rule, \
       device, learningRate, error where a rule could not run on a device. Numbers that JSON cannot \
       hold are the strings nan, inf and -inf.
 
-      Exit status 1 if a rule's digests differ between devices that promise the same bits, or if one \
-      could not run.
+      Exit status 1 if a rule's digests differ between devices that promise the same bits, or if \
+      one could not run.
       """)
 
   @Option(help: "The CSV file.", completion: .file(extensions: ["csv"]))
@@ -36,7 +36,7 @@ struct TrainCommand: ParsableCommand {
   var rule = "adam"
 
   @Option(
-    help: "automatic, cpu, reference, opencl or opencl:N, several between commas, or all.",
+    help: "\(SelectedEngine.names), several between commas, or all.",
     completion: .list(["automatic", "cpu", "reference", "opencl", "all"]))
   var device = "automatic"
 

@@ -17,9 +17,9 @@ struct VerifyCommand: ParsableCommand {
       against their Float64 run stands beside their own Float32 error, both in ulp of the path.
 
       JSON: results of rule, engine, case, bitsApart, worstUlp, error, peerError, passed, reason; \
-      null where a case has no such value, and the strings nan, inf and -inf where JSON cannot hold \
-      a number. reason says why a case could not be run, as a driver's own message. \
-      Exit status 1 if anything is out of bounds or cannot be run.
+      null where a case has no such value, and the strings nan, inf and -inf where JSON cannot \
+      hold a number. reason says why a case could not be run, as a driver's own message. Exit \
+      status 1 if anything is out of bounds or cannot be run.
       """)
 
   @Option(
@@ -27,7 +27,7 @@ struct VerifyCommand: ParsableCommand {
   var rule = "all"
 
   @Option(
-    help: "automatic, cpu, reference, opencl or opencl:N, several between commas, or all.",
+    help: "\(SelectedEngine.names), several between commas, or all.",
     completion: .list(["automatic", "cpu", "reference", "opencl", "all"]))
   var device = "all"
 
@@ -329,7 +329,7 @@ struct VerifyCommand: ParsableCommand {
     for key in keys {
       let cases = places[key] ?? []
       let names = cases.prefix(3).map(\.case).joined(separator: ", ")
-      let others = cases.count > 3 ? " and \(cases.count - 3) other cases" : ""
+      let others = cases.count > 3 ? " and \(cases.count - 3) more" : ""
       sentences.append("Could not run: \(names)\(others) \(key)")
     }
     return sentences
@@ -389,8 +389,8 @@ struct VerifyCommand: ParsableCommand {
 }
 
 extension SelectedEngine {
-  /// How far an engine that does not promise the reference's bits may be from them, in ulp of the path;
-  /// nil for one that does.
+  /// How far an engine that does not promise the reference's bits may be from them, in ulp of the
+  /// path; nil for one that does.
   func pathUlpBound(steps: Int) -> Double? {
     promisesSameBits ? nil : Double(2 * steps + 8)
   }

@@ -1,7 +1,8 @@
 import Descent
 import Foundation
 
-/// Answers requests: a line each, `{"error": …}` where one cannot be met. Nothing runs between them.
+/// Answers requests: a line each, `{"error": …}` where one cannot be met. Nothing runs between
+/// them.
 struct PeerSession {
   private var runs: [String: any PeerRun] = [:]
 

@@ -50,7 +50,7 @@ struct Console: Sendable {
   ///
   /// - Parameter content: what it is, for errors.
   /// - Throws: ``OutputError``.
-  static func writeToStandardOutput(_ data: Data, content: String? = nil) throws {
+  static func writeToStandardOutput(_ data: Data, content: String = "text") throws {
     do {
       try FileHandle.standardOutput.write(contentsOf: data)
     } catch {

@@ -12,7 +12,8 @@ struct JSONOutput: Sendable {
   let command: String
   let version: String
 
-  /// Writes the document as ``OutputFile`` does, or throws an ``OutputError`` or the encoder's error.
+  /// Writes the document as ``OutputFile`` does, or throws an ``OutputError`` or the encoder's
+  /// error.
   func write<Result: Encodable>(_ results: [Result]) throws {
     let (data, content) = (try document(results), "the results")
     guard destination == Self.standardOutput else {

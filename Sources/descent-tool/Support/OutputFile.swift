@@ -10,9 +10,9 @@ struct OutputFile {
 
   /// Writes all of it.
   ///
-  /// A file is replaced as a whole: readers find the old one or the new one, and the old one stays if
-  /// writing fails. A symbolic link is followed. What is not a regular file (a pipe, `/dev/null`) is
-  /// written in place, and so is the file that standard output goes to.
+  /// A file is replaced as a whole: readers find the old one or the new one, and the old one stays
+  /// if writing fails. A symbolic link is followed. What is not a regular file (a pipe,
+  /// `/dev/null`) is written in place, and so is the file that standard output goes to.
   ///
   /// - Throws: ``OutputError`` with what the operating system said.
   func write(_ data: Data) throws {

@@ -32,8 +32,8 @@ extension String {
 }
 
 extension Unicode.Scalar {
-  /// Whether a terminal may act on it: the controls of ASCII and those from U+0080 on, separators of
-  /// lines, and what turns the direction of the text.
+  /// Whether a terminal may act on it: the controls of ASCII and those from U+0080 on, separators
+  /// of lines, and what turns the direction of the text.
   fileprivate var isObeyed: Bool {
     switch properties.generalCategory {
     case .control, .lineSeparator, .paragraphSeparator: true
