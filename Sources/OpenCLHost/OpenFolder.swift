@@ -19,8 +19,8 @@ final class OpenFolder {
   ///
   /// The way there is taken one name at a time, and no system call follows a symbolic link. A link
   /// in `path` counts where root or this user owns it, in a folder that passed. Each folder on the
-  /// way must belong to root or this user, and not be open to all without the sticky bit; the last
-  /// must belong to this user, with no write permission for others, and is no link.
+  /// way must belong to root or this user, and may be written by all users only where it has the
+  /// sticky bit. The last one must belong to this user, who alone may write it, and is no link.
   ///
   /// - Parameter creating: whether to make folders that are missing, for this user alone.
   init(_ name: String, in path: String, creating: Bool) throws(CacheFolderError) {
@@ -31,14 +31,19 @@ final class OpenFolder {
     guard path.utf8.first == UInt8(ascii: "/"), !whole.utf8.contains(0) else {
       throw refused("allowed is an absolute path")
     }
-    var parent = OpenFolder(open("/", Self.flags))
+    func root() throws(CacheFolderError) -> OpenFolder {
+      let root = OpenFolder(open("/", Self.flags))
+      try root.requireTrustedAncestor("/", refused)
+      return root
+    }
+    var parent = try root()
     var way = Array(Self.names(path).reversed())
     var links = 0
     while let next = way.popLast() {
       if let target = try parent.link(next, refused) {
         links += 1
         guard links <= 40 else { throw refused(String(cString: strerror(ELOOP))) }
-        if target.utf8.first == UInt8(ascii: "/") { parent = OpenFolder(open("/", Self.flags)) }
+        if target.utf8.first == UInt8(ascii: "/") { parent = try root() }
         way += Self.names(target).reversed()
         continue
       }

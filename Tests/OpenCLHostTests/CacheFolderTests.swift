@@ -129,6 +129,18 @@ import Testing
     }
   }
 
+  @Test("a path that is relative, or that the system would cut short, is none")
+  func paths() throws {
+    for path in ["descent-relative", "~/x", "", "/tmp/descent\0x"] {
+      #expect(CacheFolder(path).load(.programs, key: Self.key) == nil)
+      let error = #expect(throws: CacheFolderError.self) {
+        try CacheFolder(path).store(Self.payload, .programs, key: Self.key)
+      }
+      #expect(error?.reason == "allowed is an absolute path")
+    }
+    #expect(!FileManager.default.fileExists(atPath: "descent-relative"))
+  }
+
   @Test("the last folder is no link, and links of this user's on the way to it are followed")
   func links() throws {
     try withCacheFolder { folder in
