@@ -9,7 +9,7 @@ import Musl
 ///
 /// Any number of processes may use it at once: an entry is written beside its place and renamed, so
 /// a reader finds the old one, the new one, or none. What is damaged or of another key counts as
-/// none. Entries are private to the user, and a folder that others may write is not trusted.
+/// none. Entries are private to the user; ``OpenFolder`` says which folders are not trusted.
 package struct CacheFolder: Sendable, Hashable {
   package let path: String
 
@@ -18,7 +18,9 @@ package struct CacheFolder: Sendable, Hashable {
   /// The user's, or nil if it is switched off or there is no place for one.
   ///
   /// `DESCENT_CACHE` is the folder, or `off`; without it the folder is `descent` in
-  /// `XDG_CACHE_HOME`, or in `.cache` of `HOME`.
+  /// `XDG_CACHE_HOME`, or in `.cache` of `HOME`. A `DESCENT_CACHE` that begins with `~/` is in
+  /// `HOME`. Any other relative path is no folder: it would be another one wherever a program
+  /// starts.
   package static var user: CacheFolder? {
     func value(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
     return CacheFolder(
@@ -28,10 +30,14 @@ package struct CacheFolder: Sendable, Hashable {
   /// The folder by these settings. Empty ones count as not set, and so do paths that XDG's rules
   /// ignore, those that are not absolute.
   init?(chosen: String?, xdg: String?, home: String?) {
-    func absolute(_ path: String?) -> String? { path.flatMap { $0.hasPrefix("/") ? $0 : nil } }
+    func absolute(_ path: String?) -> String? {
+      path.flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 : nil }
+    }
     if let chosen, !chosen.isEmpty {
-      if chosen == "off" { return nil }
-      path = chosen
+      let isInHome = chosen == "~" || chosen.utf8.starts(with: "~/".utf8)
+      let whole = isInHome ? absolute(home).map { $0 + chosen.dropFirst() } : absolute(chosen)
+      guard let whole, chosen != "off" else { return nil }
+      path = whole
     } else if let xdg = absolute(xdg) {
       path = "\(xdg)/descent"
     } else if let home = absolute(home) {
@@ -51,10 +57,9 @@ package struct CacheFolder: Sendable, Hashable {
 
   /// What was last stored under the key, nil if that cannot be had whole.
   package func load(_ kind: Kind, key: String) -> [UInt8]? {
-    let folder = folder(kind)
-    guard isTrusted(folder), let file = readFile(path(kind, key: key), limit: kind.limit) else {
-      return nil
-    }
+    guard let folder = try? OpenFolder(kind.rawValue, in: path, creating: false),
+      let file = folder.contents(of: Self.name(key), limit: kind.limit)
+    else { return nil }
     return CacheEntry.payload(of: file, key: key)
   }
 
@@ -66,30 +71,35 @@ package struct CacheFolder: Sendable, Hashable {
   ) throws(CacheFolderError) {
     let limit = limit ?? kind.limit
     let entry = CacheEntry.file(key: key, payload: payload)
-    let path = path(kind, key: key)
+    let file = path(kind, key: key)
     guard entry.count <= limit else {
-      throw CacheFolderError(path: path, reason: "\(entry.count) bytes are more than \(limit)")
+      throw CacheFolderError(path: file, reason: "\(entry.count) bytes are more than \(limit)")
     }
-    try makeFolder(folder(kind))
-    guard isTrusted(folder(kind)) else {
-      throw CacheFolderError(
-        path: folder(kind), reason: "not a folder that this user alone may write")
+    let folder = try OpenFolder(kind.rawValue, in: path, creating: true)
+    if let reason = folder.replace(Self.name(key), with: entry) {
+      throw CacheFolderError(path: file, reason: reason)
     }
-    try writeFile(path, entry)
-    removeOldest(in: folder(kind), above: limit, keeping: path)
+    folder.removeOldest(above: limit, keeping: Self.name(key))
   }
 
   /// Removes the entry, if there is one.
-  package func remove(_ kind: Kind, key: String) { unlink(path(kind, key: key)) }
+  package func remove(_ kind: Kind, key: String) {
+    (try? OpenFolder(kind.rawValue, in: path, creating: false))?.remove(Self.name(key))
+  }
 
   /// Removes every entry of the kind.
   package func removeAll(_ kind: Kind) {
-    removeOldest(in: folder(kind), above: 0, keeping: nil)
+    (try? OpenFolder(kind.rawValue, in: path, creating: false))?
+      .removeOldest(above: 0, keeping: nil)
   }
 
   /// Where the entry of a key is.
   func path(_ kind: Kind, key: String) -> String {
-    "\(folder(kind))/\(CacheEntry.hexadecimal(CacheEntry.hash(key.utf8)))"
+    "\(folder(kind))/\(Self.name(key))"
+  }
+
+  private static func name(_ key: String) -> String {
+    CacheEntry.hexadecimal(CacheEntry.hash(key.utf8))
   }
 
   func folder(_ kind: Kind) -> String { "\(path)/\(kind.rawValue)" }

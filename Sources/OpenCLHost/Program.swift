@@ -58,9 +58,10 @@ public final class Program: Sendable {
     let status = clBuildProgram(handle.raw, 1, &id, options, nil, nil)
     let log = Self.log(handle.raw, context.device)
     if status != CL_SUCCESS {
-      let call =
-        options.isEmpty ? "clBuildProgram(\(names))" : "clBuildProgram(\(names), \(options))"
-      throw OpenCLError(status: status, call: call, log: log.isEmpty ? nil : log)
+      let what = options.isEmpty ? names : "\(names), \(options)"
+      throw OpenCLError(
+        status: status, call: "clBuildProgram(\(what) on \(context.device.name))",
+        log: log.isEmpty ? nil : log)
     }
     self.context = context
     self.handle = ProgramHandle(handle, buildLog: log)

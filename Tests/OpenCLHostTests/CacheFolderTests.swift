@@ -10,14 +10,20 @@ import Testing
   static let payload = [UInt8]("what was built".utf8)
 
   @Test(
-    "DESCENT_CACHE comes first, then XDG_CACHE_HOME, then HOME; relative paths of XDG's are ignored"
+    "DESCENT_CACHE comes first, then XDG_CACHE_HOME, then HOME; relative paths are none"
   )
   func place() {
     func path(_ chosen: String?, _ xdg: String?, _ home: String?) -> String? {
       CacheFolder(chosen: chosen, xdg: xdg, home: home)?.path
     }
     #expect(path("/c", "/x", "/h") == "/c")
-    #expect(path("c", "/x", "/h") == "c")
+    #expect(path("~/c", "/x", "/h") == "/h/c")
+    #expect(path("~", "/x", "/h") == "/h")
+    #expect(path("~/c", "/x", "h") == nil)
+    #expect(path("~/c", "/x", nil) == nil)
+    #expect(path("~other/c", "/x", "/h") == nil)
+    #expect(path("c", "/x", "/h") == nil)
+    #expect(path("./c", "/x", "/h") == nil)
     #expect(path("off", "/x", "/h") == nil)
     #expect(path("", "/x", "/h") == "/x/descent")
     #expect(path(nil, "x", "/h") == "/h/.cache/descent")
@@ -95,7 +101,8 @@ import Testing
     try withCacheFolder { folder in
       // A folder, and a pipe that nobody writes to, where an entry should be.
       let path = folder.path(.programs, key: Self.key)
-      try folder.makeFolder(path)
+      try FileManager.default.createDirectory(
+        atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
       #expect(folder.load(.programs, key: Self.key) == nil)
       #expect(throws: CacheFolderError.self) {
         try folder.store(Self.payload, .programs, key: Self.key)
@@ -119,6 +126,123 @@ import Testing
       }
       #expect(chmod(folder.folder(.programs), 0o755) == 0)
       #expect(folder.load(.programs, key: Self.key) == Self.payload)
+    }
+  }
+
+  @Test("a path that is relative, or that the system would cut short, is none")
+  func paths() throws {
+    for path in ["descent-relative", "~/x", "", "/tmp/descent\0x"] {
+      #expect(CacheFolder(path).load(.programs, key: Self.key) == nil)
+      let error = #expect(throws: CacheFolderError.self) {
+        try CacheFolder(path).store(Self.payload, .programs, key: Self.key)
+      }
+      #expect(error?.reason == "allowed is an absolute path")
+    }
+    #expect(!FileManager.default.fileExists(atPath: "descent-relative"))
+  }
+
+  @Test("the last folder is no link, and links of this user's on the way to it are followed")
+  func links() throws {
+    try withCacheFolder { folder in
+      try folder.store(Self.payload, .programs, key: Self.key)
+      let (real, link) = (folder.folder(.programs), folder.path + "/moved")
+      #expect(rename(real, link) == 0 && symlink(link, real) == 0)
+      #expect(folder.load(.programs, key: Self.key) == nil)
+      #expect(throws: CacheFolderError.self) {
+        try folder.store(Self.payload, .programs, key: Self.key)
+      }
+      #expect(unlink(real) == 0 && rename(link, real) == 0)
+      let other = CacheFolder(folder.path + "-link/deeper/..")
+      #expect(symlink(folder.path, folder.path + "-link") == 0)
+      defer { unlink(folder.path + "-link") }
+      #expect(mkdir(folder.path + "/deeper", 0o700) == 0)
+      #expect(other.load(.programs, key: Self.key) == Self.payload)
+      // A loop of links ends.
+      let round = CacheFolder(folder.path + "/round")
+      #expect(symlink("round", folder.path + "/round") == 0)
+      let error = #expect(throws: CacheFolderError.self) {
+        try round.store(Self.payload, .programs, key: Self.key)
+      }
+      #expect(error?.reason == "Too many levels of symbolic links")
+    }
+  }
+
+  @Test("an entry that is a link, or that others may write, counts as none, and is replaced")
+  func entries() throws {
+    try withCacheFolder { folder in
+      try folder.store(Self.payload, .programs, key: Self.key)
+      let path = folder.path(.programs, key: Self.key)
+      #expect(chmod(path, 0o620) == 0)
+      #expect(folder.load(.programs, key: Self.key) == nil)
+      #expect(chmod(path, 0o644) == 0)
+      #expect(folder.load(.programs, key: Self.key) == Self.payload)
+      #expect(rename(path, folder.path + "/entry") == 0)
+      #expect(symlink(folder.path + "/entry", path) == 0)
+      #expect(folder.load(.programs, key: Self.key) == nil)
+      try folder.store([1], .programs, key: Self.key)
+      #expect(folder.load(.programs, key: Self.key) == [1])
+    }
+  }
+
+  @Test("below a folder that all may write nothing is used, unless that has the sticky bit")
+  func ancestors() throws {
+    try withCacheFolder { parent in
+      let folder = CacheFolder(parent.path + "/a/b")
+      try folder.store(Self.payload, .programs, key: Self.key)
+      #expect(chmod(parent.path, 0o777) == 0)
+      #expect(folder.load(.programs, key: Self.key) == nil)
+      let error = #expect(throws: CacheFolderError.self) {
+        try folder.store(Self.payload, .programs, key: Self.key)
+      }
+      let name = URL(filePath: parent.path).lastPathComponent
+      #expect(
+        error?.description == "cannot write \(folder.path)/programs: all users may write \(name); "
+          + "allowed is that only with the sticky bit")
+      #expect(chmod(parent.path, 0o1777) == 0)
+      #expect(folder.load(.programs, key: Self.key) == Self.payload)
+    }
+  }
+
+  @Test(
+    "below another user's folder, and by another user's link, nothing is used",
+    .enabled(if: geteuid() == 0, "only root can give a folder to another user"))
+  func otherUsers() throws {
+    try withCacheFolder { parent in
+      let folder = CacheFolder(parent.path + "/a")
+      try folder.store(Self.payload, .programs, key: Self.key)
+      let link = parent.path + "/link"
+      #expect(symlink(folder.path, link) == 0)
+      #expect(CacheFolder(link).load(.programs, key: Self.key) == Self.payload)
+      #expect(lchown(link, 4321, 0) == 0)
+      #expect(CacheFolder(link).load(.programs, key: Self.key) == nil)
+      for path in [parent.path, folder.path, folder.folder(.programs)] {
+        #expect(chown(path, 4321, 0) == 0)
+        #expect(folder.load(.programs, key: Self.key) == nil, "\(path)")
+        #expect(throws: CacheFolderError.self) {
+          try folder.store(Self.payload, .programs, key: Self.key)
+        }
+        #expect(chown(path, 0, 0) == 0)
+      }
+      #expect(chown(folder.path(.programs, key: Self.key), 4321, 0) == 0)
+      #expect(folder.load(.programs, key: Self.key) == nil)
+    }
+  }
+
+  @Test("a folder that is swapped while it is used stays the one that was checked")
+  func swapped() throws {
+    try withCacheFolder { folder in
+      try folder.store(Self.payload, .programs, key: Self.key)
+      let name = URL(filePath: folder.path(.programs, key: Self.key)).lastPathComponent
+      let open = try OpenFolder("programs", in: folder.path, creating: false)
+      let real = folder.folder(.programs)
+      #expect(rename(real, real + "-real") == 0 && mkdir(real, 0o777) == 0)
+      try Data([1, 2, 3]).write(to: URL(filePath: "\(real)/\(name)"))
+      let file = try #require(open.contents(of: name, limit: 1000))
+      #expect(CacheEntry.payload(of: file, key: Self.key) == Self.payload)
+      #expect(open.replace(name, with: [4]) == nil)
+      #expect(try Data(contentsOf: URL(filePath: "\(real)/\(name)")) == Data([1, 2, 3]))
+      open.remove(name)
+      #expect(try names(folder) == [name])
     }
   }
 

@@ -19,7 +19,8 @@ import Testing
     }
     #expect(error.name == "CL_BUILD_PROGRAM_FAILURE")
     let opening =
-      "clBuildProgram(good.cl, bad.cl, -DLANES=4) returned CL_BUILD_PROGRAM_FAILURE (-11):"
+      "clBuildProgram(good.cl, bad.cl, -DLANES=4 on \(device.name)) returned "
+      + "CL_BUILD_PROGRAM_FAILURE (-11):"
     #expect("\(error)".hasPrefix(opening + "\n"))
     #expect("\(error)".contains("bad.cl:3:"))
     #expect(!"\(error)".contains("good.cl:"))

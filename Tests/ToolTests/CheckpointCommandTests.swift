@@ -226,6 +226,29 @@ import Testing
       checkpoint: TrainingCheckpoint(path: checkpoint, interval: 7))
   }
 
+  @Test("a run whose loss is NaN is saved, and goes on from there")
+  func divergence() throws {
+    try withTemporaryFolder { url in
+      let path = url.path + "/run.safetensors"
+      func row(_ epochs: String, _ more: String...) throws -> [String: Any] {
+        try results(
+          Self.train(
+            path,
+            ["--rule", "sgd", "--learning-rate", "1e30", "--device", "cpu", "--epochs", epochs]
+              + more), in: url.path)[0]
+      }
+      let first = try row("1")
+      #expect(first["finalLoss"] as? String == "nan")
+      let saved = try Checkpoint(path)
+      #expect(saved.status?.stepCount == 23)
+      #expect(try #require(saved.metadata[TrainingCheckpoint.key]).contains("\"nan\""))
+      let second = try row("2", "--resume")
+      #expect((second["losses"] as? [Any])?.count == 3)
+      #expect((second["losses"] as? [Any])?[1] as? String == "nan")
+      #expect(try Checkpoint(path).status?.stepCount == 46)
+    }
+  }
+
   @Test("another run's checkpoint is not gone on from")
   func mismatches() throws {
     try withTemporaryFolder { url in

@@ -68,6 +68,35 @@ import Testing
     #expect(status("--help") == 0)
   }
 
+  @Test("a layer that no memory holds is an error of its own, before anything is made")
+  func memory() async throws {
+    let run = try await #require(
+      processExitsWith: .success, observing: [\.standardErrorContent]
+    ) {
+      // As much as the process has, and a little.
+      var limit = rlimit()
+      try #require(getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0)
+      let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+        .split(separator: " ")
+      limit.rlim_cur = rlim_t((Int(pages[0]) ?? 0) * Int(getpagesize()) + 512 << 20)
+      try #require(setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0)
+      let status = DescentCommand.status(of: [
+        "train", "--data", CommandTests.digits, "--hidden", "1000000", "--epochs", "1", "--rule",
+        "sgd", "--device", "cpu",
+      ])
+      try #require(status == 1)
+    }
+    let text = String(decoding: run.standardErrorContent, as: UTF8.self)
+    #expect(text.contains("--hidden 1000000 makes 75000010 parameters, which need"), "\(text)")
+    let trainer = Trainer(
+      training: try Dataset.load(path: Self.digits), test: try Dataset.load(path: Self.digits),
+      hidden: 10)
+    try trainer.checkMemory([Adam.self])
+    #expect(throws: Trainer.MemoryShortage.self) {
+      try trainer.checkMemory([Adam.self], limit: 9000)
+    }
+  }
+
   @Test("files that cannot be read are named")
   func files() {
     #expect(
@@ -113,6 +142,7 @@ import Testing
     #expect(
       verify["reference"] == [
         "rule", "engine", "case", "bitsApart", "worstUlp", "error", "peerError", "passed",
+        "reason",
       ])
   }
 

@@ -78,12 +78,12 @@ import Testing
   @Test func whatCannotBeWrittenSaysWhy() throws {
     try withTemporaryFolder { folder in
       let missing = folder.appendingPathComponent("none/results.json").path
-      let error = #expect(throws: JSONOutputError.self) { try output(missing).write([1]) }
+      let error = #expect(throws: OutputError.self) { try output(missing).write([1]) }
       #expect(
         error?.description
           == "cannot write the results to \(missing): No such file or directory")
 
-      let itself = #expect(throws: JSONOutputError.self) { try output(folder.path).write([1]) }
+      let itself = #expect(throws: OutputError.self) { try output(folder.path).write([1]) }
       #expect(
         itself?.description == "cannot write the results to \(folder.path): Is a directory")
     }

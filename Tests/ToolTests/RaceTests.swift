@@ -212,7 +212,7 @@ import Testing
       #expect(
         Set(result.keys) == [
           "surface", "rule", "device", "learningRate", "steps", "end", "value", "distance", "left",
-          "diverged", "digest", "path",
+          "diverged", "digest", "path", "error",
         ])
     }
     let (sgd, momentum) = (saddle[0], saddle[2])

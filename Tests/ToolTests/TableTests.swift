@@ -16,10 +16,16 @@ import Testing
         """)
   }
 
-  @Test func stylingAndLongCharactersTakeNoRoom() {
+  @Test func longCharactersTakeNoRoom() {
     var table = Table(.left("a"), .right("b"))
-    table.append("\u{1B}[1mé\u{1B}[0m", "e\u{301}e")
-    #expect(table.rendered() == "a   b\n─  ──\n\u{1B}[1mé\u{1B}[0m  e\u{301}e")
+    table.append("é", "e\u{301}e")
+    #expect(table.rendered() == "a   b\n─  ──\né  e\u{301}e")
+  }
+
+  @Test func aCellIsOneLineWithoutControls() {
+    var table = Table(.left("a"), .right("b"))
+    table.append("\u{1B}[1mx\n\ty\u{9B}2J", "1")
+    #expect(table.rows == [["\\u{1B}[1mx\\n\\ty\\u{009B}2J", "1"]])
   }
 
   @Test func aHeadingIsSetOffWithoutMovingTheColumns() {

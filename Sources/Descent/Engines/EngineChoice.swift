@@ -18,21 +18,21 @@ public struct EngineChoice: Sendable {
 
   let kind: Kind
 
-  /// The CPU engine, unless an OpenCL GPU shares its memory with this machine and gives the same bits.
-  /// Over a bus, carrying parameters and gradients to and fro costs as much as the update itself, so
-  /// a GPU with memory of its own is taken where it is asked for, by `.openCL`, and parameters stay
-  /// on it. OpenCL devices that are processors are taken only where asked for.
+  /// The CPU engine, unless an OpenCL GPU shares its memory with this machine and gives the same
+  /// bits. Over a bus, carrying parameters and gradients to and fro costs as much as the update
+  /// itself, so a GPU with memory of its own is taken where it is asked for, by `.openCL`, and
+  /// parameters stay on it. OpenCL devices that are processors are taken only where asked for.
   public static let automatic = EngineChoice(kind: .automatic)
 
-  /// This processor, with the widest instructions it has and as many threads as `DESCENT_THREADS` says,
-  /// or else one for every processor that this process may use.
+  /// This processor, with the widest instructions it has and as many threads as `DESCENT_THREADS`
+  /// says, or else one for every processor that this process may use.
   public static let cpu = EngineChoice(kind: .cpu(CPUOptions()))
 
   /// Plain Swift, one element at a time: for tests, and for reading.
   public static let reference = EngineChoice(kind: .reference)
 
-  /// This processor, with a number of threads and an instruction set of the caller's choice. Neither
-  /// changes a bit of the result.
+  /// This processor, with a number of threads and an instruction set of the caller's choice.
+  /// Neither changes a bit of the result.
   public static func cpu(threads: Int? = nil, instructions: InstructionSet? = nil) -> EngineChoice {
     EngineChoice(kind: .cpu(CPUOptions(threads: threads, instructions: instructions)))
   }
@@ -60,8 +60,9 @@ public struct EngineChoice: Sendable {
     EngineChoice(kind: .queue(queue, shape))
   }
 
-  /// The same, and host memory is carried as to a device that has memory of its own, in chunks of a length
-  /// of the caller's choice, so that tests can have many of them on a device that shares memory.
+  /// The same, and host memory is carried as to a device that has memory of its own, in chunks of a
+  /// length of the caller's choice, so that tests can have many of them on a device that shares
+  /// memory.
   package static func openCL(
     _ queue: CommandQueue, shape: LaunchShape? = nil, carrying chunk: Int
   ) -> EngineChoice {
@@ -150,7 +151,7 @@ public struct AutomaticChoice: Sendable {
       return "no OpenCL device is a GPU, and OpenCL on a processor is taken only if asked for"
     }
     if gpu.sharesHostMemory, case .no(let why) = gpu.sameBits {
-      return "\(gpu.name) does not give the same bits: \(why)"
+      return "\(gpu.name) may not give the same bits: \(why)"
     }
     return "\(gpu.name) has memory of its own, which pays where parameters stay on it; "
       + "ask for it to do so"
@@ -164,28 +165,35 @@ public struct AutomaticChoice: Sendable {
 }
 
 #if OpenCL
-/// Whether a device's arithmetic agrees with the reference to the last bit.
+/// Whether a device promises arithmetic that agrees with the reference to the last bit.
 public enum SameBits: Equatable, Sendable {
   /// It does.
   case yes
-  /// It does not, and why: a sentence.
+  /// It does not, with everything that it does not promise, as a sentence. The bits may be the same
+  /// nevertheless: `descent verify` compares them.
   case no(String)
 
   /// Whether it does.
   public var isYes: Bool { self == .yes }
+
+  /// What a device promises of what the reference's bits need.
+  init(roundedDivision: Bool, denormals: Bool, nearest: Bool, infinityAndNaN: Bool) {
+    let missing = [
+      (roundedDivision, "correctly rounded division and square root"), (denormals, "denormals"),
+      (nearest, "rounding to nearest"), (infinityAndNaN, "infinity and NaN"),
+    ].filter { !$0.0 }.map { $0.1 }
+    self =
+      missing.isEmpty ? .yes : .no("the driver does not promise " + missing.joined(separator: ", "))
+  }
 }
 
 extension Device {
   /// Whether updates on this device give the reference's bits, by what the device says of itself.
-  /// `descent verify` looks whether it is true.
+  /// `descent verify` looks whether it is true, also of devices that do not promise it.
   public var sameBits: SameBits {
-    if !hasCorrectlyRoundedDivideAndSquareRoot {
-      return .no("division and square root are not correctly rounded")
-    }
-    if !keepsDenormals { return .no("denormals are flushed to zero") }
-    if !roundsToNearest { return .no("it does not round to nearest") }
-    if !hasInfinityAndNaN { return .no("it has no infinity or no NaN") }
-    return .yes
+    SameBits(
+      roundedDivision: hasCorrectlyRoundedDivideAndSquareRoot, denormals: keepsDenormals,
+      nearest: roundsToNearest, infinityAndNaN: hasInfinityAndNaN)
   }
 }
 #endif

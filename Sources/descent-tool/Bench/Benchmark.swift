@@ -7,15 +7,15 @@ struct BenchmarkRule: Sendable {
   var states: Int { rule.stateNames.count }
 }
 
-/// The measurement: rules on devices over vectors of one layout, in rounds that alternate rule, device
-/// and ceiling, so that whatever else the machine does meets all alike.
+/// The measurement: rules on devices over vectors of one layout, in rounds that alternate rule,
+/// device and ceiling, so that whatever else the machine does meets all alike.
 struct Benchmark {
   var rules: [BenchmarkRule]
   var devices: [BenchmarkDevice]
   var layout: ParameterLayout
   var rounds = 9
-  /// How often all rounds are repeated, each time in other memory: where vectors lie can make a tenth
-  /// of the speed.
+  /// How often all rounds are repeated, each time in other memory: where vectors lie can make a
+  /// tenth of the speed.
   var placements = 3
   var limits: MemoryLimits
   /// Seconds that short steps are repeated for to make one sample.
@@ -29,23 +29,42 @@ struct Benchmark {
 
   /// Measures, and checks every vector afterwards.
   ///
-  /// - Parameter progress: called when a part of the work is done.
+  /// - Parameters:
+  ///   - progress: called when a part of the work is done.
+  ///   - failed: called for a device that failed or left wrong numbers. What it measured in this
+  ///     placement is dropped, and the others measure it anew without the device.
   /// - Returns: what was measured at least once: everything, unless interrupted. Copies come first,
   ///   then rule by rule.
-  /// - Throws: ``BenchmarkError``, and what engines throw.
-  func run(progress: () -> Void = {}) throws -> [BenchmarkRow] {
+  /// - Throws: ``BenchmarkError``, and what `failed` throws.
+  func run(
+    progress: () -> Void = {}, failed: (BenchmarkFailure) throws -> Void = { throw $0 }
+  ) throws -> [BenchmarkRow] {
+    var benchmark = self
     var copies = devices.map { BenchmarkRow(copyOn: $0, count: layout.elementCount) }
-    var rows: [BenchmarkRow] = []
+    var (rows, dropped): ([BenchmarkRow], [BenchmarkRow]) = ([], [])
     for batch in try batches() {
       let first = rows.count
-      for _ in 0..<placements where !interruption.isRequested {
-        let placement = try Placement(self, rules: batch, progress)
-        if rows.count == first { rows += placement.rows }
-        try placement.measure(into: &rows[first...], copies: &copies, progress)
-        try placement.check(progress)
+      var placed = 0
+      while placed < placements && !interruption.isRequested && !benchmark.devices.isEmpty {
+        var (newCopies, newRows) = (copies, rows)
+        do {
+          let placement = try Placement(benchmark, rules: batch, progress)
+          if rows.count == first { newRows += placement.rows }
+          try placement.measure(into: &newRows[first...], copies: &newCopies, progress)
+          try placement.check(progress)
+          (copies, rows, placed) = (newCopies, newRows, placed + 1)
+        } catch let failure as BenchmarkFailure {
+          try failed(failure)
+          // Earlier placements were checked.
+          dropped += (copies + rows[first...]).filter { $0.device == failure.device }
+          benchmark.devices.removeAll { $0.name == failure.device }
+          copies.removeAll { $0.device == failure.device }
+          rows[first...].removeAll { $0.device == failure.device }
+        }
       }
     }
-    return (copies + rows).filter { $0.samples.count > 0 }
+    let all = (copies + rows + dropped).filter { $0.samples.count > 0 }
+    return all.filter { $0.states == nil } + all.filter { $0.states != nil }
   }
 
   /// The rules in groups that fit in memory together, as few as possible.

@@ -63,16 +63,26 @@ struct BenchmarkPlan {
 
   var progressTotal: Int { benchmarks.reduce(0) { $0 + $1.progressTotal } }
 
-  /// Measures one after the other, until interrupted.
-  func run(progress: () -> Void) throws -> [BenchmarkRow] {
-    try benchmarks.flatMap { benchmark in
-      interruption.isRequested ? [] : try benchmark.run(progress: progress)
+  /// Measures one after the other, until interrupted; a device that failed takes no part in what
+  /// follows.
+  func run(
+    progress: () -> Void, failed: (BenchmarkFailure) -> Void
+  ) throws -> [BenchmarkRow] {
+    var failing: Set<String> = []
+    var rows: [BenchmarkRow] = []
+    for var benchmark in benchmarks where !interruption.isRequested {
+      benchmark.devices.removeAll { failing.contains($0.name) }
+      rows += try benchmark.run(progress: progress) {
+        failing.insert($0.device)
+        failed($0)
+      }
     }
+    return rows
   }
 
-  func report(_ rows: [BenchmarkRow]) -> BenchmarkReport {
+  func report(_ rows: [BenchmarkRow], _ failures: [BenchmarkFailure] = []) -> BenchmarkReport {
     BenchmarkReport(
-      rows: rows,
+      rows: rows, failures: failures,
       machines: devices.map {
         .init(name: $0.name, description: $0.description, driver: $0.driver)
       },

@@ -9,6 +9,8 @@ struct BenchmarkReport {
   }
 
   var rows: [BenchmarkRow]
+  /// What could not be measured.
+  var failures: [BenchmarkFailure] = []
   var machines: [Machine]
   /// `33,554,432 elements`, or a model.
   var subject: String
@@ -18,6 +20,21 @@ struct BenchmarkReport {
   var advice: [String] = []
   /// Whether vectors of many lengths were measured.
   var isSweep = false
+
+  /// Rows and failures, as `--json` writes them.
+  var results: [Result] { rows.map(Result.row) + failures.map(Result.failure) }
+
+  enum Result: Encodable {
+    case row(BenchmarkRow)
+    case failure(BenchmarkFailure)
+
+    func encode(to encoder: any Encoder) throws {
+      switch self {
+      case .row(let row): try row.encode(to: encoder)
+      case .failure(let failure): try failure.encode(to: encoder)
+      }
+    }
+  }
 
   private var steps: [BenchmarkRow] { rows.filter { $0.states != nil } }
   private var hasCases: Bool { rows.contains { $0.memoryCase != .resident } }

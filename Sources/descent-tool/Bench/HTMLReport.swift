@@ -1,6 +1,6 @@
 import Foundation
 
-/// A report as one file that needs nothing else: pictures, tables, what was measured on, raw results.
+/// A report as one file that needs nothing else: pictures, tables, machines and raw results.
 struct HTMLReport {
   var report: BenchmarkReport
   /// Of the package.
@@ -31,7 +31,7 @@ struct HTMLReport {
     <p>The ceiling is an in-place pass over as many streams, with next to no arithmetic, on the same \
     device. A share is the median of the rounds' ratios; above 1 is noise, since both wait for \
     memory. A round trip's share is of the same ceiling.</p>
-    \(list(report.overtakings + report.notes + report.advice))
+    \(list(report.overtakings + report.notes + report.advice + report.failures.map { "\($0)" }))
     \(Self.table(report.table))
     <h2>Ceilings</h2>
     \(Self.table(report.ceilings))

@@ -33,23 +33,30 @@ final class Placement {
     inputs = BenchmarkInputs(count: benchmark.layout.count)
     passesMade = benchmark.devices.map { _ in [:] }
     let (inputs, states) = (inputs, rules.map(\.states).max() ?? 0)
-    benches = try benchmark.devices.map {
-      try $0.makeWorkbench(benchmark.layout, inputs, states: states)
+    benches = try benchmark.devices.map { device in
+      try benchmark.on(device) {
+        try device.makeWorkbench(benchmark.layout, inputs, states: states)
+      }
     }
     for rule in rules {
       for (index, device) in benchmark.devices.enumerated() {
         for memoryCase in device.cases where !benchmark.interruption.isRequested {
-          let runner = try benches[index].makeRunner(rule.rule, memoryCase)
-          subjects.append(Subject(device: index, rule: rule, runner: runner))
-          try warmUp(subjects.count - 1)
+          let runner = try benchmark.on(device, rule) {
+            let runner = try benches[index].makeRunner(rule.rule, memoryCase)
+            subjects.append(Subject(device: index, rule: rule, runner: runner))
+            try warmUp(subjects.count - 1)
+            return runner
+          }
           rows.append(BenchmarkRow(rule, device, memoryCase, runner.optimizer))
           progress()
         }
       }
     }
-    copyRepeats = try benches.map { bench in
-      try bench.copy(times: 1)
-      return repeats(try seconds { try bench.copy(times: 1) })
+    copyRepeats = try zip(benchmark.devices, benches).map { device, bench in
+      try benchmark.on(device) {
+        try bench.copy(times: 1)
+        return repeats(try seconds { try bench.copy(times: 1) })
+      }
     }
   }
 
@@ -93,24 +100,30 @@ final class Placement {
     for round in 0..<benchmark.rounds {
       for (offset, row) in rows.indices.enumerated() where offset < subjects.count {
         if benchmark.interruption.isRequested { return }
-        // By turns, since a thread that has just slept is favoured by some systems.
-        if round.isMultiple(of: 2) {
-          rows[row].samples.append(step: try step(offset), pass: try pass(offset))
-        } else {
-          let pass = try pass(offset)
-          rows[row].samples.append(step: try step(offset), pass: pass)
+        let subject = subjects[offset]
+        try benchmark.on(benchmark.devices[subject.device], subject.rule) {
+          // By turns, since a thread that has just slept is favoured by some systems.
+          if round.isMultiple(of: 2) {
+            rows[row].samples.append(step: try step(offset), pass: try pass(offset))
+          } else {
+            let pass = try pass(offset)
+            rows[row].samples.append(step: try step(offset), pass: pass)
+          }
         }
         progress()
       }
       for (index, bench) in benches.enumerated() {
         let times = copyRepeats[index]
-        copies[index].samples.append(
-          try seconds { try bench.copy(times: times) } / Double(times))
+        try benchmark.on(benchmark.devices[index]) {
+          copies[index].samples.append(
+            try seconds { try bench.copy(times: times) } / Double(times))
+        }
       }
     }
   }
 
-  /// Throws ``BenchmarkError`` unless every vector holds what steps, passes and copies must have left.
+  /// Throws ``BenchmarkFailure`` unless every vector holds what steps, passes and copies must have
+  /// left.
   func check(_ progress: () -> Void) throws {
     var known: [String: Expectation] = [:]
     for subject in subjects {
@@ -123,13 +136,31 @@ final class Placement {
             subject.rule.rule, inputs, steps: subject.stepsTaken, isExact: device.isExact,
             group: group, settings: benchmark.layout.group(group) ?? ParameterGroup())
         known[key] = expectation
-        try subject.runner.check(expectation, on: device.name)
+        try benchmark.on(device, subject.rule) {
+          try subject.runner.check(expectation, on: device.name)
+        }
       }
       progress()
     }
     for (index, bench) in benches.enumerated() {
-      try bench.checkCeiling(
-        CeilingExpectation(inputs, passes: passesMade[index], tiny: ceiling_tiny))
+      try benchmark.on(benchmark.devices[index]) {
+        try bench.checkCeiling(
+          CeilingExpectation(inputs, passes: passesMade[index], tiny: ceiling_tiny))
+      }
+    }
+  }
+}
+
+extension Benchmark {
+  /// Does something on a device; what it throws becomes a ``BenchmarkFailure``.
+  fileprivate func on<Value>(
+    _ device: BenchmarkDevice, _ rule: BenchmarkRule? = nil, _ body: () throws -> Value
+  ) throws -> Value {
+    do {
+      return try body()
+    } catch {
+      throw BenchmarkFailure(
+        device: device.name, rule: rule?.name, count: layout.elementCount, error: "\(error)")
     }
   }
 }

@@ -11,15 +11,17 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Time every rule on every device against the memory's own speed.",
     discussion: """
-      An update waits for memory, so what matters is its share of the ceiling: an in-place pass over \
-      as many streams with next to no arithmetic, on the same device. Step and ceiling alternate, \
-      device by device and rule by rule, and every element is checked afterwards. Ctrl-C shows what \
-      was measured until then.
+      An update waits for memory, so what matters is its share of the ceiling: an in-place pass \
+      over as many streams with next to no arithmetic, on the same device. Step and ceiling \
+      alternate, device by device and rule by rule, and every element is checked afterwards. \
+      Ctrl-C shows what was measured until then.
 
       JSON: results of rule, device, count, tensors, case, medianSeconds, minimumSeconds, \
-      bytesPerStep, ceilingSeconds, fractionOfCeiling, launchesPerStep. The case is where parameters \
-      and gradients lie between steps: resident, pinned or pageable. The rule copy is a plain copy \
-      of a vector; it has no ceiling, which is null.
+      bytesPerStep, ceilingSeconds, fractionOfCeiling, launchesPerStep. The case is where \
+      parameters and gradients lie between steps: resident, pinned or pageable. The rule copy is a \
+      plain copy of a vector; it has no ceiling, which is null. A device on which something failed \
+      is measured no further; its last result has device, rule, count and error alone, and the \
+      exit status is 1.
       """)
 
   @Option(
@@ -29,7 +31,7 @@ struct BenchCommand: ParsableCommand {
 
   @Option(
     help:
-      "automatic, cpu, reference, opencl or opencl:N, several between commas; all but reference.",
+      "\(SelectedEngine.names), several between commas; all but reference.",
     completion: .list(["automatic", "cpu", "opencl", "all"]))
   var device = "all"
 
@@ -102,8 +104,14 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     let console = json.console
-    let devices = try engines().map {
-      try BenchmarkDevice($0, threads: threads, allCases: allCases)
+    var failures: [BenchmarkFailure] = []
+    let devices = try engines().compactMap { engine in
+      do {
+        return try BenchmarkDevice(engine, threads: threads, allCases: allCases)
+      } catch {
+        failures.append(BenchmarkFailure(device: engine.name, error: "\(error)"))
+        return nil
+      }
     }
     var plan = BenchmarkPlan(
       rules: try rules(), devices: devices, rounds: rounds,
@@ -120,22 +128,30 @@ struct BenchCommand: ParsableCommand {
       try plan.add(count: count ?? 1 << 25)
     }
     try plan.check()
-    for note in plan.notes { console.print(note) }
-    let rows = try measured(plan)
-    if rows.isEmpty {
-      console.print("Interrupted before anything was measured.")
+    for note in plan.notes { try console.print(note) }
+    let rows = try measured(plan, &failures)
+    if rows.isEmpty && plan.interruption.isRequested {
+      try console.print("Interrupted before anything was measured.")
       throw ExitCode(130)
     }
-    let report = plan.report(rows)
-    show(report, on: console)
+    let report = plan.report(rows, failures)
+    if rows.isEmpty {
+      try json.write(report.results, of: "bench")
+      for failure in failures { try console.print("\(failure)") }
+      throw ExitCode.failure
+    }
+    try show(report, on: console)
     try write(report)
     if plan.interruption.isRequested {
-      console.print("Interrupted; what stands above was measured until then.")
+      try console.print("Interrupted; what stands above was measured until then.")
       throw ExitCode(130)
     }
+    if !failures.isEmpty { throw ExitCode.failure }
   }
 
-  private func measured(_ plan: BenchmarkPlan) throws -> [BenchmarkRow] {
+  private func measured(
+    _ plan: BenchmarkPlan, _ failures: inout [BenchmarkFailure]
+  ) throws -> [BenchmarkRow] {
     var bar = ProgressBar("measuring", total: plan.progressTotal)
     var done = 0
     defer { bar.erase() }
@@ -143,32 +159,37 @@ struct BenchCommand: ParsableCommand {
       try plan.run {
         done += 1
         bar.update(done)
+      } failed: {
+        failures.append($0)
       }
     }
   }
 
-  private func show(_ report: BenchmarkReport, on console: Console) {
+  private func show(_ report: BenchmarkReport, on console: Console) throws {
     for machine in report.machines {
-      console.print(
+      try console.print(
         "\(machine.name): \(machine.description)"
           + (machine.driver.isEmpty ? "" : " (\(machine.driver))"))
     }
-    console.print("\n\(console.bold("Ceilings"))")
-    console.print(report.ceilings)
-    console.print("\n\(console.bold("Steps")), \(report.subject)")
-    console.print(report.table)
-    console.print()
-    for sentence in report.overtakings { console.print(sentence) }
-    for sentence in report.advice { console.print(sentence) }
+    try console.print()
+    try console.print(title: "Ceilings")
+    try console.print(report.ceilings)
+    try console.print()
+    try console.print(title: "Steps", ", \(report.subject)")
+    try console.print(report.table)
+    try console.print()
+    for sentence in report.overtakings { try console.print(sentence) }
+    for sentence in report.advice { try console.print(sentence) }
+    for failure in report.failures { try console.print("\(failure)") }
   }
 
   private func write(_ report: BenchmarkReport) throws {
-    try json.write(report.rows, of: "bench")
+    try json.write(report.results, of: "bench")
     if let plot { try OutputFile(path: plot).write(report.plot) }
     guard let html else { return }
     let document = try JSONOutput(
       destination: html, command: "bench", version: DescentCommand.version
-    ).document(report.rows)
+    ).document(report.results)
     let call = ["descent"] + CommandLine.arguments.dropFirst()
     let page = HTMLReport(
       report: report, version: DescentCommand.version,

@@ -41,13 +41,13 @@ extension CheckpointCommand {
       let checkpoint = try Checkpoint(file)
       let console = json.console
       let contents = try Contents(checkpoint)
-      for line in contents.lines(checkpoint) { console.print(line) }
+      for line in contents.lines(checkpoint) { try console.print(line) }
       if let table = contents.groupTable {
-        console.print()
-        console.print(table)
+        try console.print()
+        try console.print(table)
       }
-      console.print()
-      console.print(contents.tensorTable)
+      try console.print()
+      try console.print(contents.tensorTable)
       try json.write([contents], of: "checkpoint inspect")
     }
   }
@@ -74,6 +74,7 @@ extension CheckpointCommand {
       var results: [Result] = []
       for file in files {
         var result = Result(file: file)
+        let words: String
         do {
           let checkpoint = try Checkpoint(file)
           result.tensors = checkpoint.reader.tensors.count
@@ -84,12 +85,12 @@ extension CheckpointCommand {
           try checkpoint.verify()
           result.whole = true
           let unchecked = result.unchecked > 0 ? ", \(result.unchecked) without a checksum" : ""
-          json.console.print(
-            "\(file): whole, \(result.tensors) tensors, \(result.bytes) bytes\(unchecked)")
+          words = "whole, \(result.tensors) tensors, \(result.bytes) bytes\(unchecked)"
         } catch {
           result.error = "\(error)"
-          json.console.print("\(file): not whole: \(error)")
+          words = "not whole: \(error)"
         }
+        try json.console.print("\(file): \(words)")
         results.append(result)
       }
       try json.write(results, of: "checkpoint verify")
@@ -154,7 +155,7 @@ extension CheckpointCommand {
       let naming = naming.flatMap { StateNaming(rawValue: $0) } ?? checkpoint.naming
       try checkpoint.write(to: output, naming: naming, shardSize: shardSize ?? .max)
       let files = try SafetensorsReader(output).files.map(\.path)
-      for file in files { json.console.print(file) }
+      for file in files { try json.console.print(file) }
       try json.write(
         [Result(file: output, naming: naming.rawValue, files: files)], of: "checkpoint convert")
     }
@@ -189,7 +190,7 @@ extension CheckpointCommand {
     var output: String
 
     @Option(
-      help: "automatic, cpu, reference, opencl or opencl:N.",
+      help: "\(SelectedEngine.names).",
       completion: .list(["automatic", "cpu", "reference", "opencl"]))
     var device = "automatic"
 
@@ -226,7 +227,7 @@ extension CheckpointCommand {
       let result = Result(
         file: output, rule: type(of: optimizer.rule).name, device: engine.name,
         steps: optimizer.stepCount, digest: Digest(parameters).description)
-      json.console.print(
+      try json.console.print(
         "\(output): \(result.rule) after step \(result.steps), digest \(result.digest)")
       try json.write([result], of: "checkpoint step")
     }

@@ -2,7 +2,8 @@ import ArgumentParser
 import Descent
 import Foundation
 
-/// The command `descent`. Exit status 0: done; 1: it failed; 2: it was called wrongly.
+/// The command `descent`. Exit status 0: done; 1: it failed, or anything that it was asked to do did;
+/// 2: it was called wrongly.
 @main
 struct DescentCommand: ParsableCommand {
   static let version = descentVersion
@@ -17,15 +18,38 @@ struct DescentCommand: ParsableCommand {
       PeerCommand.self, MemoryCommand.self,
     ])
 
-  static func main() {
+  static func main() { Foundation.exit(status(of: nil)) }
+
+  /// Runs a command line, this process's unless given.
+  ///
+  /// - Returns: the exit status; 1 also where standard output could not be written.
+  static func status(of arguments: [String]?) -> Int32 {
+    Console.reserveStandardStreams()
+    var result: Int32 = 0
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(arguments)
       try command.run()
     } catch {
-      guard status(for: error) == 2 else { exit(withError: error) }
-      Console.writeToStandardError(fullMessage(for: error) + "\n")
-      Foundation.exit(2)
+      result = status(for: error)
+      let message = fullMessage(for: error)
+      if result != 0 {
+        tell(message)
+      } else {
+        // Help and the version are no errors.
+        do {
+          try Console().print(message)
+        } catch {
+          tell("Error: \(error)")
+          result = 1
+        }
+      }
     }
+    return result
+  }
+
+  private static func tell(_ message: String) {
+    if message.isEmpty { return }
+    Console.writeToStandardError(message.escapedForTerminal + "\n")
   }
 
   static func status(for error: any Error) -> Int32 {

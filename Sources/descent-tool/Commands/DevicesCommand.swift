@@ -12,7 +12,8 @@ struct DevicesCommand: ParsableCommand {
     discussion: """
       JSON: results of name, type, description, platform, driver, memoryBytes, \
       largestAllocationBytes, lanes, correctlyRounded, half, double, sameBits, reason, automatic. \
-      Where a value means nothing for an engine it is null.
+      Where a value means nothing for an engine it is null. reason says why .automatic takes an \
+      engine, or all that a driver does not promise of the reference's bits.
       """)
 
   @OptionGroup var json: JSONOption
@@ -30,32 +31,36 @@ struct DevicesCommand: ParsableCommand {
     }
 
     let console = json.console
-    console.print(Self.table(results))
-    console.print()
-    console.print("Automatic takes \(taken): \(automatic.reason).")
-    for result in results where result.sameBits == false {
-      console.print("\(result.name) may differ in the last bits: \(result.reason ?? "").")
+    try console.print(Self.table(results))
+    try console.print()
+    try console.print("Automatic takes \(taken): \(automatic.reason).")
+    for result in results where !result.sameBits {
+      try console.print(
+        "\(result.name) may differ in the last bits: \(result.reason ?? ""). "
+          + "`descent verify --device \(result.name)` compares them.")
     }
     #if OpenCL
     for (index, device) in Device.all.enumerated() where !TunedShapes(of: device).isEmpty {
-      console.print("opencl:\(index) launches as descent tune found best.")
+      try console.print("opencl:\(index) launches as descent tune found best.")
     }
-    if Device.all.isEmpty { console.print("No OpenCL driver was found.") }
-    for failure in Device.discovery.failures { console.print("Passed over: \(failure)") }
+    for hint in DriverFiles.ofLoader.hints(Platform.all, Device.all) { try console.print(hint) }
+    for failure in Device.discovery.failures { try console.print("Passed over: \(failure)") }
     #else
-    console.print("This build has no OpenCL.")
+    try console.print("This build has no OpenCL.")
     #endif
     try json.write(results, of: "devices")
   }
 
   private static func table(_ results: [Result]) -> Table {
     var table = Table(
-      .left("engine"), .left("type"), .left("description"), .left("driver"), .right("memory"),
-      .right("largest"), .right("lanes"), .left("exact ÷ √"), .left("half"), .left("double"))
+      .left("engine"), .left("type"), .left("description"), .left("platform"), .left("driver"),
+      .right("memory"), .right("largest"), .right("lanes"), .left("exact ÷ √"), .left("half"),
+      .left("double"))
     for result in results {
       table.append(
-        result.name, result.type, result.description, result.driver ?? "", gibi(result.memoryBytes),
-        gibi(result.largestAllocationBytes), "\(result.lanes)", word(result.correctlyRounded),
+        result.name, result.type, result.description, result.platform ?? "", result.driver ?? "",
+        gibi(result.memoryBytes), gibi(result.largestAllocationBytes), "\(result.lanes)",
+        word(result.correctlyRounded),
         word(result.half), word(result.double))
     }
     return table

@@ -24,7 +24,7 @@ struct FigureCommand: ParsableCommand {
     completion: .file(extensions: ["csv"]))
   var data = Digits.path
 
-  @Option(help: "automatic, cpu, reference, opencl or opencl:N.")
+  @Option(help: "\(SelectedEngine.names).")
   var device = "cpu"
 
   @OptionGroup var json: JSONOption
@@ -53,7 +53,7 @@ struct FigureCommand: ParsableCommand {
     } catch {
       throw OutputError(path: outputFolder, reason: error.systemReason)
     }
-    let engine = try SelectedEngine.parse(device)[0]
+    let engine = try SelectedEngine.parse(device)[0].sharingContext()
     let figures = try figures()
     var bar = ProgressBar("drawing", total: figures.count)
     var results: [Result] = []
@@ -61,22 +61,12 @@ struct FigureCommand: ParsableCommand {
       bar.update(done)
       let result = try figure.make(engine.choice, digits: data)
       let file = folder.appending(path: figure.name + ".svg")
-      do {
-        try Data(result.svg.utf8).write(to: file, options: .atomic)
-      } catch {
-        throw OutputError(path: file.path, reason: error.systemReason)
-      }
+      try OutputFile(path: file.path).write(result.svg)
       bar.erase()
-      console.print("\(console.bold(figure.name))  \(result.caption)")
+      try console.print(title: figure.name, "  \(result.caption)")
       results.append(Result(figure.name, file.path, result))
     }
     try json.write(results, of: "figure")
-  }
-
-  private struct OutputError: Error, CustomStringConvertible {
-    let path: String
-    let reason: String
-    var description: String { "cannot write \(path): \(reason)" }
   }
 
   private struct Result: Encodable {

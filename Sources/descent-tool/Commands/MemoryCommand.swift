@@ -34,10 +34,10 @@ struct MemoryCommand: ParsableCommand {
             try trainer.check(steps: 1010)
             if count == 0 { continue }
             found += 1
-            print("\(setting), \(words): \(count) allocations")
+            try Console().print("\(setting), \(words): \(count) allocations")
           }
           failures += found
-          print(
+          try Console().print(
             "\(words): \(settings.count - found) of \(settings.count) settings allocate nothing")
         }
       }
@@ -62,7 +62,7 @@ struct MemoryCommand: ParsableCommand {
     func run() throws {
       let peak = try PeakMemory(Rules.named(rule).init(), count: count, threads: threads)
       let allowed = PeakMemory.allowed(threads: threads)
-      print(
+      try Console().print(
         "\(rule) on \(peak.engine), \(count) elements: states \(peak.states >> 10) KiB, "
           + "beside them \(peak.beside >> 10) KiB of at most \(allowed >> 10) KiB")
       if peak.beside > allowed { throw ExitCode.failure }

@@ -14,8 +14,13 @@ struct RaceCommand: ParsableCommand {
       \(Surfaces.all.map { "  \($0.name): \($0.title)" }.joined(separator: "\n"))
 
       JSON: results of surface, rule, device, learningRate, steps, end, value, distance, left, \
-      diverged, digest, path; distance to the nearest minimum, left and diverged the step at which \
-      the path left the domain and at which it was no longer finite, null where that means nothing.
+      diverged, digest, path, error; distance to the nearest minimum, left and diverged the step \
+      at which the path left the domain and at which it was no longer finite, null where that \
+      means nothing. Where a rule could not run on a device, error says why, and what it should \
+      have found is null.
+
+      Exit status 1 if a rule's digests differ between devices that promise the same bits, or if \
+      one could not run.
       """)
 
   @Option(help: "The surface to run over.", completion: .list(Surfaces.all.map(\.name)))
@@ -26,7 +31,7 @@ struct RaceCommand: ParsableCommand {
   var rule = "all"
 
   @Option(
-    help: "automatic, cpu, reference, opencl or opencl:N, several between commas, or all.",
+    help: "\(SelectedEngine.names), several between commas, or all.",
     completion: .list(["automatic", "cpu", "reference", "opencl", "all"]))
   var device = "automatic"
 
@@ -67,26 +72,40 @@ struct RaceCommand: ParsableCommand {
     let race = try race()
     var results: [Result] = []
     var walks: [Walk] = []
+    let engines = try SelectedEngine.parse(device)
     for rule in race.rules {
-      for (index, engine) in try SelectedEngine.parse(device).enumerated() {
-        let walk = try Walk(
-          rule, on: race.surface, from: race.start, steps: steps, engine: engine.choice)
-        results.append(Result(walk, on: engine.name))
-        if index == 0 { walks.append(walk) }
+      var isDrawn = false
+      for engine in engines {
+        do {
+          let walk = try Walk(
+            rule, on: race.surface, from: race.start, steps: steps, engine: engine.choice)
+          results.append(Result(walk, on: engine.name))
+          if !isDrawn { walks.append(walk) }
+          isDrawn = true
+        } catch {
+          results.append(Result(rule, on: race.surface, engine.name, error))
+        }
       }
     }
-    console.print(
+    try console.print(
       "\(race.surface.title), from \(Self.text(race.start)), \(steps) steps at most")
-    console.print(Self.table(of: results, on: race.surface))
-    let apart = Self.rulesWithSeveralDigests(results)
+    try console.print(Self.table(of: results, on: race.surface))
+    let exact = Set(engines.filter { $0.promisesSameBits }.map { $0.name })
+    let apart = Self.rulesWithSeveralDigests(results.filter { exact.contains($0.device) })
     if !apart.isEmpty {
-      console.print("Not the same on every device: \(apart.joined(separator: ", "))")
+      try console.print("Not the same bits on every device: \(apart.joined(separator: ", "))")
     }
-    if let output {
-      try write(Self.plot(of: walks, on: race.surface, isAnimated: animate).svg(), to: output)
-      console.print("Paths: \(output)")
+    let failures = results.compactMap { result in
+      result.error.map { "\(result.rule) on \(result.device): \($0)" }
+    }
+    for failure in failures { try console.print(failure) }
+    if let output, !walks.isEmpty {
+      let plot = Self.plot(of: walks, on: race.surface, isAnimated: animate)
+      try OutputFile(path: output, content: "the drawing").write(plot.svg())
+      try console.print("Paths: \(output)")
     }
     try json.write(results, of: "race")
+    if !apart.isEmpty || !failures.isEmpty { throw ExitCode.failure }
   }
 
   /// The options, understood.
@@ -163,7 +182,7 @@ struct RaceCommand: ParsableCommand {
 
   private static func rulesWithSeveralDigests(_ results: [Result]) -> [String] {
     Dictionary(grouping: results) { $0.rule }
-      .filter { Set($0.value.map(\.digest)).count > 1 }.keys.sorted()
+      .filter { Set($0.value.compactMap(\.digest)).count > 1 }.keys.sorted()
   }
 
   private static func table(of results: [Result], on surface: Surface) -> Table {
@@ -173,8 +192,9 @@ struct RaceCommand: ParsableCommand {
       .right("value"), fate, .left("digest"))
     for result in results {
       table.append(
-        result.rule, result.device, short(result.learningRate), "\(result.steps)",
-        text(result.end), short(result.value), result.fate, result.digest)
+        result.rule, result.device, short(result.learningRate),
+        result.steps.map { "\($0)" } ?? "failed", result.end.map(text) ?? "",
+        result.value.map(short) ?? "", result.fate, result.digest ?? "")
     }
     return table
   }
@@ -197,19 +217,6 @@ struct RaceCommand: ParsableCommand {
     return plot
   }
 
-  private func write(_ svg: String, to file: String) throws {
-    do {
-      try Data(svg.utf8).write(to: URL(filePath: file), options: .atomic)
-    } catch {
-      throw OutputError(file: file, reason: error.systemReason)
-    }
-  }
-
-  private struct OutputError: Error, CustomStringConvertible {
-    let file: String
-    let reason: String
-    var description: String { "cannot write the drawing to \(file): \(reason)" }
-  }
 }
 
 extension RaceCommand {
@@ -219,17 +226,19 @@ extension RaceCommand {
     let rule: String
     let device: String
     let learningRate: Double
-    let steps: Int
-    let end: Surface.Point
-    let value: Double
+    var steps: Int?
+    var end: Surface.Point?
+    var value: Double?
     /// To the nearest minimum; nil on a surface that has none.
-    let distance: Double?
+    var distance: Double?
     /// The first step that ended outside the domain.
-    let left: Int?
+    var left: Int?
     /// The step that ended at a place that is not finite.
-    let diverged: Int?
-    let digest: String
-    let path: [[Double]]
+    var diverged: Int?
+    var digest: String?
+    var path: [[Double]]?
+    /// Why there is no path.
+    var error: String?
 
     init(_ walk: Walk, on device: String) {
       surface = walk.surface.name
@@ -246,8 +255,18 @@ extension RaceCommand {
       path = walk.points.map { [$0.x, $0.y] }
     }
 
+    /// A rule that could not run.
+    init(_ rule: any UpdateRule, on surface: Surface, _ device: String, _ error: any Error) {
+      self.surface = surface.name
+      self.rule = type(of: rule).name
+      self.device = device
+      learningRate = rule.learningRate
+      self.error = "\(error)"
+    }
+
     /// What became of it, for the table.
     var fate: String {
+      if error != nil { return "" }
       if let diverged { return "diverged at step \(diverged)" }
       if let distance { return RaceCommand.short(distance) }
       return left.map { "left the saddle at step \($0)" } ?? "still there"
@@ -257,12 +276,12 @@ extension RaceCommand {
     var summary: String {
       if let diverged { return "diverges at step \(diverged)" }
       if let distance { return "ends \(RaceCommand.short(distance)) from a minimum" }
-      return left.map { "leaves at step \($0)" } ?? "is still there after \(steps) steps"
+      return left.map { "leaves at step \($0)" } ?? "is still there after \(steps ?? 0) steps"
     }
 
     private enum CodingKeys: String, CodingKey {
       case surface, rule, device, learningRate, steps, end, value, distance, left, diverged, digest
-      case path
+      case path, error
     }
 
     /// Every key, absent values as null.
@@ -273,13 +292,14 @@ extension RaceCommand {
       try values.encode(device, forKey: .device)
       try values.encode(learningRate, forKey: .learningRate)
       try values.encode(steps, forKey: .steps)
-      try values.encode([end.x, end.y], forKey: .end)
+      try values.encode(end.map { [$0.x, $0.y] }, forKey: .end)
       try values.encode(value, forKey: .value)
       try values.encode(distance, forKey: .distance)
       try values.encode(left, forKey: .left)
       try values.encode(diverged, forKey: .diverged)
       try values.encode(digest, forKey: .digest)
       try values.encode(path, forKey: .path)
+      try values.encode(error, forKey: .error)
     }
   }
 }

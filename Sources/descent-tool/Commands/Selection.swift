@@ -13,19 +13,31 @@ struct SelectedEngine {
   #if OpenCL
   /// nil for the engines of this processor.
   var device: Device?
+  /// The launch shape that the choice asks for, if it does.
+  var shape: LaunchShape?
   #endif
 
-  /// The engines that a `--device` names: `all`, or names between commas.
+  /// What a `--device` may be, for help.
+  static let names = "automatic, cpu, reference, \(openCLNames)"
+  static let openCLNames =
+    "opencl, opencl:N or a part of an OpenCL device's or platform's name"
+
+  /// The engines that a `--device` names: `all`, or names between commas. A part of a device's or
+  /// platform's name stands for all devices that have it.
   static func parse(_ text: String) throws -> [SelectedEngine] {
-    try unique(text) { name in
+    var seen: Set<String> = []
+    return try unique(text) { name in
       if name == "all" { return all }
       // What runs is named, so that results can be compared; `opencl` alone is the first device.
       let sought = name == "automatic" ? automatic : name == "opencl" ? "opencl:0" : name
       if let engine = all.first(where: { $0.name == sought }) { return [engine] }
+      let found = openCL(named: name)
+      guard found.isEmpty else { return found }
       throw ValidationError(
         "there is no device \"\(name)\"; there is automatic, "
-          + all.map { $0.name }.joined(separator: ", ") + ", all\(hint)")
-    }
+          + all.map { $0.name }.joined(separator: ", ")
+          + ", all, or a part of an OpenCL device's or platform's name\(hint)")
+    }.filter { seen.insert($0.name).inserted }
   }
 
   /// The name of the engine that `.automatic` takes.
@@ -55,6 +67,22 @@ struct SelectedEngine {
     ] + openCL
   }
 
+  /// The engine in a new context that all its optimizers share, so that each program is built once.
+  ///
+  /// Where no context can be opened the engine stays as it is: each optimizer then throws the
+  /// reason.
+  func sharingContext() -> SelectedEngine {
+    #if OpenCL
+    guard let device, device.isAvailable,
+      let queue = try? CommandQueue(Context(device))
+    else { return self }
+    return SelectedEngine(
+      name: name, choice: .openCL(queue, shape: shape), device: device, shape: shape)
+    #else
+    return self
+    #endif
+  }
+
   #if OpenCL
   private static var openCL: [SelectedEngine] {
     Device.all.enumerated().map {
@@ -62,9 +90,23 @@ struct SelectedEngine {
     }
   }
 
-  private static var hint: String { Device.all.isEmpty ? " (no OpenCL driver was found)" : "" }
+  /// The devices whose own name or whose platform's has this in it, with `opencl:` in front or not.
+  private static func openCL(named name: String) -> [SelectedEngine] {
+    let prefix = "opencl:"
+    let part = (name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name).lowercased()
+    if part.isEmpty || part.allSatisfy(\.isNumber) { return [] }
+    return openCL.filter { engine in
+      guard let device = engine.device else { return false }
+      return [device.name, device.platform.name].contains { $0.lowercased().contains(part) }
+    }
+  }
+
+  private static var hint: String {
+    Device.all.isEmpty ? " (no OpenCL device was found: descent devices says more)" : ""
+  }
   #else
   private static var openCL: [SelectedEngine] { [] }
+  private static func openCL(named name: String) -> [SelectedEngine] { [] }
   private static var hint: String { " (this build has no OpenCL)" }
   #endif
 }
@@ -81,7 +123,8 @@ func selectedRules(_ text: String) throws -> [any UpdateRule.Type] {
   }
 }
 
-/// What the names between commas stand for, blanks around them aside; a name given twice counts once.
+/// What the names between commas stand for, blanks around them aside; a name given twice counts
+/// once.
 private func unique<Value>(_ text: String, _ values: (String) throws -> [Value]) throws -> [Value] {
   var seen: Set<String> = []
   let names = text.split(separator: ",", omittingEmptySubsequences: false)

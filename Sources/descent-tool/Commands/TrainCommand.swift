@@ -14,15 +14,17 @@ struct TrainCommand: ParsableCommand {
       Rates, unless --learning-rate says otherwise: \
       \(Rules.all.map { "\($0.name) \($0.digitsLearningRate)" }.joined(separator: ", ")).
 
-      With --checkpoint one rule on one device saves its whole state after each epoch, or as often as \
-      --checkpoint-every says, and at the end; --resume goes on from there, and ends with the bits of \
-      a run that never stopped, also on another device. More --epochs make a run longer.
+      With --checkpoint one rule on one device saves its whole state after each epoch, or as often \
+      as --checkpoint-every says, and at the end; --resume goes on from there, and ends with the \
+      bits of a run that never stopped, also on another device. More --epochs make a run longer.
 
       JSON: results of rule, device, learningRate, steps, finalLoss, trainAccuracy, testAccuracy, \
-      millisecondsPerStep (left out where no step was left to take), digest, losses. Numbers that \
-      JSON cannot hold are the strings nan, inf and -inf.
+      millisecondsPerStep (left out where no step was left to take), digest, losses; of rule, \
+      device, learningRate, error where a rule could not run on a device. Numbers that JSON cannot \
+      hold are the strings nan, inf and -inf.
 
-      Exit status 1 if a rule's digests differ between devices that promise the same bits.
+      Exit status 1 if a rule's digests differ between devices that promise the same bits, or if \
+      one could not run.
       """)
 
   @Option(help: "The CSV file.", completion: .file(extensions: ["csv"]))
@@ -34,7 +36,7 @@ struct TrainCommand: ParsableCommand {
   var rule = "adam"
 
   @Option(
-    help: "automatic, cpu, reference, opencl or opencl:N, several between commas, or all.",
+    help: "\(SelectedEngine.names), several between commas, or all.",
     completion: .list(["automatic", "cpu", "reference", "opencl", "all"]))
   var device = "automatic"
 
@@ -108,17 +110,18 @@ struct TrainCommand: ParsableCommand {
     }
     try checkpoint?.checkFolder()
     if let checkpoint, resume && !checkpoint.exists {
-      console.print("\(checkpoint.path) is not there yet: the run begins")
+      try console.print("\(checkpoint.path) is not there yet: the run begins")
     }
     let (training, test) = try Dataset.load(path: data).split(seed: seed)
     let trainer = Trainer(
       training: training.standardised(by: training), test: test.standardised(by: training),
       hidden: hidden, epochs: epochs, batch: batch, seed: seed, checkpoint: checkpoint)
-    console.print(
+    try console.print(
       "\(data): \(training.count) examples to train on, \(test.count) to test on, "
         + "\(training.featureCount) features, \(training.classes.count) classes")
 
     let rules = try selectedRules(rule)
+    try trainer.checkMemory(rules)
     let engines = try SelectedEngine.parse(device)
     var bar = ProgressBar("training", total: rules.count * engines.count * epochs)
     var done = 0
@@ -126,8 +129,15 @@ struct TrainCommand: ParsableCommand {
     for type in rules {
       let rule = Trainer.rule(type, learningRate: learningRate)
       for engine in engines {
-        let outcome = try trainer.run(rule, on: engine.choice) { epoch in
-          bar.update(done + epoch)
+        let outcome: Trainer.Outcome
+        do {
+          outcome = try trainer.run(rule, on: engine.choice) { epoch in
+            bar.update(done + epoch)
+          }
+        } catch  where checkpoint == nil {
+          done += epochs
+          results.append(Result(type.name, engine.name, rule, error))
+          continue
         }
         if let checkpoint, outcome.resumedSteps > 0 {
           bar.erase()
@@ -137,7 +147,7 @@ struct TrainCommand: ParsableCommand {
             ? "went on after step \(steps)"
             : "the run is at step \(steps), and \(epochs) epochs end at \(end): no step was taken; "
               + "more --epochs make it longer"
-          console.print("\(checkpoint.path): \(state)")
+          try console.print("\(checkpoint.path): \(state)")
         }
         done += epochs
         results.append(
@@ -146,23 +156,28 @@ struct TrainCommand: ParsableCommand {
     }
     bar.erase()
 
-    console.print(Self.table(results))
+    try console.print(Self.table(results))
+    let failures = results.compactMap { result in
+      result.error.map { "\(result.rule) on \(result.device): \($0)" }
+    }
+    for failure in failures { try console.print(failure) }
     try json.write(results, of: "train")
-    if let plot {
-      try Self.draw(results, data, to: plot)
-      console.print("Loss curves: \(plot)")
+    if let plot, failures.count < results.count {
+      let chart = Self.chart(results, data)
+      try OutputFile(path: plot, content: "the loss curves").write(chart.svg())
+      try console.print("Loss curves: \(plot)")
     }
     let exact = Set(engines.filter { $0.promisesSameBits }.map { $0.name })
     let apart = Self.rulesWithSeveralDigests(results.filter { exact.contains($0.device) })
     if !apart.isEmpty {
-      console.print("Not the same bits on every device: \(apart.joined(separator: ", "))")
-      throw ExitCode.failure
+      try console.print("Not the same bits on every device: \(apart.joined(separator: ", "))")
     }
+    if !apart.isEmpty || !failures.isEmpty { throw ExitCode.failure }
   }
 
   private static func rulesWithSeveralDigests(_ results: [Result]) -> [String] {
     Dictionary(grouping: results) { $0.rule }
-      .filter { Set($0.value.map { $0.digest }).count > 1 }.keys.sorted()
+      .filter { Set($0.value.compactMap { $0.digest }).count > 1 }.keys.sorted()
   }
 
   private static func table(_ results: [Result]) -> Table {
@@ -171,11 +186,16 @@ struct TrainCommand: ParsableCommand {
       .right("test"), .right("ms/step"), .left("digest"))
     for result in results {
       table.append(
-        result.rule, result.device, "\(result.learningRate)", decimals(result.finalLoss, 5),
-        decimals(100 * result.trainAccuracy, 1) + "%", decimals(100 * result.testAccuracy, 1) + "%",
-        result.millisecondsPerStep.map { decimals($0, 4) } ?? "", result.digest)
+        result.rule, result.device, "\(result.learningRate)",
+        result.finalLoss.map { decimals($0, 5) } ?? "failed", percent(result.trainAccuracy),
+        percent(result.testAccuracy), result.millisecondsPerStep.map { decimals($0, 4) } ?? "",
+        result.digest ?? "")
     }
     return table
+  }
+
+  private static func percent(_ share: Double?) -> String {
+    share.map { decimals(100 * $0, 1) + "%" } ?? ""
   }
 
   private static func decimals(_ value: Double, _ count: Int) -> String {
@@ -184,29 +204,19 @@ struct TrainCommand: ParsableCommand {
   }
 
   /// One curve for each rule: on every device it is the same.
-  private static func draw(_ results: [Result], _ data: String, to file: String) throws {
+  private static func chart(_ results: [Result], _ data: String) -> LineChart {
     var seen: Set<String> = []
-    let series = results.filter { seen.insert($0.rule).inserted }.map { result in
-      Series(
-        name: result.rule,
-        points: result.losses.enumerated().map { (x: Double($0.offset), y: $0.element) })
+    let series = results.compactMap { result -> Series? in
+      guard let losses = result.losses, seen.insert(result.rule).inserted else { return nil }
+      return Series(
+        name: result.rule, points: losses.enumerated().map { (x: Double($0.offset), y: $0.element) }
+      )
     }
-    let chart = LineChart(
+    return LineChart(
       title: "Training loss by rule",
       description: "Mean training loss after each epoch on \(data), for "
         + series.map(\.name).joined(separator: ", "),
       xLabel: "epoch", yLabel: "training loss", yScale: .logarithmic, series: series)
-    do {
-      try Data(chart.svg().utf8).write(to: URL(filePath: file), options: .atomic)
-    } catch {
-      throw PlotError(file: file, reason: error.systemReason)
-    }
-  }
-
-  private struct PlotError: Error, CustomStringConvertible {
-    let file: String
-    let reason: String
-    var description: String { "cannot write the loss curves to \(file): \(reason)" }
   }
 
   /// One rule on one device.
@@ -214,13 +224,15 @@ struct TrainCommand: ParsableCommand {
     let rule: String
     let device: String
     let learningRate: Double
-    let steps: Int
-    let finalLoss: Double
-    let trainAccuracy: Double
-    let testAccuracy: Double
-    let millisecondsPerStep: Double?
-    let digest: String
-    let losses: [Double]
+    var steps: Int?
+    var finalLoss: Double?
+    var trainAccuracy: Double?
+    var testAccuracy: Double?
+    var millisecondsPerStep: Double?
+    var digest: String?
+    var losses: [Double]?
+    /// Why there are no results.
+    var error: String?
 
     init(
       _ name: String, _ device: String, _ rule: any UpdateRule, _ outcome: Trainer.Outcome,
@@ -236,6 +248,12 @@ struct TrainCommand: ParsableCommand {
       millisecondsPerStep = outcome.millisecondsPerStep
       digest = outcome.digest.description
       losses = outcome.losses
+    }
+
+    /// A rule that could not run.
+    init(_ name: String, _ device: String, _ rule: any UpdateRule, _ error: any Error) {
+      (self.rule, self.device, learningRate) = (name, device, rule.learningRate)
+      self.error = "\(error)"
     }
   }
 }

@@ -1,4 +1,5 @@
 import Descent
+import Foundation
 
 /// Trains a classifier on a data set by one rule on one engine: what a user of the library writes.
 struct Trainer {
@@ -115,6 +116,37 @@ struct Trainer {
     digest.combine(training.labels.map { Float($0) })
     return TrainingCheckpoint.Run(
       data: digest.description, seed: seed, batch: batch, hidden: hidden, losses: [])
+  }
+
+  /// Throws ``MemoryShortage`` where a run by one of these rules needs more than there is: what an
+  /// array cannot get ends the process.
+  func checkMemory(_ rules: [any UpdateRule.Type], limit: Int = MemoryLimits(devices: []).host)
+    throws
+  {
+    let (features, classes) = (training.featureCount, training.classes.count)
+    let count = (features + 1) * hidden + (hidden + 1) * classes
+    let states = rules.map { $0.init().stateNames.count }.max() ?? 0
+    // Parameters, twice while they are made; gradients, the transposed weights, the average or the
+    // iterate, and what a device or a checkpoint carries.
+    let need = (6 + states) * count * MemoryLayout<Float>.stride
+    // The system may grant one process less than the machine has left.
+    let memory = need <= limit ? malloc(need) : nil
+    guard let memory else {
+      throw MemoryShortage(hidden: hidden, count: count, need: need, limit: min(limit, need))
+    }
+    free(memory)
+  }
+
+  struct MemoryShortage: Error, CustomStringConvertible {
+    let hidden: Int
+    let count: Int
+    let need: Int
+    let limit: Int
+
+    var description: String {
+      "--hidden \(hidden) makes \(count) parameters, which need \(gibibytes(need)) of memory; "
+        + (limit < need ? "\(gibibytes(limit)) can be had" : "the system does not grant that")
+    }
   }
 
   private static func median(_ times: [Duration]) -> Duration? {

@@ -11,12 +11,13 @@ struct TuneCommand: ParsableCommand {
     abstract: "Find the fastest launch shape of each rule on OpenCL devices, and remember it.",
     discussion: """
       A work-item updates 1 to 16 floats, its lanes, and a group has 64 to 1024 items. The shape \
-      changes no bit, only the speed. The shapes that a rough pass finds fastest alternate with the \
-      default for nine rounds; what wins eight of them, and at least 2% in the median, is kept in \
-      the cache folder for this device and version of its driver, and used from then on wherever \
-      no shape is asked for. Otherwise the default stays.
+      changes no bit, only the speed. The shapes that a rough pass finds fastest alternate with \
+      the default for nine rounds; what wins eight of them, and at least 2% in the median, is kept \
+      in the cache folder for this device and version of its driver, and used from then on \
+      wherever no shape is asked for. Otherwise the default stays.
 
-      The folder is $DESCENT_CACHE, else $XDG_CACHE_HOME/descent, else $HOME/.cache/descent.
+      The folder is $DESCENT_CACHE, an absolute path or one in ~/, else $XDG_CACHE_HOME/descent, \
+      else $HOME/.cache/descent. Folders that other users may change are not used.
 
       JSON: results of device, description, driver, rule, kernel, count, defaultLanes, \
       defaultGroup, defaultSeconds, lanes, group, seconds, gainPercent, kept, reason; reason says \
@@ -24,7 +25,7 @@ struct TuneCommand: ParsableCommand {
       """)
 
   @Option(
-    help: "opencl or opencl:N, several between commas, or all.",
+    help: "\(SelectedEngine.openCLNames), several between commas, or all.",
     completion: .list(["opencl", "all"]))
   var device = "all"
 
@@ -49,7 +50,8 @@ struct TuneCommand: ParsableCommand {
     #if OpenCL
     if CacheFolder.user == nil {
       throw ValidationError(
-        "there is no folder to keep shapes in: DESCENT_CACHE is off, or HOME is not set")
+        "there is no folder to keep shapes in: DESCENT_CACHE is off, or neither an absolute path "
+          + "nor one in ~/, or HOME is not set")
     }
     let isAll = device.split(separator: ",").contains("all")
     for engine in try SelectedEngine.parse(device) where engine.device == nil && !isAll {
@@ -62,8 +64,14 @@ struct TuneCommand: ParsableCommand {
   func run() throws {
     guard let folder = CacheFolder.user else { return }
     let console = json.console
-    let engines = try SelectedEngine.parse(device).filter { $0.device?.isAvailable == true }
-    if engines.isEmpty { console.print("No OpenCL device was found: there is nothing to tune.") }
+    let isAll = device.split(separator: ",").contains("all")
+    let engines = try SelectedEngine.parse(device).filter {
+      // One that is named and not available fails aloud.
+      $0.device != nil && (!isAll || $0.device?.isAvailable == true)
+    }
+    if engines.isEmpty {
+      try console.print("No OpenCL device was found: there is nothing to tune.")
+    }
     if forget {
       if device == "all" && rule == "all" { folder.removeAll(.shapes) }
       for engine in engines { try forget(engine, folder) }
@@ -71,11 +79,11 @@ struct TuneCommand: ParsableCommand {
     }
     var results: [Result] = []
     for engine in engines { results += try tune(engine, folder) }
-    if !results.isEmpty { console.print(Self.table(of: results)) }
+    if !results.isEmpty { try console.print(Self.table(of: results)) }
     for result in results where result.failed {
-      console.print("\(result.rule) on \(result.device): \(result.reason ?? "")")
+      try console.print("\(result.rule) on \(result.device): \(result.reason ?? "")")
     }
-    if results.contains(where: \.kept) { console.print("Kept in \(folder.path)/shapes.") }
+    if results.contains(where: \.kept) { try console.print("Kept in \(folder.path)/shapes.") }
     try json.write(results, of: "tune")
     if results.contains(where: \.failed) { throw ExitCode.failure }
   }
@@ -93,7 +101,7 @@ struct TuneCommand: ParsableCommand {
     var shapes = TunedShapes(of: device, in: folder)
     for variant in try variants() { shapes[variant.variant.rule.kernel] = nil }
     try shapes.save()
-    json.console.print("\(engine.name) launches by the table again.")
+    try json.console.print("\(engine.name) launches by the table again.")
   }
 
   private func tune(_ engine: SelectedEngine, _ folder: CacheFolder) throws -> [Result] {
@@ -119,7 +127,7 @@ struct TuneCommand: ParsableCommand {
         shapes[kernel] = outcome.isKept ? outcome.shape : nil
         bar?.erase()
         try shapes.save()
-      } catch let error as OpenCLError {
+      } catch let error where !(error is CacheFolderError) {
         bar?.erase()
         result.fail("\(error)")
       }
@@ -129,7 +137,7 @@ struct TuneCommand: ParsableCommand {
   }
   #else
   func run() throws {
-    json.console.print("This build has no OpenCL: there is nothing to tune.")
+    try json.console.print("This build has no OpenCL: there is nothing to tune.")
     try json.write([String](), of: "tune")
   }
   #endif

@@ -16,9 +16,10 @@ struct VerifyCommand: ParsableCommand {
       --trajectories, what other libraries computed is replayed as well, and the worst error \
       against their Float64 run stands beside their own Float32 error, both in ulp of the path.
 
-      JSON: results of rule, engine, case, bitsApart, worstUlp, error, peerError, passed; null \
-      where a case has no such number, and the strings nan, inf and -inf where JSON cannot hold one. \
-      Exit status 1 if anything is out of bounds or cannot be run.
+      JSON: results of rule, engine, case, bitsApart, worstUlp, error, peerError, passed, reason; \
+      null where a case has no such value, and the strings nan, inf and -inf where JSON cannot \
+      hold a number. reason says why a case could not be run, as a driver's own message. Exit \
+      status 1 if anything is out of bounds or cannot be run.
       """)
 
   @Option(
@@ -26,7 +27,7 @@ struct VerifyCommand: ParsableCommand {
   var rule = "all"
 
   @Option(
-    help: "automatic, cpu, reference, opencl or opencl:N, several between commas, or all.",
+    help: "\(SelectedEngine.names), several between commas, or all.",
     completion: .list(["automatic", "cpu", "reference", "opencl", "all"]))
   var device = "all"
 
@@ -65,21 +66,21 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     if let emitCases {
       let cases = pinnedCases(count: Agreement.pinnedCount, steps: Agreement.steps)
-      return try cases.write(toFile: emitCases, atomically: true, encoding: .utf8)
+      return try OutputFile(path: emitCases).write(cases)
     }
     let console = json.console
-    let (engines, rules) = (try engines(), try selectedRules(rule))
+    let (engines, rules) = (try engines().map { $0.sharingContext() }, try selectedRules(rule))
     let goldens = try trajectories.map { try Goldens(folder: $0) }
     let agreements = try compare(rules, engines)
-    console.print(Self.table(of: agreements))
+    try console.print(Self.table(of: agreements))
     var replays: [Result] = []
     if let goldens {
       replays = try replay(goldens, rules, engines)
-      console.print()
-      console.print(Self.table(ofReplays: replays))
+      try console.print()
+      try console.print(Self.table(ofReplays: replays))
       if !goldens.skipped.isEmpty {
         let names = goldens.skipped.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }
-        console.print(
+        try console.print(
           "Skipped \(goldens.skipped.values.reduce(0, +)) cases of other rules: "
             + names.joined(separator: ", "))
       }
@@ -87,9 +88,9 @@ struct VerifyCommand: ParsableCommand {
     let results = agreements + replays
     try json.write(results, of: "verify")
     let failed = results.filter { !$0.passed }
-    console.print()
-    for result in failed { console.print("Out of bounds: \(result.summary)") }
-    console.print("\(results.count - failed.count) passed, \(failed.count) failed")
+    try console.print()
+    for sentence in Self.failures(results) { try console.print(sentence) }
+    try console.print("\(results.count - failed.count) passed, \(failed.count) failed")
     if !failed.isEmpty { throw ExitCode.failure }
   }
 
@@ -120,7 +121,7 @@ struct VerifyCommand: ParsableCommand {
       throw ValidationError("\(error)")
     }
     return SelectedEngine(
-      name: engine.name, choice: .openCL(device, shape: shape), device: device)
+      name: engine.name, choice: .openCL(device, shape: shape), device: device, shape: shape)
     #else
     return engine
     #endif
@@ -138,10 +139,12 @@ struct VerifyCommand: ParsableCommand {
   func compare(
     _ rules: [any UpdateRule.Type], _ engines: [SelectedEngine]
   ) throws -> [Result] {
+    var engines = engines
     let vectors = try sizes().map { Agreement.Vectors(count: $0, steps: steps) }
+    let pinnedVectors = Agreement.Vectors(count: Agreement.pinnedCount)
     let variants = rules.flatMap { type in type.variants.map { (type.name, $0) } }
     var bar = ProgressBar("comparing", total: variants.count * (engines.count + 1))
-    var results: [Result] = []
+    var (results, pinned): ([Result], [Result]) = ([], [])
     var seen: Set<String> = []
     for (done, (rule, variant)) in variants.enumerated() {
       let agreements = vectors.map { Agreement(variant: variant, vectors: $0, offset: 3) }
@@ -176,34 +179,33 @@ struct VerifyCommand: ParsableCommand {
           }
         } catch {
           result.fail(with: error)
+          // A device that failed may not accept anything else in the same context.
+          engines[index] = engine.sharingContext()
         }
         results.append(result)
+        // While the context has the variant's programs.
+        if engine.pathUlpBound(steps: steps) == nil {
+          pinned.append(Self.pinned(rule, variant, pinnedVectors, engines[index]))
+        }
       }
     }
     bar.erase()
-    return results + pinned(variants, engines)
+    return results + pinned
   }
 
-  /// The digests that this version of the package was released with.
-  private func pinned(
-    _ variants: [(String, RuleVariant)], _ engines: [SelectedEngine]
-  ) -> [Result] {
-    let vectors = Agreement.Vectors(count: Agreement.pinnedCount)
-    return engines.filter { $0.pathUlpBound(steps: steps) == nil }.flatMap { engine in
-      variants.map { rule, variant in
-        var result = Result(
-          rule: rule, engine: engine.name, case: "\(variant.name), pinned digest", passed: false)
-        do {
-          result.passed =
-            try Agreement(variant: variant, vectors: vectors).outcome(on: engine.choice).digest
-            .value
-            == variant.digest
-        } catch {
-          result.fail(with: error)
-        }
-        return result
-      }
+  /// The digest that this version of the package was released with.
+  private static func pinned(
+    _ rule: String, _ variant: RuleVariant, _ vectors: Agreement.Vectors, _ engine: SelectedEngine
+  ) -> Result {
+    var result = Result(
+      rule: rule, engine: engine.name, case: "\(variant.name), pinned digest", passed: false)
+    do {
+      let outcome = try Agreement(variant: variant, vectors: vectors).outcome(on: engine.choice)
+      result.passed = outcome.digest.value == variant.digest
+    } catch {
+      result.fail(with: error)
     }
+    return result
   }
 
   private func replay(
@@ -269,7 +271,7 @@ struct VerifyCommand: ParsableCommand {
     var peerError: Double?
     var passed: Bool
     /// Why the case could not be run, if it could not.
-    private var failure: String?
+    private(set) var reason: String?
 
     init(rule: String, engine: String, case name: String, passed: Bool) {
       (self.rule, self.engine, self.case, self.passed) = (rule, engine, name, passed)
@@ -281,14 +283,14 @@ struct VerifyCommand: ParsableCommand {
     }
 
     mutating func fail(with error: any Error) {
-      (passed, failure) = (false, "\(error)")
+      (passed, reason) = (false, "\(error)")
     }
 
     private enum CodingKeys: String, CodingKey {
-      case rule, engine, `case`, bitsApart, worstUlp, error, peerError, passed
+      case rule, engine, `case`, bitsApart, worstUlp, error, peerError, passed, reason
     }
 
-    /// Every key, absent numbers as null.
+    /// Every key, absent values as null.
     func encode(to encoder: any Encoder) throws {
       var values = encoder.container(keyedBy: CodingKeys.self)
       try values.encode(rule, forKey: .rule)
@@ -299,16 +301,38 @@ struct VerifyCommand: ParsableCommand {
       try values.encode(error, forKey: .error)
       try values.encode(peerError, forKey: .peerError)
       try values.encode(passed, forKey: .passed)
+      try values.encode(reason, forKey: .reason)
     }
 
     var summary: String {
       var text = "\(`case`) on \(engine)"
       if let bitsApart { text += ", \(bitsApart) numbers differ from the reference" }
       if let worstUlp, worstUlp > 0 { text += ", by up to \(worstUlp) ulp" }
-      if let failure { text += ": \(failure)" }
       if let error { text += ", \(error) ulp of the path from the truth" }
       return text
     }
+  }
+
+  /// A sentence for each result that is out of bounds, and one for each reason why cases could not
+  /// be run: a driver that cannot build gives the same one for all cases.
+  static func failures(_ results: [Result]) -> [String] {
+    var sentences = results.filter { !$0.passed && $0.reason == nil }
+      .map { "Out of bounds: \($0.summary)" }
+    var places: [String: [Result]] = [:]
+    var keys: [String] = []
+    for result in results {
+      guard let reason = result.reason else { continue }
+      let key = "on \(result.engine): \(reason)"
+      if places[key] == nil { keys.append(key) }
+      places[key, default: []].append(result)
+    }
+    for key in keys {
+      let cases = places[key] ?? []
+      let names = cases.prefix(3).map(\.case).joined(separator: ", ")
+      let others = cases.count > 3 ? " and \(cases.count - 3) more" : ""
+      sentences.append("Could not run: \(names)\(others) \(key)")
+    }
+    return sentences
   }
 
   private static func table(of results: [Result]) -> Table {
@@ -365,8 +389,8 @@ struct VerifyCommand: ParsableCommand {
 }
 
 extension SelectedEngine {
-  /// How far an engine that does not promise the reference's bits may be from them, in ulp of the path;
-  /// nil for one that does.
+  /// How far an engine that does not promise the reference's bits may be from them, in ulp of the
+  /// path; nil for one that does.
   func pathUlpBound(steps: Int) -> Double? {
     promisesSameBits ? nil : Double(2 * steps + 8)
   }

@@ -1,7 +1,8 @@
 import Descent
 import Foundation
 
-/// Answers requests: a line each, `{"error": …}` where one cannot be met. Nothing runs between them.
+/// Answers requests: a line each, `{"error": …}` where one cannot be met. Nothing runs between
+/// them.
 struct PeerSession {
   private var runs: [String: any PeerRun] = [:]
 
@@ -70,9 +71,7 @@ struct PeerSession {
 
   /// A line of standard output, at once.
   static func write(_ answer: Answer) throws {
-    let encoder = JSONEncoder()
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    try FileHandle.standardOutput.write(contentsOf: encoder.encode(answer) + Data("\n".utf8))
+    let line = try JSONEncoder.anyNumber().encode(answer) + Data("\n".utf8)
+    try Console.writeToStandardOutput(line)
   }
 }

@@ -128,10 +128,8 @@ extension CheckpointCommand.Contents {
     var table = Table(
       .left("tensor"), .left("type"), .left("shape"), .right("bytes"), .left("crc32"))
     for tensor in tensors {
-      // Names come from a file, and a terminal obeys control characters.
-      let name = tensor.name.unicodeScalars.contains { $0.value < 32 || $0.value == 127 }
       table.append(
-        name ? tensor.name.debugDescription : tensor.name, tensor.type,
+        tensor.name, tensor.type,
         tensor.shape.map { "\($0)" }.joined(separator: "×"), "\(tensor.bytes)",
         tensor.checksum ?? "")
     }

@@ -3,7 +3,6 @@ import Foundation
 /// A command's results for other programs, as `--json` asks for them.
 ///
 /// The document is `{"command": …, "results": […], "version": …}`, indented, with sorted keys.
-/// Numbers that JSON cannot hold are the strings `"nan"`, `"inf"` and `"-inf"`.
 struct JSONOutput: Sendable {
   /// The destination that means standard output.
   static let standardOutput = "-"
@@ -13,42 +12,23 @@ struct JSONOutput: Sendable {
   let command: String
   let version: String
 
-  /// Writes the document, or throws a ``JSONOutputError`` or the encoder's error.
-  ///
-  /// A file is replaced as a whole: readers find the old document or the new one, and the old one
-  /// stays if writing fails. What is not a regular file (a pipe, `/dev/null`) is written in place.
+  /// Writes the document as ``OutputFile`` does, or throws an ``OutputError`` or the encoder's
+  /// error.
   func write<Result: Encodable>(_ results: [Result]) throws {
-    let data = try document(results)
-    do {
-      if destination == Self.standardOutput {
-        try FileHandle.standardOutput.write(contentsOf: data)
-      } else {
-        try Self.write(data, to: URL(fileURLWithPath: destination).resolvingSymlinksInPath())
-      }
-    } catch {
-      throw JSONOutputError(destination: destination, reason: error.systemReason)
+    let (data, content) = (try document(results), "the results")
+    guard destination == Self.standardOutput else {
+      return try OutputFile(path: destination, content: content).write(data)
     }
-  }
-
-  private static func write(_ data: Data, to file: URL) throws {
-    let attributes = try? FileManager.default.attributesOfItem(atPath: file.path)
-    let type = attributes?[.type] as? FileAttributeType
-    switch type {
-    case nil, .typeRegular: try data.write(to: file, options: .atomic)
-    case .typeDirectory: throw POSIXError(.EISDIR)
-    // Renaming over a device would take it away from everyone else.
-    default: try FileHandle(forWritingTo: file).write(contentsOf: data)
-    }
+    try Console.writeToStandardOutput(data, content: content)
   }
 
   /// The document alone.
   func document<Result: Encodable>(_ results: [Result]) throws -> Data {
     let document = Document(command: command, results: results, version: version)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return try encoder.encode(document) + Data("\n".utf8)
+    let data = try JSONEncoder.anyNumber([.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+      .encode(document)
+    // Controls can only be in strings, and a terminal obeys those that JSON need not escape, too.
+    return Data((String(decoding: data, as: UTF8.self).escapedForJSON + "\n").utf8)
   }
 
   private struct Document<Result: Encodable>: Encodable {
@@ -58,13 +38,23 @@ struct JSONOutput: Sendable {
   }
 }
 
-/// The results could not be written.
-struct JSONOutputError: Error, Equatable, CustomStringConvertible {
-  var destination: String
-  var reason: String
+extension JSONEncoder {
+  /// Numbers that JSON cannot hold become the strings `"nan"`, `"inf"` and `"-inf"`.
+  static func anyNumber(_ formatting: OutputFormatting = []) -> JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = formatting
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return encoder
+  }
+}
 
-  var description: String {
-    let place = destination == JSONOutput.standardOutput ? "standard output" : destination
-    return "cannot write the results to \(place): \(reason)"
+extension JSONDecoder {
+  /// Reads what `JSONEncoder.anyNumber` writes.
+  static var anyNumber: JSONDecoder {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return decoder
   }
 }

@@ -1,23 +1,65 @@
 import Foundation
 
-/// A file that a command writes for people: a drawing, a report.
+/// A file that a command writes: results, a drawing, a report.
 struct OutputFile {
   let path: String
+  /// What the file is to hold, for errors: `the results`.
+  var content: String?
 
-  /// Writes the text as a whole: readers find the old file or the new one.
+  func write(_ text: String) throws { try write(Data(text.utf8)) }
+
+  /// Writes all of it.
   ///
-  /// - Throws: ``Failure`` with what the operating system said.
-  func write(_ text: String) throws {
+  /// A file is replaced as a whole: readers find the old one or the new one, and the old one stays
+  /// if writing fails. A symbolic link is followed. What is not a regular file (a pipe,
+  /// `/dev/null`) is written in place, and so is the file that standard output goes to.
+  ///
+  /// - Throws: ``OutputError`` with what the operating system said.
+  func write(_ data: Data) throws {
     do {
-      try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
+      var status = stat()
+      if stat(path, &status) != 0 {
+        guard errno == ENOENT else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+        return try data.write(to: target, options: .atomic)
+      }
+      switch status.st_mode & S_IFMT {
+      case S_IFREG where Self.isStandardOutput(status):
+        try FileHandle.standardOutput.write(contentsOf: data)
+      case S_IFREG: try data.write(to: target, options: .atomic)
+      case S_IFDIR: throw POSIXError(.EISDIR)
+      // Renaming over a device would take it away from everyone else.
+      default: try FileHandle(forWritingTo: URL(filePath: path)).write(contentsOf: data)
+      }
     } catch {
-      throw Failure(path: path, reason: error.systemReason)
+      throw OutputError(path: path, content: content, reason: error.systemReason)
     }
   }
 
-  struct Failure: Error, Equatable, CustomStringConvertible {
-    let path: String
-    let reason: String
-    var description: String { "cannot write \(path): \(reason)" }
+  /// What the path's last name stands for, which need not exist.
+  private var target: URL {
+    var file = URL(filePath: path).absoluteURL
+    // As many links as the system follows.
+    for _ in 0..<40 {
+      guard let next = try? FileManager.default.destinationOfSymbolicLink(atPath: file.path) else {
+        break
+      }
+      file = URL(filePath: next, relativeTo: file.deletingLastPathComponent()).absoluteURL
+    }
+    return file
   }
+
+  private static func isStandardOutput(_ status: stat) -> Bool {
+    var output = stat()
+    return fstat(STDOUT_FILENO, &output) == 0 && output.st_dev == status.st_dev
+      && output.st_ino == status.st_ino
+  }
+}
+
+/// What a command should leave could not be written.
+struct OutputError: Error, Equatable, CustomStringConvertible {
+  let path: String
+  var content: String?
+  let reason: String
+
+  var description: String { "cannot write \(content.map { "\($0) to " } ?? "")\(path): \(reason)" }
 }

@@ -27,10 +27,10 @@ struct Table: Sendable {
   /// Adds a row, which must have a cell for each column.
   mutating func append(_ cells: String...) { append(cells) }
 
-  /// Adds a row, which must have a cell for each column.
+  /// Adds a row, which must have a cell for each column. Control characters are written out.
   mutating func append(_ cells: [String]) {
     precondition(cells.count == columns.count, "a row of a table has a cell for each column")
-    rows.append(cells)
+    rows.append(cells.map(\.escapedAsLine))
   }
 
   /// The table's lines, without a newline after the last and without blanks at a line's end.

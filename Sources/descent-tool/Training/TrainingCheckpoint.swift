@@ -39,9 +39,7 @@ struct TrainingCheckpoint {
   }
 
   func save(_ optimizer: Optimizer, _ parameters: [Float], _ run: Run) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    let text = String(decoding: try encoder.encode(run), as: UTF8.self)
+    let text = String(decoding: try JSONEncoder.anyNumber(.sortedKeys).encode(run), as: UTF8.self)
     try optimizer.save(to: path, parameters: parameters, metadata: [Self.key: text])
   }
 
@@ -52,7 +50,7 @@ struct TrainingCheckpoint {
   ) throws -> [Double] {
     let checkpoint = try Checkpoint(path)
     guard let text = checkpoint.metadata[Self.key],
-      let saved = try? JSONDecoder().decode(Run.self, from: Data(text.utf8))
+      let saved = try? JSONDecoder.anyNumber.decode(Run.self, from: Data(text.utf8))
     else {
       throw Mismatch(path: path, reason: "no run of `descent train` has written it")
     }
