@@ -34,11 +34,6 @@ struct Trainer {
   func run(
     _ rule: any UpdateRule, on choice: EngineChoice, progress: (_ epoch: Int) -> Void = { _ in }
   ) throws -> Outcome {
-    // Parameters, gradients, the classifier's own vectors and the states.
-    let vectors = 3 + rule.stateNames.count
-    try checkMemory(
-      Classifier.parameterCount(training.featureCount, hidden, training.classes.count),
-      stride: vectors * MemoryLayout<Float>.stride)
     var classifier = Classifier(
       featureCount: training.featureCount, hiddenCount: hidden, classCount: training.classes.count)
     var parameters = classifier.initialParameters(seed: seed)
@@ -123,18 +118,16 @@ struct Trainer {
   func checkMemory(_ rules: [any UpdateRule.Type], limit: Int = MemoryLimits(devices: []).host)
     throws
   {
-    let (features, classes) = (training.featureCount, training.classes.count)
-    let count = (features + 1) * hidden + (hidden + 1) * classes
+    let count = Classifier.parameterCount(
+      training.featureCount, hidden, training.classes.count)
     let states = rules.map { $0.init().stateNames.count }.max() ?? 0
     // Parameters, twice while they are made; gradients, the transposed weights, the average or the
     // iterate, and what a device or a checkpoint carries.
     let need = (6 + states) * count * MemoryLayout<Float>.stride
     // The system may grant one process less than the machine has left.
-    let memory = need <= limit ? malloc(need) : nil
-    guard let memory else {
+    guard need <= limit, (try? Descent.checkMemory(need, stride: 1)) != nil else {
       throw MemoryShortage(hidden: hidden, count: count, need: need, limit: min(limit, need))
     }
-    free(memory)
   }
 
   struct MemoryShortage: Error, CustomStringConvertible {
