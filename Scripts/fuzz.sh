@@ -30,7 +30,7 @@ for target in "${targets[@]}"; do
   found=out/fuzz/$target
   mkdir -p "$found"
   dictionary=Tests/Fuzz/json.dict longest=4194304
-  [[ $target == CSV ]] && dictionary=Tests/Fuzz/csv.dict longest=1048576
+  [[ $target == CSV ]] && dictionary=Tests/Fuzz/csv.dict longest=524288
   echo "$target: $seconds s"
   # The limits count processor time; the timeout is for what never ends.
   if ! ".build-fuzz/release/$target" -max_total_time="$seconds" -max_len="$longest" -len_control=0 \
