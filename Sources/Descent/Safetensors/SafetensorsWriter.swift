@@ -7,11 +7,12 @@
 ///     try writer.commit()
 ///
 /// Tensors are declared first and filled in any order, each from its beginning, in as many pieces
-/// as the caller likes. Until ``commit()`` the file is `NAME.tmp-PID-N` beside the name; it is
-/// removed if the writer goes without a commit. A commit syncs the file, renames it and syncs the
-/// folder, so a process that is killed and a machine that loses its power leave the file before or
-/// the file after. A file that is replaced keeps its permissions, and a symbolic link its place,
-/// also one that leads to no file yet.
+/// as the caller likes. Until ``commit()`` the file is `NAME.tmp-PID-N` in the same folder; it is
+/// removed if the writer goes without a commit, and by the next one for NAME if the process was
+/// killed. A commit syncs the file, renames it and syncs the folder, so a process that is killed
+/// and a machine that loses its power leave the file before or the file after. A file that is
+/// replaced keeps its permissions, and a symbolic link its place, also one that leads to no file
+/// yet.
 ///
 /// Bodies begin at a multiple of 8 bytes, in the order of the declarations; tensors of wider types
 /// should come first, so that all are aligned.
@@ -32,10 +33,12 @@
 /// `NAME-00001-of-00003.safetensors` and so on, between tensors, with `NAME.safetensors.index.json`
 /// in the same folder, as Hugging Face's libraries do. A set that replaces another takes the names
 /// of `NAME.2`, and the next one those of `NAME` again, so that the old index and its shards stay
-/// whole until the new index is there; then they are removed.
+/// whole until the new index is there; then they are removed. Until the commit a set is
+/// `NAME.safetensors.index.json.tmp-PID-N`, and its shards are the same with `.1` and so on.
 ///
-/// **Several writers** of one path may be at work at once, also in several processes. Each commit
-/// is as a whole before or after another, and the last one's file or set remains.
+/// **Several writers** of one path may be at work at once, also in several processes. Commits into
+/// one folder wait for each other where the file system can lock a folder: each is as a whole
+/// before or after another, and the last one's file or set remains.
 public final class SafetensorsWriter {
   /// One file, with what was written to it so far.
   struct Shard {

@@ -27,7 +27,8 @@ struct CSVRow: Equatable, Sendable {
         start = nextStart
         nextStart += 1 + cells.reduce(0) { $0 + $1.count(where: \.isNewline) }
         if let row = last { builder.append(row) }
-        let cells = cells.map(trimmed)
+        // Not copied if nothing changes: a row may be as long as the file.
+        let cells = cells.contains(where: isPadded) ? cells.map(trimmed) : cells
         last = cells == [""] ? nil : CSVRow(line: start, cells: cells)
       }
     } catch {
@@ -67,8 +68,12 @@ struct CSVRow: Equatable, Sendable {
     }
   }
 
+  private static func isPadded(_ cell: String) -> Bool {
+    cell.first?.isWhitespace == true || cell.last?.isWhitespace == true
+  }
+
   private static func trimmed(_ cell: String) -> String {
-    guard cell.first?.isWhitespace == true || cell.last?.isWhitespace == true else { return cell }
+    guard isPadded(cell) else { return cell }
     var rest = cell[...].drop(while: \.isWhitespace)
     while rest.last?.isWhitespace == true { rest.removeLast() }
     return String(rest)
