@@ -5,7 +5,7 @@ RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
 .PHONY: help run test test-huge sanitize lint docs check-kernels check-arm check-allocations \
-  check-c check-pytorch examples bench bench-peers bench-report bench-regressions gpu-bundle \
+  check-c check-pytorch fuzz examples bench bench-peers bench-report bench-regressions gpu-bundle \
   clean
 help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
@@ -18,6 +18,7 @@ help:
 	@echo "make check-arm      the CPU rules on emulated arm64"
 	@echo "make check-allocations  a step allocates nothing, an optimizer its states and a little"
 	@echo "make check-c        programs in C, linked against the finished libraries"
+	@echo "make fuzz SECONDS=600  what reads files, with random ones; so long for each of five targets"
 	@echo "make examples       every example, on small data"
 	@echo "make check-pytorch  ten steps in PyTorch, ten here, ten there; a Python environment of its own"
 	@echo "make bench          speed against the memory's own"
@@ -95,6 +96,12 @@ check-pytorch:
 check-c:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers gcc libc6-dev
 	Scripts/check-c.sh
+
+# An input that crashes or takes too much time or memory stays in out/fuzz; see Scripts/fuzz.sh.
+SECONDS = 10
+fuzz:
+	Scripts/install.sh
+	Scripts/fuzz.sh $(SECONDS)
 
 EXAMPLES = flat-pointers automatic-differentiation resident stop-and-resume adapter-check
 examples:

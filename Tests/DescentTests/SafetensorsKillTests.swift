@@ -3,8 +3,8 @@ import Testing
 
 @testable import Descent
 
-/// A process that is killed at random moments while it saves in a loop leaves the last state or the one
-/// before it, whole. `DESCENT_KILLS` says how often, for a longer run.
+/// A process that is killed at random moments while it saves in a loop leaves the last state or the
+/// one before it, whole. `DESCENT_KILLS` says how often, for a longer run.
 @Suite struct SafetensorsKillTests {
   private static func tensors(
     _ state: Int

@@ -127,7 +127,11 @@ import Testing
       for (text, place) in [
         (#"{"weight_map":{"w":"none.safetensors"}}"#, "No such file"),
         (#"{"weight_map":{"w":"x.safetensors","v":"x.safetensors"}}"#, "entry \"v\""),
-        (#"{"weight_map":{"v":"x.safetensors"}}"#, "tensor \"w\""),
+        (#"{"weight_map":{"v":"x.safetensors"}}"#, "entry \"v\": \"x.safetensors\""),
+        (
+          #"{"weight_map":{"w\#(String(repeating: "\u{301}", count: 31))":"x.safetensors"}}"#,
+          "byte 15: more than 30 combining marks"
+        ),
         (#"{"weight_map":{"w":"x.safetensors","w":"x.safetensors"}}"#, "for the second time"),
         (#"{"weight_map":{"w":1}}"#, "byte 19"), (#"{"metadata":{}}"#, "no weight_map"),
         ("", "byte 0: the end"), ("[]", "byte 0"), (#"{"weight_map":{}} x"#, "byte 18"),

@@ -42,6 +42,45 @@ import Testing
     return optimizer
   }
 
+  @Test("a file with a tensor that cannot be read is whole")
+  func unreadable() throws {
+    try withTemporaryFolder { url in
+      let (folder, path) = (url.path, url.path + "/x.safetensors")
+      let header =
+        #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"#
+        + #""q":{"dtype":"F4","shape":[2],"data_offsets":[4,5]}}"#
+      let length = (0..<8).map { UInt8(truncatingIfNeeded: header.utf8.count >> (8 * $0)) }
+      try Data(length + header.utf8 + [0, 0, 0, 0, 0]).write(to: URL(filePath: path))
+      let row = try #require(try results(["checkpoint", "verify", path], in: folder).first)
+      #expect(row["whole"] as? Bool == true && row["tensors"] as? Int == 1)
+      #expect(row["unchecked"] as? Int == 1 && row["unreadable"] as? Int == 1)
+      let contents = try #require(try results(["checkpoint", "inspect", path], in: folder).first)
+      #expect(contents["unreadable"] as? [String: String] == ["q": "the type \"F4\""])
+    }
+  }
+
+  @Test("steps of which a file has no byte are refused")
+  func emptySteps() throws {
+    try withTemporaryFolder { url in
+      let folder = url.path
+      var layout = ParameterLayout()
+      try layout.append("w", shape: [0])
+      let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout, on: .reference)
+      try optimizer.save(to: folder + "/run.safetensors", parameters: [])
+      func step(_ count: Int) throws -> String {
+        let path = folder + "/gradients.safetensors"
+        let writer = try SafetensorsWriter(
+          path, tensors: [SafetensorsTensor("w", shape: [count, 0])])
+        try writer.commit()
+        return complaint(
+          ["checkpoint", "step", folder + "/run.safetensors", path, folder + "/out.safetensors"])
+      }
+      #expect(try step(0) == "")
+      #expect(
+        try step(1_000_000_000_000_000).contains("1000000000000000 steps for tensors without"))
+    }
+  }
+
   @Test("inspect, verify and convert")
   func files() throws {
     try withTemporaryFolder { url in

@@ -50,6 +50,15 @@ import Testing
     ),
     ("1,a\n2,\"b\n3,a\n4,b\n", ":2: a quotation mark is opened and never closed"),
     ("1,a\n2,\"b", ":2: a quotation mark is opened and never closed"),
+    (
+      "1,a\n2,b\(String(repeating: "\u{301}\u{316}", count: 16))\n3,a\n",
+      ":2: more than 30 combining marks in a row, which no text has"
+    ),
+    (
+      "x\(String(repeating: "\u{316}", count: 31)),class\n2,a\n3,a\n",
+      ":1: more than 30 combining marks in a row, which no text has"
+    ),
+    ("1,2,a\n3,b\n4,\"c\n", ":2: expected 3 columns, found 2"),
   ]
 
   @Test(arguments: mistakes)

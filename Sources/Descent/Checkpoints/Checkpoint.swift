@@ -31,11 +31,14 @@ public struct Checkpoint: Sendable {
   }
 
   /// Opens a file, or an index of shards, and checks that the states it should have are there, and
-  /// that they and the parameters that are there have their shapes. Throws ``SafetensorsError`` for a file that is not whole, ``CheckpointError``
-  /// for one that says what cannot be.
+  /// that they and the parameters that are there have their shapes. Throws ``SafetensorsError`` for
+  /// a file that is not whole, ``CheckpointError`` for one that says what cannot be.
   public init(_ path: String) throws {
     let reader = try SafetensorsReader(path)
     (self.path, self.reader) = (path, reader)
+    for (key, text) in reader.metadata where Self.isReserved(key) && !text.isStreamSafe {
+      throw CheckpointError.metadata(file: path, key: key, reason: String.tooManyMarks)
+    }
     if let status = try OptimizerStatus(metadata: reader.metadata, file: path) {
       (self.status, naming) = (status, .descent)
     } else if let status = try OptimizerStatus(pyTorch: reader, file: path) {
@@ -63,7 +66,7 @@ public struct Checkpoint: Sendable {
   static let statePrefix = "optimizer."
 
   static func isReserved(_ key: String) -> Bool {
-    key.hasPrefix(statePrefix) || key.hasPrefix(PyTorchOptimizer.prefix)
+    key.startsWithBytes(statePrefix) || key.startsWithBytes(PyTorchOptimizer.prefix)
   }
 
   /// Throws if the states are not those that the status asks for.
@@ -81,7 +84,7 @@ public struct Checkpoint: Sendable {
       if let found = reader[tensor.name] { try checkShape(found, tensor.shape) }
     }
     for tensor in reader.tensors
-    where tensor.name.hasPrefix(Self.statePrefix) && !expected.contains(tensor.name)
+    where tensor.name.startsWithBytes(Self.statePrefix) && !expected.contains(tensor.name)
       && status.layout[tensor.name] == nil
     {
       throw .tensor(
@@ -104,7 +107,8 @@ public struct Checkpoint: Sendable {
     _ name: String, _ shape: [Int], converting: Bool = false
   ) throws(CheckpointError) {
     guard let found = reader[name] else {
-      throw .tensor(name: name, reason: "it is missing in \(path)")
+      let reason = reader.unreadable[name].map { "\($0) in \(path); expected is F32" }
+      throw .tensor(name: name, reason: reason ?? "it is missing in \(path)")
     }
     try checkShape(found, shape)
     if found.type != .float32

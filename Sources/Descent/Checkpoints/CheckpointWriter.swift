@@ -93,6 +93,10 @@ extension Checkpoint {
   public func write(
     to path: String, naming: StateNaming = .descent, shardSize: Int = .max
   ) throws {
+    if let (name, reason) = reader.unreadable.min(by: { $0.key < $1.key }) {
+      throw CheckpointError.tensor(
+        name: name, reason: "\(reason) in \(self.path), which cannot be written again")
+    }
     try verify()
     guard let status else {
       let writer = try SafetensorsWriter(
@@ -122,10 +126,11 @@ extension Checkpoint {
 extension SafetensorsWriter {
   /// Writes a tensor of another file, of any type, piece by piece. Its checksum is not compared.
   fileprivate func carry(_ tensor: SafetensorsTensor, from reader: SafetensorsReader) throws {
-    let file = try reader.file(of: tensor.name)
-    let (start, size) = (file.starts[try file.place(tensor.name)], 1 << 20)
+    let source = try reader.file(of: tensor.name)
+    let (start, size) = (source.starts[try source.place(tensor.name)], 1 << 20)
+    let file = try source.file
     for offset in stride(from: 0, to: tensor.byteCount, by: size) {
-      let bytes = try file.file.bytes(min(size, tensor.byteCount - offset), at: start + offset)
+      let bytes = try file.bytes(min(size, tensor.byteCount - offset), at: start + offset)
       try bytes.withUnsafeBytes { try append($0, to: tensor.name) }
     }
   }

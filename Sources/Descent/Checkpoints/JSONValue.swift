@@ -1,6 +1,6 @@
 /// A JSON text as a tree, for the settings that a checkpoint's metadata holds. Numbers stay text,
 /// so that none is rounded before its type is known.
-indirect enum JSONValue: Equatable {
+package enum JSONValue: Equatable {
   case null
   case bool(Bool)
   case number(String)
@@ -12,7 +12,7 @@ indirect enum JSONValue: Equatable {
 extension JSONValue {
   /// Reads a text that may be hostile: a key that stands twice and nesting deeper than
   /// ``JSONReader/maximumDepth`` are refused.
-  init(_ text: String) throws(SafetensorsError) {
+  package init(_ text: String) throws(SafetensorsError) {
     var reader = JSONReader(Array(text.utf8), file: "")
     self = try Self.read(&reader, depth: 0)
     try reader.end()
@@ -30,7 +30,7 @@ extension JSONValue {
     case UInt8(ascii: "{"):
       var members: [String: JSONValue] = [:]
       try reader.object { (reader, key) throws(SafetensorsError) in
-        members[key] = try read(&reader, depth: depth + 1)
+        members.updateValue(try read(&reader, depth: depth + 1), forKey: key) == nil
       }
       return .object(members)
     case UInt8(ascii: "["):
@@ -39,7 +39,7 @@ extension JSONValue {
         elements.append(try read(&reader, depth: depth + 1))
       }
       return .array(elements)
-    case UInt8(ascii: "\""): return .string(try reader.string())
+    case UInt8(ascii: "\""): return .string(try reader.name())
     case UInt8(ascii: "t"):
       try reader.skip("true")
       return .bool(true)

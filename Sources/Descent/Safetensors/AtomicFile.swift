@@ -4,17 +4,21 @@ import Glibc
 import Musl
 #endif
 
-/// A file that appears under its name whole or not at all: it is written beside the name, synced and
-/// renamed, and the folder is synced.
+/// A file that appears under its name whole or not at all: it is written under a name of
+/// ``TemporaryNames`` in the same folder, synced and renamed, and the folder is synced.
 ///
-/// Until then it is `NAME.tmp-PID-N`, and locked, so that one left behind by a process that was killed
-/// is known by having no lock; the next that writes the same name removes it. It is not `Sendable`.
+/// Until then it is locked. One that a killed process left has no lock, and the next that writes
+/// the same name removes it. It is not `Sendable`.
 final class AtomicFile {
   let path: String
   private let file: OpenFile
-  private var isWhole = false
+  /// Whether it has its name.
+  private(set) var isWhole = false
 
-  /// Throws ``SafetensorsError/misuse(_:)`` where something stands that is no regular file.
+  /// Its name until it has its own; parts of a set are `NAME.1` and so on.
+  var temporaryPath: String { file.path }
+
+  /// Throws ``SafetensorsError/misuse(_:)`` where something is that is no regular file.
   init(_ path: String) throws(SafetensorsError) {
     self.path = path
     var old = stat()
@@ -22,8 +26,11 @@ final class AtomicFile {
     if exists && !old.isRegularFile {
       throw .misuse("\(path) is no regular file; allowed is one, or none yet")
     }
-    Self.removeLeftovers(of: path)
-    file = try Self.create(beside: path)
+    let names = TemporaryNames(path)
+    let lock = FolderLock(names.folder)
+    names.removeLeftovers()
+    file = try Self.create(names)
+    lock.unlock()
     // As an editor would, a file that is replaced keeps its permissions.
     if exists {
       try OpenFile.call("fchmod", file.path) { fchmod(file.descriptor, old.st_mode & 0o777) }
@@ -36,13 +43,10 @@ final class AtomicFile {
     try file.write(bytes, at: offset)
   }
 
-  func write(_ bytes: [UInt8]) throws(SafetensorsError) {
-    try bytes.withUnsafeBufferPointer { bytes throws(SafetensorsError) in
-      try file.write(UnsafeRawBufferPointer(bytes), at: 0)
-    }
-  }
+  /// Returns once the device has the bytes.
+  func sync() throws(SafetensorsError) { try file.sync() }
 
-  /// Gives it its name. Whatever happens before the rename leaves what was there.
+  /// Gives it its name. An error before the rename leaves what was there.
   func commit() throws(SafetensorsError) {
     try file.sync()
     try OpenFile.call("rename", path) { rename(file.path, path) }
@@ -50,10 +54,10 @@ final class AtomicFile {
     try syncFolder(of: path)
   }
 
-  private static func create(beside path: String) throws(SafetensorsError) -> OpenFile {
+  private static func create(_ names: TemporaryNames) throws(SafetensorsError) -> OpenFile {
     var number = 0
     while true {
-      let name = "\(path).tmp-\(getpid())-\(number)"
+      let name = names.path(number)
       number += 1
       do {
         let file = try OpenFile(name, O_WRONLY | O_CREAT | O_EXCL)
@@ -69,40 +73,25 @@ final class AtomicFile {
       } catch .system("open", _, let code) {
         // Not by a name that the caller has never seen.
         let isFolders = [ENOENT, ENOTDIR, EACCES, EROFS].contains(code)
-        throw .system(call: "open", path: isFolders ? split(path).folder : path, code: code)
+        throw .system(call: "open", path: isFolders ? names.folder : names.target, code: code)
       }
-    }
-  }
-
-  private static func removeLeftovers(of path: String) {
-    let (folder, name) = split(path)
-    guard let entries = opendir(folder) else { return }
-    defer { closedir(entries) }
-    while let entry = readdir(entries) {
-      let found = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      guard found.hasPrefix("\(name).tmp-"),
-        let file = try? OpenFile("\(folder)/\(found)", O_RDONLY | O_NONBLOCK | O_NOFOLLOW),
-        flock(file.descriptor, LOCK_EX | LOCK_NB) == 0
-      else { continue }
-      unlink(file.path)
     }
   }
 }
 
-/// The folder and the name in it.
-func split(_ path: String) -> (folder: String, name: String) {
-  guard let slash = path.lastIndex(of: "/") else { return (".", path) }
-  let folder = slash == path.startIndex ? "/" : String(path[..<slash])
-  return (folder, String(path[path.index(after: slash)...]))
-}
+/// Keeps others that write files into a folder by ``AtomicFile`` waiting, this process's other
+/// threads too. Where a folder cannot be locked, such as on NFS, there is no lock, and no error.
+final class FolderLock {
+  private var folder: OpenFile?
 
-/// What a symbolic link leads to, or the path itself.
-func resolved(_ path: String) -> String {
-  guard let real = realpath(path, nil) else { return path }
-  defer { free(real) }
-  return String(cString: real)
+  init(_ folder: String) {
+    self.folder = try? OpenFile(folder, O_RDONLY | O_DIRECTORY)
+    if let descriptor = self.folder?.descriptor {
+      _ = try? OpenFile.call("flock", folder) { flock(descriptor, LOCK_EX) }
+    }
+  }
+
+  func unlock() { folder = nil }
 }
 
 /// A rename is on the device once its folder is.

@@ -15,7 +15,10 @@ struct CRC32 {
 
   /// What ``text(_:)`` made, or nil.
   static func value(_ text: String) -> UInt32? {
-    guard let value = UInt32(text.dropFirst(prefix.count), radix: 16), self.text(value) == text
+    // The length first: a text from a file may take long to compare.
+    guard text.utf8.count == prefix.utf8.count + 8,
+      let value = UInt32(text.droppingBytes(prefix.utf8.count), radix: 16),
+      self.text(value) == text
     else { return nil }
     return value
   }

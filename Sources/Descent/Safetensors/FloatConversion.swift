@@ -1,5 +1,5 @@
-/// An IEEE half as a `Float`, exactly; of integer operations alone, so that no setting of the processor
-/// makes a denormal 0.
+/// An IEEE half as a `Float`, exactly; of integer operations alone, so that no setting of the
+/// processor makes a denormal 0.
 func float(half bits: UInt16) -> Float {
   let (sign, mantissa) = (UInt32(bits & 0x8000) << 16, UInt32(bits & 0x3ff))
   switch UInt32(bits >> 10 & 0x1f) {

@@ -2,7 +2,7 @@ extension JSONReader {
   /// How deep a value that is not of interest may nest.
   static let maximumDepth = 64
 
-  /// Reads a value that is not of interest.
+  /// Reads a value that is not of interest. Its objects may have a key twice.
   mutating func skipValue(depth: Int = 0) throws(SafetensorsError) {
     skipSpace()
     guard depth < Self.maximumDepth else {
@@ -10,7 +10,10 @@ extension JSONReader {
     }
     switch next {
     case UInt8(ascii: "{"):
-      try object { (reader, _) throws(SafetensorsError) in try reader.skipValue(depth: depth + 1) }
+      try object { (reader, _) throws(SafetensorsError) in
+        try reader.skipValue(depth: depth + 1)
+        return true
+      }
     case UInt8(ascii: "["):
       try array(limit: .max) { reader throws(SafetensorsError) in
         try reader.skipValue(depth: depth + 1)

@@ -1,8 +1,8 @@
-/// Reads JSON (RFC 8259) from a file that may be hostile. Its user says at each place what is expected,
-/// so nothing is built but that, and nesting beyond it ends at once.
+/// Reads JSON (RFC 8259) from a file that may be hostile. Its user says at each place what is
+/// expected, so nothing is built but that, and nesting beyond it ends at once.
 ///
-/// Of its own, since a general reader hides what decides here: a key that stands twice, a number that
-/// no `Int` holds, and the byte at which it stopped.
+/// Of its own, since a general reader hides what decides here: a key that stands twice, a number
+/// that no `Int` holds, and the byte at which it stopped.
 struct JSONReader {
   let bytes: [UInt8]
   private let file: String
@@ -50,26 +50,24 @@ struct JSONReader {
     if next != nil { throw unexpected("the end") }
   }
 
-  /// Reads an object; `member` is given each key, which is none of those before, and must read its
-  /// value.
+  /// Reads an object; `member` is given each key, must read its value, and returns whether the key
+  /// is none of those before.
   mutating func object(
-    _ member: (inout JSONReader, String) throws(SafetensorsError) -> Void
+    _ member: (inout JSONReader, String) throws(SafetensorsError) -> Bool
   ) throws(SafetensorsError) {
     skipSpace()
     guard take("{") else { throw unexpected("an object") }
     skipSpace()
     if take("}") { return }
-    var keys: Set<String> = []
     repeat {
       skipSpace()
       let start = position
-      let key = try string()
-      guard keys.insert(key).inserted else {
-        throw malformed(start, "\(excerpt(key)) for the second time", "each key once")
-      }
+      let key = try name()
       skipSpace()
       guard take(":") else { throw unexpected("\":\"") }
-      try member(&self, key)
+      guard try member(&self, key) else {
+        throw malformed(start, "\(excerpt(key)) for the second time", "each key once")
+      }
       skipSpace()
     } while take(",")
     guard take("}") else { throw unexpected("\",\" or \"}\"") }
@@ -116,6 +114,20 @@ struct JSONReader {
     return value
   }
 
+  /// A string that will be hashed or compared.
+  mutating func name() throws(SafetensorsError) -> String {
+    skipSpace()
+    let start = position
+    let name = try string()
+    guard name.isStreamSafe else {
+      throw malformed(
+        start, "more than \(String.maximumCombiningMarks) combining marks in a row",
+        "up to \(String.maximumCombiningMarks) in a name or key")
+    }
+    return name
+  }
+
+  /// Any string.
   mutating func string() throws(SafetensorsError) -> String {
     skipSpace()
     guard take("\"") else { throw unexpected("a string") }

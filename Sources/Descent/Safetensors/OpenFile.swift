@@ -4,19 +4,36 @@ import Glibc
 import Musl
 #endif
 
-/// An open file, closed with its last owner. Reads and writes name their place, so threads may share
-/// it.
+/// An open file, closed with its last owner. Reads and writes name their place, so threads may
+/// share it.
 final class OpenFile: Sendable {
   let path: String
   let descriptor: Int32
 
   /// - Parameter mode: the permissions of a file that is made, less the process's mask.
   init(_ path: String, _ flags: Int32, mode: mode_t = 0o666) throws(SafetensorsError) {
+    try Self.check(path)
     self.path = path
     descriptor = try Self.call("open", path) { open(path, flags | O_CLOEXEC, mode) }
   }
 
+  /// A regular file, to read. Throws ``SafetensorsError/misuse(_:)`` for anything else.
+  convenience init(reading path: String) throws(SafetensorsError) {
+    // Not to wait for what might be a pipe.
+    try self.init(path, O_RDONLY | O_NONBLOCK)
+    guard try status().isRegularFile else { throw .misuse("\(path) is no regular file") }
+  }
+
   deinit { close(descriptor) }
+
+  /// Throws ``SafetensorsError/misuse(_:)`` for a path with a NUL character, where the system would
+  /// end it.
+  static func check(_ path: String) throws(SafetensorsError) {
+    guard let index = path.utf8.firstIndex(of: 0) else { return }
+    let place = path.utf8.distance(from: path.startIndex, to: index)
+    throw .misuse(
+      "the path \(excerpt(path)) has a NUL character at byte \(place); allowed is a path without")
+  }
 
   /// Repeats a call that a signal interrupted, and throws if it returns −1.
   @discardableResult
@@ -37,8 +54,8 @@ final class OpenFile: Sendable {
     return status
   }
 
-  /// Fills the memory from `offset` on. Throws ``SafetensorsError/malformed(file:at:found:allowed:)``
-  /// if the file ends before it.
+  /// Fills the memory from `offset` on. Throws
+  /// ``SafetensorsError/malformed(file:at:found:allowed:)`` if the file ends before it.
   func read(into memory: UnsafeMutableRawBufferPointer, at offset: Int) throws(SafetensorsError) {
     var done = 0
     while done < memory.count {

@@ -4,8 +4,8 @@ import Glibc
 import Musl
 #endif
 
-/// Why a safetensors file could not be read or written. Texts that come from a file are cut short, and
-/// their control characters written out.
+/// Why a safetensors file could not be read or written. Texts that come from a file are cut short,
+/// and their control characters written out.
 public enum SafetensorsError: Error, Equatable, Sendable {
   /// Where in a file.
   public enum Place: Hashable, Sendable {

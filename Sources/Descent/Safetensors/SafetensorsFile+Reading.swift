@@ -20,8 +20,8 @@ extension SafetensorsFile {
     return values
   }
 
-  /// Reads a whole tensor into memory of its count, as ``floats(_:converting:)`` does. After an error
-  /// the memory holds anything.
+  /// Reads a whole tensor into memory of its count, as ``floats(_:converting:)`` does. After an
+  /// error the memory holds anything.
   public func read(
     _ name: String, into memory: UnsafeMutableBufferPointer<Float>, converting: Bool = false
   ) throws(SafetensorsError) {
@@ -34,8 +34,8 @@ extension SafetensorsFile {
     try compare(check, with: tensor)
   }
 
-  /// Reads some of a tensor's elements, in row-major order, into memory of their count. They are not
-  /// compared with a checksum; ``verify()`` does that.
+  /// Reads some of a tensor's elements, in row-major order, into memory of their count. They are
+  /// not compared with a checksum; ``verify()`` does that.
   public func read(
     _ name: String, elements: Range<Int>, into memory: UnsafeMutableBufferPointer<Float>,
     converting: Bool = false
@@ -96,8 +96,8 @@ extension SafetensorsFile {
     if let bytes = missingMemory(count, stride) { throw .memory(bytes: bytes) }
   }
 
-  /// Calls `body` with a tensor's bytes piece by piece, and where in the range each begins. Pieces end
-  /// between elements, and lie in `memory`, if there is one for all of them.
+  /// Calls `body` with a tensor's bytes piece by piece, and where in the range each begins. Pieces
+  /// end between elements, and lie in `memory`, if there is one for all of them.
   func pieces(
     of place: Int, _ range: Range<Int>, through memory: UnsafeMutableRawBufferPointer? = nil,
     _ body: (UnsafeRawBufferPointer, Int) -> Void
@@ -106,6 +106,8 @@ extension SafetensorsFile {
     let own =
       memory == nil ? UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16) : nil
     defer { own?.deallocate() }
+    if range.isEmpty { return }
+    let file = try file
     for done in stride(from: 0, to: range.count, by: size) {
       let count = min(size, range.count - done)
       guard let target = own?[..<count] ?? memory?[done..<done + count] else { return }

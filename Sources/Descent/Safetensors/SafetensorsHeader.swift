@@ -5,16 +5,18 @@ struct SafetensorsHeader {
   /// Where each tensor begins, counted from the end of the header.
   private(set) var starts: [Int] = []
   private(set) var places: [String: Int] = [:]
+  /// Tensors that this package cannot represent, by name, and why.
+  private(set) var unreadable: [String: String] = [:]
   var metadata: [String: String] = [:]
 
   /// The most bytes that a header may have; other readers take no more.
   static let maximumBytes = 100_000_000
 
   /// All bytes behind the header.
-  var bodyBytes: Int { (starts.last ?? 0) + (tensors.last?.byteCount ?? 0) }
+  let bodyBytes: Int
 
-  /// Tensors that follow each other. Throws ``SafetensorsError/declaration(name:reason:)`` if two have
-  /// one name, or all together more bytes than an `Int` can count.
+  /// Tensors that follow each other. Throws ``SafetensorsError/declaration(name:reason:)`` if two
+  /// have one name, or all together more bytes than an `Int` can count.
   init(_ tensors: [SafetensorsTensor]) throws(SafetensorsError) {
     var end = 0
     for tensor in tensors {
@@ -29,7 +31,7 @@ struct SafetensorsHeader {
         throw .declaration(name: tensor.name, reason: "the name is taken")
       }
     }
-    self.tensors = tensors
+    (self.tensors, bodyBytes) = (tensors, end)
   }
 }
 
@@ -44,26 +46,27 @@ extension SafetensorsHeader {
       throw .malformed(
         file: file, at: .byte(8), found: "something else", allowed: "\"{\", which opens the header")
     }
-    var (reader, metadata) = (JSONReader(bytes, file: file, origin: 8), [String: String]())
-    var entries: [(tensor: SafetensorsTensor, start: Int, end: Int)] = []
+    var reader = JSONReader(bytes, file: file, origin: 8)
+    var (entries, places) = ([Entry](), [String: Int]())
+    var metadata: [String: String]?
     try reader.object { (reader, key) throws(SafetensorsError) in
       if key == "__metadata__" {
-        try reader.object { (reader, key) throws(SafetensorsError) in
-          metadata[key] = try reader.string()
-        }
-      } else {
-        entries.append(try Self.entry(of: key, &reader, file: file))
+        guard metadata == nil else { return false }
+        metadata = try Self.metadata(&reader)
+        return true
       }
+      entries.append(try Entry(key, &reader, file: file))
+      return places.updateValue(0, forKey: key) == nil
     }
     try reader.end()
-    // Any order in the header is good; what counts is the order in the file. Empty tensors stand
+    // Any order in the header is good; what counts is the order in the file. Empty tensors come
     // before what begins where they do.
     entries.sort { ($0.start, $0.end) < ($1.start, $1.end) }
     var end = 0
     for entry in entries {
       guard entry.start == end else {
         throw .malformed(
-          file: file, at: .tensor(entry.tensor.name), found: "it begins at \(entry.start)",
+          file: file, at: .tensor(entry.name), found: "it begins at \(entry.start)",
           allowed: "\(end), where the one before it ends")
       }
       end = entry.end
@@ -73,44 +76,101 @@ extension SafetensorsHeader {
         file: file, at: .byte(8 + bytes.count), found: "\(bodyBytes) bytes behind the header",
         allowed: "\(end), as its tensors have")
     }
-    try self.init(entries.map(\.tensor))
-    self.metadata = metadata
+    (self.metadata, self.bodyBytes) = (metadata ?? [:], end)
+    tensors.reserveCapacity(entries.count)
+    starts.reserveCapacity(entries.count)
+    for entry in entries {
+      switch entry.content {
+      case .tensor(let tensor):
+        places[tensor.name] = tensors.count
+        tensors.append(tensor)
+        starts.append(entry.start)
+      case .unreadable(let name, let reason):
+        places[name] = nil
+        unreadable[name] = reason
+      }
+    }
+    self.places = places
   }
 
-  /// `{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}`, in any order.
-  private static func entry(
-    of name: String, _ reader: inout JSONReader, file: String
-  ) throws(SafetensorsError) -> (tensor: SafetensorsTensor, start: Int, end: Int) {
+  /// Texts by text; null is none.
+  private static func metadata(_ reader: inout JSONReader) throws(SafetensorsError)
+    -> [String: String]
+  {
+    var metadata: [String: String] = [:]
+    reader.skipSpace()
+    if reader.next == UInt8(ascii: "n") {
+      try reader.skip("null")
+      return metadata
+    }
+    try reader.object { (reader, key) throws(SafetensorsError) in
+      metadata.updateValue(try reader.string(), forKey: key) == nil
+    }
+    return metadata
+  }
+}
+
+/// What a header says of one name: `{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}`, in any
+/// order and with any other keys, which other readers ignore, too.
+private struct Entry {
+  enum Content {
+    case tensor(SafetensorsTensor)
+    /// One that this package has no type for, with the reason.
+    case unreadable(name: String, reason: String)
+  }
+
+  let content: Content
+  let start: Int
+  let end: Int
+
+  var name: String {
+    switch content {
+    case .tensor(let tensor): tensor.name
+    case .unreadable(let name, _): name
+    }
+  }
+
+  init(_ name: String, _ reader: inout JSONReader, file: String) throws(SafetensorsError) {
     func malformed(_ found: String, _ allowed: String) -> SafetensorsError {
       .malformed(file: file, at: .tensor(name), found: found, allowed: allowed)
     }
-    var (type, shape, offsets) = (SafetensorsType?.none, [Int]?.none, [Int]())
+    var (typeName, shape, offsets) = (String?.none, [Int]?.none, [Int]?.none)
     try reader.object { (reader, key) throws(SafetensorsError) in
+      func integers(limit: Int) throws(SafetensorsError) -> [Int] {
+        var integers: [Int] = []
+        try reader.array(limit: limit) { reader throws(SafetensorsError) in
+          integers.append(try reader.integer())
+        }
+        return integers
+      }
       switch key {
       case "dtype":
-        let text = try reader.string()
-        guard let known = SafetensorsType(rawValue: text) else {
-          let names = SafetensorsType.allCases.map(\.rawValue).joined(separator: ", ")
-          throw malformed("the type \(excerpt(text))", names)
-        }
-        type = known
+        guard typeName == nil else { return false }
+        typeName = try reader.name()
       case "shape":
-        var sizes: [Int] = []
-        try reader.array(limit: SafetensorsTensor.maximumRank) { reader throws(SafetensorsError) in
-          sizes.append(try reader.integer())
-        }
-        shape = sizes
+        guard shape == nil else { return false }
+        shape = try integers(limit: SafetensorsTensor.maximumRank)
       case "data_offsets":
-        try reader.array(limit: 2) { reader throws(SafetensorsError) in
-          offsets.append(try reader.integer())
-        }
-      default: throw malformed("the key \(excerpt(key))", "dtype, shape and data_offsets")
+        guard offsets == nil else { return false }
+        offsets = try integers(limit: 2)
+      default: try reader.skipValue()
       }
+      return true
     }
-    guard let type else { throw malformed("no dtype", "one") }
+    guard let typeName else { throw malformed("no dtype", "one") }
     guard let shape else { throw malformed("no shape", "one") }
-    guard offsets.count == 2, offsets[0] <= offsets[1] else {
-      throw malformed("the offsets \(offsets)", "two, the second at least the first")
+    let place = offsets ?? []
+    guard place.count == 2, place[0] <= place[1] else {
+      throw malformed("the offsets \(place)", "two, the second at least the first")
+    }
+    (start, end) = (place[0], place[1])
+    guard let type = SafetensorsType(rawValue: typeName) else {
+      content = .unreadable(name: name, reason: "the type \(excerpt(typeName))")
+      return
+    }
+    if name.isEmpty {
+      content = .unreadable(name: name, reason: "an empty name")
+      return
     }
     let tensor: SafetensorsTensor
     do {
@@ -118,12 +178,12 @@ extension SafetensorsHeader {
     } catch .declaration(_, let reason) {
       throw malformed(reason, "one that can be")
     }
-    guard offsets[1] - offsets[0] == tensor.byteCount else {
+    guard end - start == tensor.byteCount else {
       throw malformed(
-        "the offsets \(offsets), \(offsets[1] - offsets[0]) bytes",
+        "the offsets \(place), \(end - start) bytes",
         "\(tensor.byteCount) bytes, as \(type.rawValue) and the shape \(shape) have")
     }
-    return (tensor, offsets[0], offsets[1])
+    content = .tensor(tensor)
   }
 }
 

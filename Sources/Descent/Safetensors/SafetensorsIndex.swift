@@ -4,8 +4,8 @@ import Glibc
 import Musl
 #endif
 
-/// Which file of a set of shards holds which tensor: `NAME.safetensors.index.json`, as Hugging Face's
-/// libraries write it.
+/// Which file of a set of shards holds which tensor: `NAME.safetensors.index.json`, as Hugging
+/// Face's libraries write it.
 struct SafetensorsIndex {
   /// Files by tensor.
   var files: [String: String] = [:]
@@ -17,12 +17,11 @@ struct SafetensorsIndex {
     (self.files, self.set, self.totalSize) = (files, set, totalSize)
   }
 
-  /// Reads an index. Its files lie in its own folder, or it is refused: a file from anywhere must not
-  /// lead elsewhere.
+  /// Reads an index. Its files lie in its own folder, or it is refused: a file from anywhere must
+  /// not lead elsewhere.
   init(_ path: String) throws(SafetensorsError) {
-    let file = try OpenFile(path, O_RDONLY | O_NONBLOCK)
+    let file = try OpenFile(reading: path)
     let status = try file.status()
-    guard status.isRegularFile else { throw .misuse("\(path) is no regular file") }
     guard status.st_size <= SafetensorsHeader.maximumBytes else {
       throw .malformed(
         file: path, at: .byte(0), found: "\(status.st_size) bytes",
@@ -35,28 +34,33 @@ struct SafetensorsIndex {
     var reader = JSONReader(bytes, file: file)
     var (files, set, hasMap) = ([String: String](), String?.none, false)
     try reader.object { (reader, key) throws(SafetensorsError) in
+      reader.skipSpace()
       switch key {
-      case "metadata":
+      case "metadata" where reader.next == UInt8(ascii: "{"):
         try reader.object { (reader, key) throws(SafetensorsError) in
-          if key == SafetensorsMetadata.set {
-            set = try reader.string()
-          } else {
+          guard key == SafetensorsMetadata.set else {
             try reader.skipValue()
+            return true
           }
+          let isNew = set == nil
+          set = try reader.name()
+          return isNew
         }
       case "weight_map":
+        guard !hasMap else { return false }
         hasMap = true
         try reader.object { (reader, name) throws(SafetensorsError) in
-          let shard = try reader.string()
+          let shard = try reader.name()
           guard Self.isPlain(shard) else {
             throw .malformed(
               file: file, at: .index(name), found: excerpt(shard),
               allowed: "the name of a .safetensors file in the same folder")
           }
-          files[name] = shard
+          return files.updateValue(shard, forKey: name) == nil
         }
       default: try reader.skipValue()
       }
+      return true
     }
     try reader.end()
     guard hasMap else {
@@ -66,13 +70,31 @@ struct SafetensorsIndex {
     (self.files, self.set) = (files, set)
   }
 
-  /// Whether it names a file in a folder, and nothing outside.
-  private static func isPlain(_ name: String) -> Bool {
-    name.hasSuffix(suffix) && name.utf8.count <= 255 && !name.hasPrefix(".")
-      && !name.contains("..") && !name.unicodeScalars.contains { $0 == "/" || $0 == "\0" }
+  /// Whether it names a file in a folder, and nothing outside. Readers take no other, and so
+  /// writers make no other.
+  static func isPlain(_ name: String) -> Bool {
+    name.endsWithBytes(suffix) && name.utf8.count > suffix.utf8.count
+      && name.utf8.count <= TemporaryNames.longestName && !name.startsWithBytes("..")
+      && !name.utf8.contains(UInt8(ascii: "/")) && !name.utf8.contains(0) && name.isStreamSafe
+  }
+
+  /// Removes the shards of an index that a killed process left: `path` is one that it had not yet
+  /// committed as `target`, or one that it had replaced.
+  static func removeShards(_ path: String, of target: String) {
+    guard target.endsWithBytes(indexSuffix), let begun = try? SafetensorsIndex(path),
+      begun.set != nil,
+      let names = ShardNames(index: target)
+    else { return }
+    let kept = (try? SafetensorsIndex(target)).map { Set($0.files.values) } ?? []
+    for name in Set(begun.files.values).subtracting(kept) where names.isShard(name) {
+      let file = try? SafetensorsFile(names.path(name))
+      // Not one that somebody else has put there since.
+      if file?.metadata[SafetensorsMetadata.set] == begun.set { unlink(names.path(name)) }
+    }
   }
 
   static let suffix = ".safetensors"
+  static let indexSuffix = suffix + ".index.json"
 
   var text: String {
     let map = inOrder(files).map { "    \(quoted($0.key)): \(quoted($0.value))" }
@@ -97,33 +119,81 @@ struct ShardNames {
   private let stem: String
 
   /// Nil if the path does not end in `.safetensors`.
-  init?(_ path: String) {
+  init?(_ path: String) { self.init(path, suffix: SafetensorsIndex.suffix) }
+
+  /// Nil if the path does not end in `.safetensors.index.json`.
+  init?(index path: String) { self.init(path, suffix: SafetensorsIndex.indexSuffix) }
+
+  private init?(_ path: String, suffix: String) {
     let (folder, name) = split(path)
-    guard name.hasSuffix(SafetensorsIndex.suffix), name != SafetensorsIndex.suffix else {
-      return nil
-    }
+    let count = name.utf8.count - suffix.utf8.count
+    guard name.endsWithBytes(suffix), count > 0 else { return nil }
     self.folder = folder
-    stem = String(name.dropLast(SafetensorsIndex.suffix.count))
+    stem = String(name[..<name.utf8.index(name.startIndex, offsetBy: count)])
   }
 
-  var index: String { "\(folder)/\(stem).safetensors.index.json" }
+  var index: String { path(stem + SafetensorsIndex.indexSuffix) }
 
   func path(_ name: String) -> String { "\(folder)/\(name)" }
 
-  /// `NAME-00001-of-00003.safetensors` and so on, or, if one of these is in use, the same of `NAME.2`:
-  /// the shards that an index points to must stay as they are until the next index stands.
-  func shards(_ count: Int, except used: Set<String>) -> [String] {
-    let names = shards(count, of: stem)
-    return used.isDisjoint(with: names) ? names : shards(count, of: stem + ".2")
+  /// Removes what killed processes left of either kind.
+  func removeLeftovers() {
+    let lock = FolderLock(folder)
+    defer { lock.unlock() }
+    for target in [path(stem + SafetensorsIndex.suffix), index] {
+      TemporaryNames(target).removeLeftovers()
+    }
   }
 
-  private func shards(_ count: Int, of stem: String) -> [String] {
-    (1...count).map { "\(stem)-\(Self.five($0))-of-\(Self.five(count))\(SafetensorsIndex.suffix)" }
+  /// Throws ``SafetensorsError/misuse(_:)`` if a reader would not take the names of so many shards.
+  func check(_ count: Int) throws(SafetensorsError) {
+    let (name, index) = (
+      shard(count, of: count, generation: 99), stem + SafetensorsIndex.indexSuffix
+    )
+    let longest = max(name.utf8.count, index.utf8.count)
+    guard SafetensorsIndex.isPlain(name), longest <= TemporaryNames.longestName else {
+      let room = TemporaryNames.longestName - longest + stem.utf8.count
+      throw .misuse(
+        "\(path(stem + SafetensorsIndex.suffix)) is to have shards such as \(excerpt(name)); "
+          + "allowed is a name that does not begin with \"..\", has up to \(room) bytes before "
+          + ".safetensors, and up to \(String.maximumCombiningMarks) combining marks in a row")
+    }
   }
 
-  /// Whether ``shards(_:except:)`` may have made the name.
+  /// `NAME-00001-of-00003.safetensors` and so on, or, if there is a file of such a name, the same
+  /// of `NAME.2`, `NAME.3` and so on: the shards that an index points to stay as they are until the
+  /// next index is there.
+  func available(_ count: Int) -> [String] {
+    var (generation, status) = (1, stat())
+    while true {
+      let names = (1...count).map { shard($0, of: count, generation: generation) }
+      if names.allSatisfy({ lstat(path($0), &status) != 0 }) { return names }
+      generation += 1
+    }
+  }
+
+  private func shard(_ number: Int, of count: Int, generation: Int) -> String {
+    (generation == 1 ? stem : "\(stem).\(generation)")
+      + "-\(Self.five(number))-of-\(Self.five(count))\(SafetensorsIndex.suffix)"
+  }
+
+  /// Whether ``available(_:)`` may have made the name.
   func isShard(_ name: String) -> Bool {
-    name.hasPrefix(stem + "-") || name.hasPrefix(stem + ".2-")
+    let suffix = SafetensorsIndex.suffix
+    guard name.startsWithBytes(stem), name.endsWithBytes(suffix) else { return false }
+    var rest = name.utf8.dropFirst(stem.utf8.count).dropLast(suffix.utf8.count)
+    func take(_ text: String) -> Bool {
+      guard rest.starts(with: text.utf8) else { return false }
+      rest = rest.dropFirst(text.utf8.count)
+      return true
+    }
+    func takeDigits(_ least: Int) -> Bool {
+      let count = rest.prefix { $0 >= 0x30 && $0 <= 0x39 }.count
+      rest = rest.dropFirst(count)
+      return count >= least
+    }
+    if take("."), !takeDigits(1) { return false }
+    return take("-") && takeDigits(5) && take("-of-") && takeDigits(5) && rest.isEmpty
   }
 
   private static func five(_ number: Int) -> String {

@@ -4,11 +4,16 @@ enum SafetensorsMetadata {
   static let seal = "descent.checksum"
   static let set = "descent.set"
 
-  static func checksum(_ name: String) -> String { "checksum:" + name }
+  static let checksumPrefix = "checksum:"
+
+  static func checksum(_ name: String) -> String { checksumPrefix + name }
+
+  /// Whether ``checksum(_:)`` made the key.
+  static func isChecksum(_ key: String) -> Bool { key.startsWithBytes(checksumPrefix) }
 
   /// Whether the key is one of those above, which a caller cannot set.
   static func isReserved(_ key: String) -> Bool {
-    [format, seal, set].contains(key) || key.hasPrefix("checksum:")
+    [format, seal, set].contains(key) || isChecksum(key)
   }
 
   /// The checksum of metadata, without the entry for it, and tensors.

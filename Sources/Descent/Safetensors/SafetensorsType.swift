@@ -71,8 +71,9 @@ public struct SafetensorsTensor: Hashable, Sendable {
   /// The most sizes that a shape may have; NumPy and PyTorch allow as many.
   public static let maximumRank = 64
 
-  /// Throws ``SafetensorsError/declaration(name:reason:)`` for an empty name or `__metadata__`, a
-  /// negative size, more than ``maximumRank`` sizes, or more bytes than an `Int` can count.
+  /// Throws ``SafetensorsError/declaration(name:reason:)`` for an empty name, `__metadata__` or
+  /// more than 30 combining marks in a row, a negative size, more than ``maximumRank`` sizes, or
+  /// more bytes than an `Int` can count.
   public init(
     _ name: String, type: SafetensorsType = .float32, shape: [Int]
   ) throws(SafetensorsError) {
@@ -80,6 +81,7 @@ public struct SafetensorsTensor: Hashable, Sendable {
     if name.isEmpty || name == "__metadata__" {
       throw refusal("a tensor cannot have this name")
     }
+    if !name.isStreamSafe { throw refusal(String.tooManyMarks) }
     if shape.count > Self.maximumRank {
       throw refusal("\(shape.count) sizes in its shape; allowed is up to \(Self.maximumRank)")
     }

@@ -6,9 +6,9 @@ import Musl
 
 extension SafetensorsWriter {
   /// Puts the file, or the set of shards, in its place. Throws
-  /// ``SafetensorsError/count(tensor:given:expected:)`` if a tensor is not complete, and goes on after
-  /// that. After any other error the writer can only be dropped, and what was there before is still
-  /// there, unless the description says `fsync` or `unlink`: then the new file has its name.
+  /// ``SafetensorsError/count(tensor:given:expected:)`` if a tensor is not complete, and goes on
+  /// after that. After any other error the writer can only be dropped, and what was there before is
+  /// still there, unless the description says `fsync` or `unlink`: then the new file has its name.
   public func commit() throws(SafetensorsError) {
     if let ended { throw .misuse(ended) }
     for tensor in tensors {
@@ -19,14 +19,47 @@ extension SafetensorsWriter {
       }
     }
     ended = "the writer has committed, or failed to; allowed is a new one"
-    let old = names.flatMap { try? SafetensorsIndex($0.index) }
     let set = finishHeaders()
-    for shard in shards { try shard.file.write(shard.header.bytes) }
-    for shard in shards { try shard.file.commit() }
-    if shardNames.isEmpty {
-      if let names, let old { removeShards(of: old, names) }
-    } else if let names {
-      try commitIndex(names, set: set, replacing: old)
+    for (index, shard) in shards.enumerated() {
+      let bytes = shard.header.bytes
+      try bytes.withUnsafeBufferPointer { bytes throws(SafetensorsError) in
+        try write(UnsafeRawBufferPointer(bytes), at: 0, of: index)
+      }
+      if case .set(let files) = files { try files.sync(index) }
+    }
+    if case .single(let file) = files { try file.sync() }
+    // What takes long is done: others that commit into this folder wait for what follows.
+    let lock = FolderLock(split(path).folder)
+    defer { lock.unlock() }
+    let old = names.flatMap { try? SafetensorsIndex($0.index) }
+    // If the process is killed, the next writer finds by it what was to be removed.
+    let retired = old == nil ? nil : names.flatMap { TemporaryNames($0.index).link() }
+    defer { if let retired { unlink(retired) } }
+    switch files {
+    case .single(let file): try file.commit()
+    case .set(let files): try commit(files, set: set)
+    }
+    guard let names, let old else { return }
+    if case .single = files { unlink(names.index) }
+    let kept = (try? SafetensorsIndex(names.index)).map { Set($0.files.values) } ?? []
+    for name in Set(old.files.values).subtracting(kept) where names.isShard(name) {
+      unlink(names.path(name))
+    }
+  }
+
+  private func commit(_ files: ShardFiles, set: String) throws(SafetensorsError) {
+    try files.commit { shards in
+      SafetensorsIndex(
+        files: places.mapValues { shards[$0.shard] }, set: set,
+        totalSize: tensors.reduce(0) { $0 + $1.byteCount }
+      ).text
+    }
+    // A single file would be taken rather than the index.
+    do {
+      try OpenFile.call("unlink", path) { unlink(path) }
+      try syncFolder(of: path)
+    } catch .system("unlink", _, ENOENT) {
+      // There was none.
     }
   }
 
@@ -42,40 +75,11 @@ extension SafetensorsWriter {
     }
     let set = CRC32.text(SafetensorsMetadata.seal(all, tensors))
     for index in shards.indices {
-      if !shardNames.isEmpty { shards[index].header.metadata[SafetensorsMetadata.set] = set }
+      if shards.count > 1 { shards[index].header.metadata[SafetensorsMetadata.set] = set }
       let header = shards[index].header
       shards[index].header.metadata[SafetensorsMetadata.seal] = CRC32.text(
         SafetensorsMetadata.seal(header.metadata, header.tensors))
     }
     return set
-  }
-
-  private func commitIndex(
-    _ names: ShardNames, set: String, replacing old: SafetensorsIndex?
-  ) throws(SafetensorsError) {
-    let index = SafetensorsIndex(
-      files: places.mapValues { shardNames[$0.shard] }, set: set,
-      totalSize: tensors.reduce(0) { $0 + $1.byteCount })
-    let file = try AtomicFile(names.index)
-    try file.write(Array(index.text.utf8))
-    try file.commit()
-    // A single file would be taken rather than the index.
-    do {
-      try OpenFile.call("unlink", path) { unlink(path) }
-      try syncFolder(of: path)
-    } catch .system("unlink", _, ENOENT) {
-      // There was none.
-    }
-    if let old {
-      for name in Set(old.files.values).subtracting(shardNames) where names.isShard(name) {
-        unlink(names.path(name))
-      }
-    }
-  }
-
-  /// A single file took the place of a set.
-  private func removeShards(of old: SafetensorsIndex, _ names: ShardNames) {
-    unlink(names.index)
-    for name in Set(old.files.values) where names.isShard(name) { unlink(names.path(name)) }
   }
 }

@@ -6,11 +6,13 @@
 ///     try writer.append(values, to: "weight")
 ///     try writer.commit()
 ///
-/// Tensors are declared first and filled in any order, each from its beginning, in as many pieces as
-/// the caller likes. Until ``commit()`` the file is `NAME.tmp-PID-N` beside the name; it is removed if
-/// the writer goes without a commit. A commit syncs the file, renames it and syncs the folder, so a
-/// process that is killed and a machine that loses its power leave the file before or the file after.
-/// A file that is replaced keeps its permissions, and a symbolic link its place.
+/// Tensors are declared first and filled in any order, each from its beginning, in as many pieces
+/// as the caller likes. Until ``commit()`` the file is `NAME.tmp-PID-N` in the same folder; it is
+/// removed if the writer goes without a commit, and by the next one for NAME if the process was
+/// killed. A commit syncs the file, renames it and syncs the folder, so a process that is killed
+/// and a machine that loses its power leave the file before or the file after. A file that is
+/// replaced keeps its permissions, and a symbolic link its place, also one that leads to no file
+/// yet.
 ///
 /// Bodies begin at a multiple of 8 bytes, in the order of the declarations; tensors of wider types
 /// should come first, so that all are aligned.
@@ -21,21 +23,25 @@
 ///
 /// - `descent.format`: `1`.
 /// - `checksum:NAME`: the checksum of a tensor's bytes.
-/// - `descent.checksum`: that of the header's content: of every other entry in the order of the keys'
-///   bytes, key, NUL, value, NUL; then of every tensor in the order of the names' bytes, name, NUL,
-///   type, NUL, sizes joined by commas, NUL.
+/// - `descent.checksum`: that of the header's content: of every other entry in the order of the
+///   keys' bytes, key, NUL, value, NUL; then of every tensor in the order of the names' bytes,
+///   name, NUL, type, NUL, sizes joined by commas, NUL.
 /// - `descent.set`, in each file of a set of shards and in its index: the same over the caller's
 ///   entries and the checksums of all tensors, and then all tensors.
 ///
 /// **Shards.** With a `shardSize` in bytes, more than that is cut into
 /// `NAME-00001-of-00003.safetensors` and so on, between tensors, with `NAME.safetensors.index.json`
-/// beside them, as Hugging Face's libraries do. A set that replaces another takes the names of
-/// `NAME.2`, and the next one those of `NAME` again, so that the old index and its shards stay whole
-/// until the new index stands; then they are removed.
+/// in the same folder, as Hugging Face's libraries do. A set that replaces another takes the names
+/// of `NAME.2`, and the next one those of `NAME` again, so that the old index and its shards stay
+/// whole until the new index is there; then they are removed. Until the commit a set is
+/// `NAME.safetensors.index.json.tmp-PID-N`, and its shards are the same with `.1` and so on.
+///
+/// **Several writers** of one path may be at work at once, also in several processes. Commits into
+/// one folder wait for each other where the file system can lock a folder: each is as a whole
+/// before or after another, and the last one's file or set remains.
 public final class SafetensorsWriter {
   /// One file, with what was written to it so far.
   struct Shard {
-    let file: AtomicFile
     var header: SafetensorsHeader
     let bodyStart: Int
     var written: [Int]
@@ -45,8 +51,13 @@ public final class SafetensorsWriter {
   /// As they were declared.
   public let tensors: [SafetensorsTensor]
 
+  enum Files {
+    case single(AtomicFile)
+    case set(ShardFiles)
+  }
+
   var shards: [Shard] = []
-  let shardNames: [String]
+  let files: Files
   let names: ShardNames?
   let path: String
   let metadata: [String: String]
@@ -58,7 +69,8 @@ public final class SafetensorsWriter {
   ///
   /// Throws ``SafetensorsError/declaration(name:reason:)`` for a name that stands twice, for a
   /// metadata key that the writer sets itself and for a header that no reader would take;
-  /// ``SafetensorsError/misuse(_:)`` for a path that cannot be written to.
+  /// ``SafetensorsError/misuse(_:)`` for a path that cannot be written to, and for one whose shards
+  /// would have names that no reader takes.
   public init(
     _ path: String, tensors: [SafetensorsTensor], metadata: [String: String] = [:],
     shardSize: Int = .max
@@ -66,33 +78,44 @@ public final class SafetensorsWriter {
     if let key = metadata.keys.first(where: SafetensorsMetadata.isReserved) {
       throw .declaration(name: key, reason: "the writer sets this metadata itself")
     }
+    if let key = metadata.keys.first(where: { !$0.isStreamSafe }) {
+      throw .declaration(name: key, reason: String.tooManyMarks)
+    }
     _ = try SafetensorsHeader(tensors)
-    let path = resolved(path)
+    let path = try resolved(path)
     let groups = Self.groups(tensors, size: shardSize)
-    (self.path, self.tensors, self.metadata, names) = (path, tensors, metadata, ShardNames(path))
-    if groups.count > 1 {
-      guard let names else {
-        throw .misuse("\(path) is to have shards; allowed is a name that ends in .safetensors")
+    let names = ShardNames(path)
+    (self.path, self.tensors, self.metadata, self.names) = (path, tensors, metadata, names)
+    shards = try groups.map { group throws(SafetensorsError) in
+      try Self.shard(group, metadata, isOfSet: groups.count > 1, path: path)
+    }
+    for (index, shard) in shards.enumerated() {
+      for (place, tensor) in shard.header.tensors.enumerated() {
+        places[tensor.name] = (index, place)
       }
-      let used = (try? SafetensorsIndex(names.index)).map { Set($0.files.values) }
-      shardNames = names.shards(groups.count, except: used ?? [])
-    } else {
-      shardNames = []
     }
-    for (index, group) in groups.enumerated() {
-      let shardPath = shardNames.isEmpty ? path : names?.path(shardNames[index]) ?? path
-      try add(group, path: shardPath)
+    guard groups.count > 1 else {
+      names?.removeLeftovers()
+      files = .single(try AtomicFile(path))
+      return
     }
+    guard let names else {
+      throw .misuse("\(path) is to have shards; allowed is a name that ends in .safetensors")
+    }
+    try names.check(groups.count)
+    names.removeLeftovers()
+    files = .set(try ShardFiles(names, count: groups.count))
   }
 
-  private func add(_ group: [SafetensorsTensor], path: String) throws(SafetensorsError) {
+  private static func shard(
+    _ group: [SafetensorsTensor], _ metadata: [String: String], isOfSet: Bool, path: String
+  ) throws(SafetensorsError) -> Shard {
     var header = try SafetensorsHeader(group)
     header.metadata = metadata
     header.metadata[SafetensorsMetadata.format] = "1"
-    if !shardNames.isEmpty { header.metadata[SafetensorsMetadata.set] = CRC32.text(0) }
+    if isOfSet { header.metadata[SafetensorsMetadata.set] = CRC32.text(0) }
     for tensor in group {
       header.metadata[SafetensorsMetadata.checksum(tensor.name)] = CRC32.text(0)
-      places[tensor.name] = (shards.count, header.places[tensor.name] ?? 0)
     }
     header.metadata[SafetensorsMetadata.seal] = CRC32.text(0)
     let bodyStart = header.bytes.count
@@ -101,11 +124,19 @@ public final class SafetensorsWriter {
         name: path,
         reason: "a header of \(bodyStart - 8) bytes; allowed is \(SafetensorsHeader.maximumBytes)")
     }
-    shards.append(
-      Shard(
-        file: try AtomicFile(path), header: header, bodyStart: bodyStart,
-        written: Array(repeating: 0, count: group.count),
-        checks: Array(repeating: CRC32(), count: group.count)))
+    return Shard(
+      header: header, bodyStart: bodyStart, written: Array(repeating: 0, count: group.count),
+      checks: Array(repeating: CRC32(), count: group.count))
+  }
+
+  /// Writes bytes of one of ``shards``.
+  func write(
+    _ bytes: UnsafeRawBufferPointer, at offset: Int, of shard: Int
+  ) throws(SafetensorsError) {
+    switch files {
+    case .single(let file): try file.write(bytes, at: offset)
+    case .set(let files): try files.write(bytes, at: offset, of: shard)
+    }
   }
 
   /// In order, as many as fit into `size` bytes, and at least one.
@@ -145,7 +176,7 @@ extension SafetensorsWriter {
       let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 18))
       shards[shard].checks[place].combine(piece)
       do {
-        try shards[shard].file.write(piece, at: start + shards[shard].written[place])
+        try write(piece, at: start + shards[shard].written[place], of: shard)
       } catch {
         ended = "an earlier write failed (\(error)); the writer can only be dropped"
         throw error

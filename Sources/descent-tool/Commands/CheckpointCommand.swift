@@ -29,7 +29,7 @@ extension CheckpointCommand {
         tensors, metadata. rule has name and hyperparameters; groups have name, steps, tensors, \
         elements, learningRateFactor, weightDecay, frozen; tensors have name, type, shape, bytes, \
         checksum. Where the file has no optimizer, naming, rule, steps, skipped and groups are \
-        left out.
+        left out. unreadable, if there is one, has the reason for each tensor that cannot be read.
         """)
 
     @Argument(help: "The file.", completion: .file(extensions: ["safetensors", "json"]))
@@ -58,9 +58,10 @@ extension CheckpointCommand {
       abstract: "Read files whole, and compare every tensor with its checksum.",
       discussion: """
         Also names, shapes, the rule and the counts are checked, as before a file is loaded. Files \
-        of other programs have no checksums; their tensors are counted as unchecked.
+        of other programs have no checksums; their tensors are counted as unchecked. Tensors of a \
+        type that is not known are counted as unreadable.
 
-        JSON: results of file, whole, tensors, unchecked, bytes, error.
+        JSON: results of file, whole, tensors, unchecked, unreadable, bytes, error.
 
         Exit status 1 if one is not whole.
         """)
@@ -79,13 +80,16 @@ extension CheckpointCommand {
           let checkpoint = try Checkpoint(file)
           result.tensors = checkpoint.reader.tensors.count
           result.bytes = checkpoint.reader.tensors.reduce(0) { $0 + $1.byteCount }
-          result.unchecked = checkpoint.reader.files.reduce(0) { sum, file in
-            sum + file.tensors.count { file.checksum(of: $0.name) == nil }
+          result.unchecked = try checkpoint.reader.tensors.count {
+            try checkpoint.reader.file(of: $0.name).checksum(of: $0.name) == nil
           }
+          result.unreadable = checkpoint.reader.unreadable.count
           try checkpoint.verify()
           result.whole = true
           let unchecked = result.unchecked > 0 ? ", \(result.unchecked) without a checksum" : ""
-          words = "whole, \(result.tensors) tensors, \(result.bytes) bytes\(unchecked)"
+          let unreadable = result.unreadable > 0 ? ", \(result.unreadable) unreadable" : ""
+          words =
+            "whole, \(result.tensors) tensors, \(result.bytes) bytes\(unchecked)\(unreadable)"
         } catch {
           result.error = "\(error)"
           words = "not whole: \(error)"
@@ -102,6 +106,7 @@ extension CheckpointCommand {
       var whole = false
       var tensors = 0
       var unchecked = 0
+      var unreadable = 0
       var bytes = 0
       var error: String?
     }

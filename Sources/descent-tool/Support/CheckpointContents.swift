@@ -13,6 +13,7 @@ extension CheckpointCommand {
     let parameters: Bool
     let bytes: Int
     let tensors: [Tensor]
+    var unreadable: [String: String]?
     let metadata: [String: String]
 
     struct Rule: Encodable {
@@ -56,6 +57,7 @@ extension CheckpointCommand {
           name: $0.name, type: $0.type.rawValue, shape: $0.shape, bytes: $0.byteCount,
           checksum: checksum.map { String(format: "%08x", $0) })
       }
+      if !checkpoint.reader.unreadable.isEmpty { unreadable = checkpoint.reader.unreadable }
       bytes = tensors.reduce(0) { $0 + $1.bytes }
       guard let status = checkpoint.status else { return }
       naming = checkpoint.naming.rawValue
@@ -103,6 +105,9 @@ extension CheckpointCommand.Contents {
       lines.append(parameters ? "the parameters are in it" : "the parameters are not in it")
     } else {
       lines.append("no optimizer's state: a model's file")
+    }
+    for (name, reason) in (unreadable ?? [:]).sorted(by: { $0.key < $1.key }) {
+      lines.append("\(name.prefix(200).debugDescription) cannot be read: \(reason)")
     }
     for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
       lines.append("\(key.debugDescription): \(value.prefix(200).debugDescription)")

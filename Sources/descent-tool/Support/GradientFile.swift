@@ -25,6 +25,11 @@ struct GradientFile {
       count = steps
     }
     self.count = count ?? 0
+    // Without elements no byte of the file stands for a step, so its shape may say any number.
+    if layout.elementCount == 0 && self.count > 0 {
+      throw CheckpointError.interchange(
+        "\(path): \(self.count) steps for tensors without elements; allowed is 0")
+    }
     try reader.verify()
   }
 

@@ -6,15 +6,18 @@ struct CSVRow: Equatable, Sendable {
   /// Without the blanks around them.
   var cells: [String]
 
-  /// All rows, as long or short as they stand in the file.
+  /// Hands over all rows, as long or short as they are in the file, and one behind: what the last
+  /// one is shows only at the end.
   ///
-  /// SwiftCSV reads them one by one here, since `CSV.rows` fills short rows up. Its behaviour that
-  /// this relies on: a blank line is a row with one empty cell, a newline in quotes stays in its
-  /// cell, and a byte order mark is dropped.
-  static func all(of text: String, file: String) throws(DatasetError) -> [CSVRow] {
+  /// SwiftCSV reads them one by one here, since `CSV.rows` fills short rows up and keeps them all.
+  /// Its behaviour that this relies on: a blank line is a row with one empty cell, a newline in
+  /// quotes stays in its cell, and a byte order mark is dropped.
+  static func read(
+    _ text: String, file: String, into builder: DatasetBuilder
+  ) throws(DatasetError) {
     // At the end of the text, and only there, SwiftCSV drops an empty last cell.
     let text = text.last?.isNewline == false ? text + "\n" : text
-    var rows: [CSVRow] = []
+    var last: CSVRow?
     var start = 1
     var nextStart = 1
     do {
@@ -23,17 +26,22 @@ struct CSVRow: Equatable, Sendable {
       try csv.enumerateAsArray(rowLimit: nil) { cells in
         start = nextStart
         nextStart += 1 + cells.reduce(0) { $0 + $1.count(where: \.isNewline) }
-        let cells = cells.map(trimmed)
-        if cells != [""] { rows.append(CSVRow(line: start, cells: cells)) }
+        if let row = last { builder.append(row) }
+        // Not copied if nothing changes: a row may be as long as the file.
+        let cells = cells.contains(where: isPadded) ? cells.map(trimmed) : cells
+        last = cells == [""] ? nil : CSVRow(line: start, cells: cells)
       }
     } catch {
+      try builder.check()
       throw DatasetError(file: file, line: nextStart, problem: .misplacedQuote)
     }
+    try builder.check()
     // An open quote swallows the rest of the text, the last newline included, without an error.
     guard nextStart - 1 <= text.count(where: \.isNewline) else {
       throw DatasetError(file: file, line: start, problem: .openQuote)
     }
-    return rows
+    if let row = last { builder.append(row) }
+    try builder.check()
   }
 
   /// Appends the numbers in all cells but the last.
@@ -60,8 +68,12 @@ struct CSVRow: Equatable, Sendable {
     }
   }
 
+  private static func isPadded(_ cell: String) -> Bool {
+    cell.first?.isWhitespace == true || cell.last?.isWhitespace == true
+  }
+
   private static func trimmed(_ cell: String) -> String {
-    guard cell.first?.isWhitespace == true || cell.last?.isWhitespace == true else { return cell }
+    guard isPadded(cell) else { return cell }
     var rest = cell[...].drop(while: \.isWhitespace)
     while rest.last?.isWhitespace == true { rest.removeLast() }
     return String(rest)

@@ -1,5 +1,5 @@
+import Descent
 import Foundation
-import SwiftCSV
 
 /// Examples for classification: rows of numbers, and the class of each.
 struct Dataset: Equatable, Sendable {
@@ -44,43 +44,16 @@ struct Dataset: Equatable, Sendable {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw DatasetError(file: file, problem: .notUTF8)
     }
-    try self.init(text: text, file: file)
+    if let mark = text.firstExcessiveMark {
+      let line = 1 + text.utf8[..<mark].count { $0 == UInt8(ascii: "\n") }
+      throw DatasetError(file: file, line: line, problem: .tooManyMarks)
+    }
+    let builder = DatasetBuilder(file: file)
+    try CSVRow.read(text, file: file, into: builder)
+    self = try builder.dataset()
   }
 
-  private init(text: String, file: String) throws(DatasetError) {
-    let rows = try CSVRow.all(of: text, file: file)
-    guard let first = rows.first else { throw DatasetError(file: file, problem: .empty) }
-    let columnCount = first.cells.count
-    guard columnCount >= 2 else {
-      throw DatasetError(file: file, line: first.line, problem: .noFeatures)
-    }
-    let hasHeader = Dataset.isHeader(first, before: rows.dropFirst().first)
-    guard rows.count > (hasHeader ? 1 : 0) else {
-      throw DatasetError(file: file, problem: .onlyHeader)
-    }
-
-    var features: [Float] = []
-    var words: [String] = []
-    features.reserveCapacity(rows.count * (columnCount - 1))
-    for row in rows.dropFirst(hasHeader ? 1 : 0) {
-      try row.appendFeatures(to: &features, columnCount: columnCount, file: file)
-      words.append(row.cells[columnCount - 1])
-    }
-    let (classes, labels) = Dataset.classes(words)
-
-    if classes.count == 1 {
-      throw DatasetError(file: file, problem: .oneClass(classes[0]))
-    }
-    let counts = labels.reduce(into: [Int](repeating: 0, count: classes.count)) { $0[$1] += 1 }
-    if let lonely = counts.firstIndex(of: 1) {
-      throw DatasetError(file: file, problem: .oneExample(class: classes[lonely]))
-    }
-    self.init(
-      featureCount: columnCount - 1, features: features, labels: labels, classes: classes,
-      columnNames: hasHeader ? first.cells : nil)
-  }
-
-  private init(
+  init(
     featureCount: Int, features: [Float], labels: [Int], classes: [String], columnNames: [String]?
   ) {
     self.featureCount = featureCount
@@ -88,33 +61,6 @@ struct Dataset: Equatable, Sendable {
     self.labels = labels
     self.classes = classes
     self.columnNames = columnNames
-  }
-
-  private static func isHeader(_ row: CSVRow, before next: CSVRow?) -> Bool {
-    let isWord = row.cells.dropLast().map { !$0.isEmpty && Float($0) == nil }
-    guard let next else { return isWord.contains(true) }
-    return zip(isWord, next.cells.dropLast()).contains { $0 && Float($1) != nil }
-  }
-
-  /// The sorted classes and, for each word, its class's index. Numbers of equal value are one
-  /// class, named as it is first spelled.
-  private static func classes(_ words: [String]) -> (names: [String], labels: [Int]) {
-    let numbers = words.compactMap(Double.init).filter(\.isFinite)
-    guard numbers.count == words.count else {
-      let (names, labels) = indexed(words)
-      return (names, labels)
-    }
-    let (values, labels) = indexed(numbers)
-    var names = [String](repeating: "", count: values.count)
-    for (word, label) in zip(words, labels) where names[label].isEmpty { names[label] = word }
-    return (names, labels)
-  }
-
-  private static func indexed<Key: Hashable & Comparable>(_ keys: [Key]) -> ([Key], [Int]) {
-    let sorted = Set(keys).sorted()
-    var index: [Key: Int] = [:]
-    for (position, key) in sorted.enumerated() { index[key] = position }
-    return (sorted, keys.compactMap { index[$0] })
   }
 }
 

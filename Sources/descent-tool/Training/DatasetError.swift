@@ -1,3 +1,5 @@
+import Descent
+
 /// Why a file is no data set, in one sentence that opens with the place.
 struct DatasetError: Error, Equatable, CustomStringConvertible {
   enum Problem: Equatable, Sendable {
@@ -10,6 +12,7 @@ struct DatasetError: Error, Equatable, CustomStringConvertible {
     case noFeatures
     case misplacedQuote
     case openQuote
+    case tooManyMarks
     case columns(expected: Int, found: Int)
     case notNumber(column: Int, found: String)
     case notFinite(column: Int, found: String)
@@ -36,6 +39,8 @@ struct DatasetError: Error, Equatable, CustomStringConvertible {
     case .noFeatures: "found 1 column; at least two are needed, a feature and the class"
     case .misplacedQuote: "a quotation mark stands where none may; inside quotes it is doubled"
     case .openQuote: "a quotation mark is opened and never closed"
+    case .tooManyMarks:
+      "more than \(String.maximumCombiningMarks) combining marks in a row, which no text has"
     case .columns(let expected, let found): "expected \(expected) columns, found \(found)"
     case .notNumber(let column, let found):
       "column \(column) is \(quoted(found)), expected a number"

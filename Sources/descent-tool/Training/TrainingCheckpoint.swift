@@ -49,7 +49,8 @@ struct TrainingCheckpoint {
     into optimizer: Optimizer, _ parameters: inout [Float], as run: Run
   ) throws -> [Double] {
     let checkpoint = try Checkpoint(path)
-    guard let text = checkpoint.metadata[Self.key],
+    // Checked first: Foundation hashes keys of any kind, which for some takes quadratic time.
+    guard let text = checkpoint.metadata[Self.key], (try? JSONValue(text)) != nil,
       let saved = try? JSONDecoder.anyNumber.decode(Run.self, from: Data(text.utf8))
     else {
       throw Mismatch(path: path, reason: "no run of `descent train` has written it")

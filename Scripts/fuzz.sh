@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Fuzzes everything that reads text from outside, with libFuzzer and the address sanitizer:
+# `Scripts/fuzz.sh [SECONDS] [TARGET…]`, 10 seconds for each of all targets unless told otherwise.
+#
+# Inputs are up to 1 MiB long, CSV files half of that. One fails that crashes, that takes more than
+# a second of processor time, or for which more than ten times its size and 16 MiB are allocated at
+# once (Tests/Fuzz/Sources/FuzzLimits). The script then ends with status 1, and names the file with
+# the input: `.build-fuzz/release/TARGET FILE` runs it again. What was found stays in out/fuzz, and
+# the next run begins with it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${1:-10}
+shift || true
+targets=("$@")
+[[ ${#targets[@]} -gt 0 ]] || targets=(Header Metadata Index Optimizer CSV)
+
+# Several options --sanitize lose the coverage without an error.
+"${SWIFT:-swift}" build --package-path Tests/Fuzz --scratch-path .build-fuzz -c release \
+  --sanitize=fuzzer -Xswiftc -sanitize=fuzzer,address
+
+# Swift's own handler of crashes would end the process before libFuzzer has kept the input.
+export SWIFT_BACKTRACE=enable=no
+TMPDIR=$(mktemp -d)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+
+failed=()
+for target in "${targets[@]}"; do
+  found=out/fuzz/$target
+  mkdir -p "$found"
+  dictionary=Tests/Fuzz/json.dict longest=1048576
+  [[ $target == CSV ]] && dictionary=Tests/Fuzz/csv.dict longest=524288
+  echo "$target: $seconds s"
+  # The limits count processor time; the timeout is for what never ends.
+  if ! ".build-fuzz/release/$target" -max_total_time="$seconds" -max_len="$longest" -len_control=0 \
+    -timeout=60 -rss_limit_mb=4096 -dict="$dictionary" -artifact_prefix="out/fuzz/$target-" \
+    -print_final_stats=1 -verbosity=1 "$found" "Tests/Fuzz/Corpus/$target" \
+    >"out/fuzz/$target.log" 2>&1; then
+    failed+=("$target")
+    grep -E 'ERROR|SUMMARY|limits:|Test unit written' "out/fuzz/$target.log" \
+      || tail "out/fuzz/$target.log"
+  else
+    grep -E 'limits:|number_of_executed_units|cov:' "out/fuzz/$target.log" | tail -3
+  fi
+done
+
+if [[ ${#failed[@]} -gt 0 ]]; then
+  echo "failed: ${failed[*]}; the inputs lie in out/fuzz" >&2
+  exit 1
+fi

@@ -1,0 +1,123 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// The folder and the name in it. By bytes, as the system splits a path: a Character may be a slash
+/// with a combining mark.
+func split(_ path: String) -> (folder: String, name: String) {
+  guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+  let folder = slash == path.startIndex ? "/" : String(path[..<slash])
+  return (folder, String(path[path.utf8.index(after: slash)...]))
+}
+
+/// What a symbolic link leads to, whether or not a file is there yet, or the path itself.
+func resolved(_ path: String) throws(SafetensorsError) -> String {
+  try OpenFile.check(path)
+  var path = path
+  // As many as Linux follows.
+  for _ in 0..<40 {
+    if let real = realpath(path, nil) {
+      defer { free(real) }
+      return String(cString: real)
+    }
+    let code = errno
+    guard code == ENOENT, let target = linkTarget(path) else {
+      if code == ELOOP { throw .system(call: "open", path: path, code: code) }
+      return path
+    }
+    path = target.startsWithBytes("/") ? target : split(path).folder + "/" + target
+  }
+  throw .system(call: "open", path: path, code: ELOOP)
+}
+
+private func linkTarget(_ path: String) -> String? {
+  var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
+  let count = bytes.withUnsafeMutableBytes { readlink(path, $0.baseAddress!, $0.count) }
+  return count < 0 ? nil : String(decoding: bytes[..<count], as: UTF8.self)
+}
+
+/// The names that files have until they take the place of `target`: `NAME.tmp-PID-N`, and
+/// `NAME.tmp-PID-N.K` for the parts of a set. Of a name that leaves no room for that, its beginning
+/// and its checksum stand for NAME.
+struct TemporaryNames {
+  let target: String
+  let folder: String
+  private let prefix: String
+
+  /// The most bytes that the name of a file may have.
+  static let longestName = 255
+
+  init(_ target: String) {
+    self.target = target
+    var name: String
+    (folder, name) = split(target)
+    // What follows the prefix: 7 digits of the process, 4 of the number, 6 of the part.
+    let room = Self.longestName - ".tmp-".utf8.count - 7 - 1 - 4 - 1 - 6
+    if name.utf8.count > room {
+      var check = CRC32()
+      check.combine(name)
+      var end = name.utf8.index(name.startIndex, offsetBy: room - 9)
+      while end.samePosition(in: name.unicodeScalars) == nil { end = name.utf8.index(before: end) }
+      name = name[..<end] + "~" + CRC32.text(check.value).droppingBytes(CRC32.prefix.utf8.count)
+    }
+    prefix = name + ".tmp-"
+  }
+
+  func path(_ number: Int) -> String { "\(folder)/\(prefix)\(getpid())-\(number)" }
+
+  /// Gives the target one of these names besides its own. Nil where a file system has no such
+  /// links.
+  func link() -> String? {
+    for number in 0..<1000 {
+      if linkat(AT_FDCWD, target, AT_FDCWD, path(number), 0) == 0 { return path(number) }
+      if errno != EEXIST { return nil }
+    }
+    return nil
+  }
+
+  /// Removes what killed processes left: files with no lock, and their parts. To be called under
+  /// the ``FolderLock``.
+  func removeLeftovers() {
+    for (owner, parts) in found() {
+      let path = "\(folder)/\(owner)"
+      var lock: OpenFile?
+      do throws(SafetensorsError) {
+        lock = try OpenFile(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
+      } catch {
+        guard case .system(_, _, ENOENT) = error else { continue }
+      }
+      if let lock, flock(lock.descriptor, LOCK_EX | LOCK_NB) != 0 { continue }
+      if lock != nil { SafetensorsIndex.removeShards(path, of: target) }
+      for part in parts { unlink("\(folder)/\(part)") }
+      unlink(path)
+    }
+  }
+
+  /// The temporary files in the folder, and each one's parts.
+  private func found() -> [String: [String]] {
+    var found: [String: [String]] = [:]
+    guard let entries = opendir(folder) else { return found }
+    defer { closedir(entries) }
+    while let entry = readdir(entries) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      guard name.startsWithBytes(prefix) else { continue }
+      let rest = name.droppingBytes(prefix.utf8.count)
+      let fields = rest.split(separator: ".", omittingEmptySubsequences: false)
+      let numbers = (fields.first ?? "").split(separator: "-", omittingEmptySubsequences: false)
+      guard fields.count <= 2, numbers.count == 2,
+        (numbers + fields.dropFirst()).allSatisfy(Self.isNumber)
+      else { continue }
+      let owner = prefix + fields[0]
+      found[owner, default: []] += fields.count == 2 ? [name] : []
+    }
+    return found
+  }
+
+  private static func isNumber(_ text: Substring) -> Bool {
+    !text.isEmpty && text.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+  }
+}

@@ -1,0 +1,1 @@
+../../../../Sources/descent-tool/Training/DatasetError.swift

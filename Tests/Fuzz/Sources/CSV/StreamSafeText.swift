@@ -1,0 +1,1 @@
+../../../../Sources/Descent/Safetensors/StreamSafeText.swift
