@@ -19,6 +19,7 @@
 /// wherever it is. A checksum is `crc32:` and a CRC-32 in eight hexadecimal digits, which is
 /// `zlib.crc32` in Python and `crc32:cbf43926` for the bytes `123456789`.
 ///
+/// - `format`: `pt`, without which transformers 4 refuses a file; a caller's own goes before it.
 /// - `descent.format`: `1`.
 /// - `checksum:NAME`: the checksum of a tensor's bytes.
 /// - `descent.checksum`: that of the header's content: of every other entry in the order of the keys'
@@ -69,7 +70,8 @@ public final class SafetensorsWriter {
     _ = try SafetensorsHeader(tensors)
     let path = resolved(path)
     let groups = Self.groups(tensors, size: shardSize)
-    (self.path, self.tensors, self.metadata, names) = (path, tensors, metadata, ShardNames(path))
+    (self.path, self.tensors, names) = (path, tensors, ShardNames(path))
+    self.metadata = metadata.merging([SafetensorsMetadata.framework: "pt"]) { own, _ in own }
     if groups.count > 1 {
       guard let names else {
         throw .misuse("\(path) is to have shards; allowed is a name that ends in .safetensors")
