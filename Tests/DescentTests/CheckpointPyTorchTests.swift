@@ -58,7 +58,7 @@ import Testing
 
   @Test("ten steps between twenty of PyTorch's, for every optimizer that both know")
   func recorded() throws {
-    #expect(try Self.names.get().count == 16)
+    #expect(try Self.names.get().count == 19)
     for name in try Self.names.get() {
       let checkpoint = try Checkpoint(path(name + ".10"))
       #expect(checkpoint.naming == .pyTorch && checkpoint.hasParameters)
