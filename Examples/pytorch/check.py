@@ -10,6 +10,9 @@ the last place away from them after t steps, measured at the largest that it was
 its largest element. Then a checkpoint under Descent's own names is opened, and its names and shapes
 are compared with the documentation's.
 
+Schedulers go on likewise: on either side of a file each of four moves the rates of two groups, in
+either order, ten steps in turn, through rates of 0.
+
 With --record FOLDER the files that the tests of the package replay are written.
 """
 import argparse
@@ -35,6 +38,7 @@ CASES = [
     ("sgd-momentum", "SGD", dict(lr=0.05, momentum=0.9), {}),
     ("sgd-dampened", "SGD", dict(lr=0.05, momentum=0.9, dampening=0.1, maximize=True), {}),
     ("sgd-nesterov", "SGD", dict(lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01), {}),
+    ("sgd-dampened-whole", "SGD", dict(lr=0.05, momentum=0.9, dampening=1.0), {}),
     ("adagrad", "Adagrad", dict(lr=0.1, lr_decay=0.01, initial_accumulator_value=0.1), {}),
     ("rmsprop", "RMSprop", dict(lr=0.01, weight_decay=0.01), {}),
     ("rmsprop-centered", "RMSprop", dict(lr=0.01, centered=True), {}),
@@ -42,6 +46,9 @@ CASES = [
     ("rmsprop-both", "RMSprop", dict(lr=0.01, momentum=0.9, centered=True), {}),
     ("adadelta", "Adadelta", dict(lr=1.0, weight_decay=0.01), {}),
     ("adam", "Adam", dict(lr=0.01, weight_decay=0.01), {}),
+    ("adam-decoupled", "Adam", dict(lr=0.01, weight_decay=0.1, decoupled_weight_decay=True), {}),
+    ("adam-amsgrad-decoupled", "Adam",
+     dict(lr=0.01, weight_decay=0.1, amsgrad=True, decoupled_weight_decay=True), {}),
     ("adam-amsgrad", "Adam", dict(lr=0.01, amsgrad=True, maximize=True), {}),
     ("adamw", "AdamW", dict(lr=0.01, weight_decay=0.1), {}),
     ("adamw-amsgrad", "AdamW", dict(lr=0.01, amsgrad=True), {}),
@@ -155,8 +162,117 @@ def check_case(case, descent, folder, sequence, record):
         tensors |= {f"mixed30.state.{key}": value for key, value in found.items()}
         save_file(tensors, path(30), {"torch": torch.__version__})
     passed = middle <= 48 and worst <= 68 and state <= 1e-6
-    print(f"{name:18} {middle:8.2f} {worst:8.2f} {state:10.1e}  {'ok' if passed else 'TOO FAR'}")
+    print(f"{name:22} {middle:8.2f} {worst:8.2f} {state:10.1e}  {'ok' if passed else 'TOO FAR'}")
     return passed
+
+
+BASE, FACTOR = 0.01, 0.1
+
+# Name, PyTorch's scheduler for an optimizer, and the same schedule for Descent, in JSON.
+SCHEDULERS = [
+    (
+        "LambdaLR",
+        lambda optimizer, **last: torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda epoch: 1 / (1 + 0.1 * epoch), **last),
+        {"curve": {"inverseTime": {"rate": BASE, "decay": 0.1, "every": 1}}},
+    ),
+    (
+        "StepLR",
+        lambda optimizer, **last: torch.optim.lr_scheduler.StepLR(
+            optimizer, step_size=7, gamma=0.5, **last),
+        {"curve": {"step": {"rate": BASE, "factor": 0.5, "every": 7}}},
+    ),
+    (
+        # At 0 after 20 steps, and then up again: PyTorch's alone climbs.
+        "CosineAnnealingLR",
+        lambda optimizer, **last: torch.optim.lr_scheduler.CosineAnnealingLR(
+            optimizer, T_max=20, **last),
+        {"curve": {"cosine": {"from": BASE, "to": 0, "steps": 20}}},
+    ),
+    (
+        "OneCycleLR",
+        lambda optimizer, **last: torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=[group.get("max_lr", group["lr"]) for group in optimizer.param_groups],
+            total_steps=41, cycle_momentum=False, **last),
+        {"curve": {"knots": {"shape": "cosine", "points": [
+            {"time": 0, "rate": BASE / 25}, {"time": 0.3 * 41 - 1, "rate": BASE},
+            {"time": 40, "rate": BASE / 25 / 1e4}]}}, "lasts": 41},
+    ),
+]
+
+
+class ScheduledRun(Run):
+    """AdamW over two groups in one of two orders, with a scheduler."""
+
+    def __init__(self, scheduler, reverse, dtype):
+        super().__init__(("", "SGD", dict(lr=BASE), {}), dtype)
+        groups = [
+            {"params": [self.parameters["weight"]], "lr": FACTOR * BASE, "weight_decay": 0.0},
+            {"params": [self.parameters["bias"]]},
+        ]
+        self.optimizer = torch.optim.AdamW(
+            groups[::-1] if reverse else groups, lr=BASE, weight_decay=0.1)
+        self.make, self.scheduler = scheduler, None
+
+    def start(self):
+        """As at the beginning of a run."""
+        self.scheduler = self.make(self.optimizer)
+        return self
+
+    def go_on(self, path, steps):
+        """As in a new process."""
+        descent_state.load(path, self.optimizer, self.parameters.items())
+        self.scheduler = self.make(self.optimizer, last_epoch=steps - 1)
+        return self
+
+    def steps(self, numbers, sequence):
+        for number in numbers:
+            super().steps([number], sequence)
+            self.scheduler.step()
+        return self
+
+
+def check_scheduler(item, reverse, ours_first, descent, folder, sequence):
+    """Ten steps here, ten there, ten here again, against thirty in PyTorch."""
+    name, make, schedule = item
+    truth = ScheduledRun(make, reverse, torch.float64).start()
+    own = ScheduledRun(make, reverse, torch.float32).start()
+    path = os.path.join(folder, "scheduled.safetensors")
+    gradient_file = os.path.join(folder, "gradients.safetensors")
+    descent_state.save(path, own.optimizer, own.parameters.items())
+    worst = 0
+    for part in range(3):
+        numbers = range(10 * part + 1, 10 * part + 11)
+        if part == 2 and ours_first and name == "CosineAnnealingLR":
+            break  # ours does not climb again
+        truth.steps(numbers, sequence)
+        if (part == 1) != ours_first:
+            save_file(
+                {key: torch.stack([sequence[number - 1][key] for number in numbers])
+                 for key in SHAPES}, gradient_file)
+            subprocess.run(
+                [descent, "checkpoint", "step", path, gradient_file, path, "--device", "cpu",
+                 "--schedule", json.dumps([schedule])], check=True, stdout=subprocess.DEVNULL)
+        else:
+            own = ScheduledRun(make, reverse, torch.float32).go_on(path, numbers[0] - 1)
+            own.steps(numbers, sequence)
+            descent_state.save(path, own.optimizer, own.parameters.items())
+        there = ScheduledRun(make, reverse, torch.float32)
+        descent_state.load(path, there.optimizer, there.parameters.items())
+        for key, value in there.parameters.items():
+            distance = path_ulps(value.detach(), truth.parameters[key].detach(), truth.peak[key])
+            worst = max(worst, distance / (2 * numbers[-1] + 8))
+        for group, other in zip(there.optimizer.param_groups, truth.optimizer.param_groups):
+            assert math.isclose(group["lr"], other["lr"], rel_tol=1e-12, abs_tol=1e-18), (
+                name, reverse, ours_first, numbers[-1], group["lr"], other["lr"])
+            assert math.isclose(group["initial_lr"], other["initial_lr"], rel_tol=1e-12), (
+                name, reverse, ours_first, numbers[-1], group, other)
+    order = "default first" if reverse else "default last"
+    turn = "Descent first" if ours_first else "PyTorch first"
+    print(f"{name:22} {order}, {turn}: {worst:6.3f} of the bound  "
+          f"{'ok' if worst <= 1 else 'TOO FAR'}")
+    return worst <= 1
 
 
 def check_names(descent, folder):
@@ -259,6 +375,12 @@ def main():
             for case in CASES
         ]
         if not arguments.record:
+            print("schedulers: parameters' distance from PyTorch's alone in Float64")
+            results += [
+                check_scheduler(item, reverse, ours_first, arguments.descent, folder, sequence)
+                for item in SCHEDULERS for reverse in (False, True)
+                for ours_first in (False, True)
+            ]
             check_names(arguments.descent, folder)
             check_command_line(arguments.descent, folder)
             check_scaler(arguments.descent, folder)

@@ -22,6 +22,10 @@ The file has the parameters by their names, `optimizer.STATE.NAME` for each stat
 the metadata `pytorch.optimizer`. Everything is float32. torch.optim's SGD, Adagrad, RMSprop,
 Adadelta, Adam and AdamW are known. SGD counts no steps; `steps` says how many there were, where that
 matters.
+
+`lr` is the rate of the coming step and `initial_lr` the group's rate in the run. Both are in the
+file, so that a scheduler goes on: after n steps make it with `last_epoch=n - 1`, or make it before
+`load` and then load its own `state_dict()`.
 """
 import argparse
 import json
@@ -33,6 +37,9 @@ from safetensors.torch import save_file
 
 VERSION = "1"
 PREFIX = "optimizer."
+
+# What PyTorch's schedulers keep in a group; all but the first are OneCycleLR's.
+SCHEDULER = ["initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum"]
 
 # The states of each class by PyTorch's names, its groups' settings, and whether it counts steps.
 CLASSES = {
@@ -71,10 +78,11 @@ def plain(value):
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def pack(class_name, state_dict, names, parameters, steps=None):
+def pack(class_name, state_dict, names, parameters, steps=None, defaults=None):
     """The tensors and the metadata of a file.
 
-    names: the parameters' names in the order of the groups; parameters: tensors by name.
+    names: the parameters' names in the order of the groups; parameters: tensors by name; defaults:
+    the optimizer's, if they are known.
     """
     if class_name not in CLASSES:
         raise StateError(f"{class_name} is not known; allowed are {', '.join(CLASSES)}")
@@ -85,7 +93,7 @@ def pack(class_name, state_dict, names, parameters, steps=None):
     for group in state_dict["param_groups"]:
         own = [names[index] for index in group["params"]]
         groups.append({"params": own, "lr": plain(group["lr"])})
-        groups[-1] |= {key: plain(group[key]) for key in settings if key in group}
+        groups[-1] |= {key: plain(group[key]) for key in settings + SCHEDULER if key in group}
         if "name" in group:
             groups[-1]["name"] = group["name"]
         for index, name in zip(group["params"], own):
@@ -104,7 +112,14 @@ def pack(class_name, state_dict, names, parameters, steps=None):
         for name, tensor in tensors.items()
     }
     optimizer = {"class": class_name, "groups": groups, "steps": taken}
-    return tensors, {"pytorch.version": VERSION, "pytorch.optimizer": json.dumps(optimizer)}
+    # The optimizer's own rate, if it is a group's: a class's default rate says nothing of the run.
+    if defaults and any(
+        plain(defaults["lr"]) == group.get("initial_lr", group["lr"]) for group in groups
+    ):
+        optimizer["base"] = {key: plain(defaults[key]) for key in ("lr", "weight_decay")}
+    return tensors, {
+        "format": "pt", "pytorch.version": VERSION, "pytorch.optimizer": json.dumps(optimizer),
+    }
 
 
 def needed(class_name, group):
@@ -141,7 +156,8 @@ def unpack(path):
         parameters, state, groups, index = {}, {}, [], 0
         for group in optimizer["groups"]:
             entry = {
-                key: group[key] for key in ["lr", *settings, "name"] if group.get(key) is not None
+                key: group[key] for key in ["lr", *settings, *SCHEDULER, "name"]
+                if group.get(key) is not None
             }
             if "betas" in entry:
                 entry["betas"] = tuple(entry["betas"])
@@ -184,7 +200,7 @@ def save(path, optimizer, named_parameters, steps=None, scaler=None, metadata=No
     named = list(named_parameters)
     tensors, entries = pack(
         type(optimizer).__name__, optimizer.state_dict(), names_in_order(optimizer, named),
-        dict(named), steps,
+        dict(named), steps, optimizer.defaults,
     )
     if scaler is not None and scaler.is_enabled():
         entries["pytorch.grad_scaler"] = json.dumps(scaler.state_dict())
@@ -194,13 +210,14 @@ def save(path, optimizer, named_parameters, steps=None, scaler=None, metadata=No
 @torch.no_grad()
 def load(path, optimizer, named_parameters, scaler=None):
     """Copies the file's parameters, and sets the optimizer's state and its groups' settings, and a
-    GradScaler's state if the file has one."""
+    GradScaler's state if the file has one. `optimizer.defaults` gets the rate and decay of the run,
+    if the file says them."""
     named = dict(named_parameters)
     class_name, parameters, state_dict = unpack(path)
-    if class_name != type(optimizer).__name__:
-        raise StateError(f"{path} is of {class_name}; the optimizer is {type(optimizer).__name__}")
+    check_class(path, class_name, state_dict["param_groups"], optimizer)
     # The file's groups need not be in the optimizer's order, nor their parameters.
-    order = [name for group in json_groups(path) for name in group["params"]]
+    description = json_description(path)
+    order = [name for group in description["groups"] for name in group["params"]]
     own = names_in_order(optimizer, named.items())
     if sorted(order) != sorted(own):
         raise StateError(f"{path} has other parameters: {sorted(set(order) ^ set(own))}")
@@ -221,6 +238,7 @@ def load(path, optimizer, named_parameters, scaler=None):
     places = {name: index for index, name in enumerate(own)}
     result["state"] = {places[order[index]]: state for index, state in state_dict["state"].items()}
     optimizer.load_state_dict(result)
+    optimizer.defaults |= description.get("base", {})
     for name, value in parameters.items():
         named[name].copy_(value)
     if scaler is not None:
@@ -230,9 +248,26 @@ def load(path, optimizer, named_parameters, scaler=None):
             scaler.load_state_dict(json.loads(state))
 
 
-def json_groups(path):
+def check_class(path, class_name, groups, optimizer):
+    """Raises unless the optimizer does what the file's does. AdamW is Adam with decoupled decay."""
+    own = type(optimizer).__name__
+    if {class_name, own} <= {"Adam", "AdamW"}:
+        for group in groups:
+            group.setdefault("decoupled_weight_decay", class_name == "AdamW")
+        decoupled = {group["decoupled_weight_decay"] for group in groups}
+        found = {group["decoupled_weight_decay"] for group in optimizer.param_groups}
+        if class_name == own or decoupled == found:
+            return
+        raise StateError(
+            f"{path} is of {class_name} with decoupled_weight_decay {decoupled}; the optimizer is "
+            f"{own} with {found}")
+    if class_name != own:
+        raise StateError(f"{path} is of {class_name}; the optimizer is {own}")
+
+
+def json_description(path):
     with safe_open(path, framework="pt") as file:
-        return json.loads(file.metadata()["pytorch.optimizer"])["groups"]
+        return json.loads(file.metadata()["pytorch.optimizer"])
 
 
 def export_file(arguments):

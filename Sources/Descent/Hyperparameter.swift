@@ -13,6 +13,8 @@ public struct Hyperparameter<Rule>: Sendable {
     case aboveZero
     /// 0 or more and below 1, as β and γ.
     case fromZeroToBelowOne
+    /// 0 to 1, both included, as a dampening.
+    case fromZeroToOne
 
     func contains(_ value: Double) -> Bool {
       guard Float(value).isFinite, value.keepsItsSignAsFloat else { return false }
@@ -20,6 +22,7 @@ public struct Hyperparameter<Rule>: Sendable {
       case .atLeastZero: value >= 0
       case .aboveZero: value > 0
       case .fromZeroToBelowOne: value >= 0 && value < 1
+      case .fromZeroToOne: value >= 0 && value <= 1
       }
     }
 
@@ -28,6 +31,7 @@ public struct Hyperparameter<Rule>: Sendable {
       case .atLeastZero: "a number of at least 0 that a Float can hold"
       case .aboveZero: "a number above 0 that a Float can hold"
       case .fromZeroToBelowOne: "a number of at least 0 and below 1 that a Float can hold"
+      case .fromZeroToOne: "a number from 0 to 1 that a Float can hold"
       }
     }
   }

@@ -122,6 +122,8 @@ extension Optimizer {
     lastStepLooked = false
     accumulatedCount = 0
     averageHasBegun = false
+    missedSteps = []
+    controlIsChecked = false
   }
 
   /// As ``stateIndex(_:)``, of what can be read and replaced.

@@ -18,8 +18,16 @@ public final class Optimizer {
   /// ``schedule`` goes before its rate. The next step validates it, and refuses another type and hyper-parameters that change which states there
   /// are or what they mean. States begin as the first rule says.
   public var rule: any UpdateRule {
-    didSet { ruleIsChecked = false }
+    didSet {
+      ruleIsChecked = false
+      baseLearningRate = rule.learningRate
+    }
   }
+
+  /// The learning rate of the run: the rule's, as ``rule`` was last set. Setting ``learningRate``
+  /// leaves it, as does a schedule. PyTorch's optimizers know it as `initial_lr`, which their
+  /// schedulers multiply.
+  public internal(set) var baseLearningRate: Double
 
   /// The learning rate over the steps, in place of the rule's own; nil leaves that to the rule. The step
   /// that comes after n applied ones has `schedule.learningRate(after: n)`, times its group's factor. A
@@ -73,9 +81,14 @@ public final class Optimizer {
   /// of what has to be finite; a step that zeroes gradients zeroes these too. An unknown name is refused
   /// by the next step.
   ///
-  /// A tensor's bias correction follows its group's step count, which a step counts whoever was left out,
-  /// where PyTorch counts for each parameter: a tensor that needs a count of its own needs a group of its
-  /// own, frozen where it is left out. A change costs the next step a new plan.
+  /// A tensor's bias correction follows its group's step count, which also counts steps that leave
+  /// the tensor out. PyTorch counts for each parameter. The first move of a tensor that was left
+  /// out until then differs: Adam's is up to (1 − β₁)/√(1 − β₂) = 3.2 times PyTorch's. A tensor
+  /// that needs a count of its own needs a group of its own, frozen instead of left out. Once a
+  /// counted step has left a tensor out, saving under PyTorch's names is refused, except for SGD
+  /// without dampening, which counts no steps.
+  ///
+  /// A change costs the next step a new plan.
   public var leftOut: Set<String> = [] {
     didSet { controlIsChecked = false }
   }
@@ -114,6 +127,8 @@ public final class Optimizer {
     didSet { engine.log(to: logger) }
   }
 
+  /// The tensors that were left out of a step that their group may have counted.
+  var missedSteps: Set<String> = []
   let engine: any Engine
   let groups: GroupRules
   var appliedSteps = 0
@@ -149,7 +164,7 @@ public final class Optimizer {
     logger: Logger? = nil
   ) throws {
     try rule.validate()
-    self.rule = rule
+    (self.rule, baseLearningRate) = (rule, rule.learningRate)
     self.layout = layout
     firstRule = rule
     stateNames = rule.stateNames
@@ -165,17 +180,21 @@ public final class Optimizer {
   init(_ rule: any UpdateRule, layout: ParameterLayout, engine: any Engine) throws {
     try rule.validate()
     (self.rule, firstRule, stateNames) = (rule, rule, rule.stateNames)
+    baseLearningRate = rule.learningRate
     (self.layout, self.engine, engineReason) = (layout, engine, "asked for")
     groups = try withDefaultFloatingPoint { try GroupRules(rule, layout) }
   }
 
-  /// η of the coming step, before its group's factor: the schedule's where there is one, else the rule's.
-  /// Setting it takes the schedule away. With a schedule, reading it waits as ``stepCount`` does.
+  /// η of the coming step, before its group's factor: the schedule's where there is one, else the
+  /// rule's. Setting it takes the schedule away and leaves ``baseLearningRate``. With a schedule,
+  /// reading it waits as ``stepCount`` does.
   public var learningRate: Double {
     get { schedule?.learningRate(after: stepCount) ?? rule.learningRate }
     set {
       schedule = nil
+      let base = baseLearningRate
       rule.learningRate = newValue
+      baseLearningRate = base
     }
   }
 
@@ -281,6 +300,11 @@ public final class Optimizer {
     try averaging?.validate()
     for name in leftOut { _ = try layout.tensor(name) }
     control.leftOut = leftOut.isEmpty ? [] : layout.tensors.map { leftOut.contains($0.name) }
+    let frozen = Set(zip(groups.names, groups.groups).filter { $1.isFrozen }.map { $0.0 })
+    for tensor in layout.tensors
+    where leftOut.contains(tensor.name) && !frozen.contains(tensor.group) {
+      missedSteps.insert(tensor.name)
+    }
     control.clipping = clipping
     control.skipsNonFinite = skipsNonFinite
     control.groupClipping = groups.groups.map(\.clipping)

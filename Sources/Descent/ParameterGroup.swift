@@ -8,8 +8,10 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
   /// The group of tensors that name none.
   public static let defaultName = "default"
 
-  /// Multiplies the rule's learning rate.
-  public var learningRateFactor: Double
+  /// Multiplies the rule's learning rate, or the schedule's.
+  public var learningRateFactor: Double {
+    didSet { if learningRateFactor != oldValue { pyTorch = nil } }
+  }
 
   /// Takes the place of the rule's λ; nil leaves it.
   public var weightDecay: Double?
@@ -20,6 +22,9 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
 
   /// How the group's gradients are clipped, apart from all others; nil follows the optimizer.
   public var clipping: Clipping?
+
+  /// What came from PyTorch for its schedulers alone.
+  var pyTorch: PyTorch?
 
   /// Settings that do nothing otherwise, unless they are given. A layout or an optimizer that takes them
   /// refuses numbers that cannot be.

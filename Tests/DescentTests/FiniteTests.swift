@@ -36,6 +36,7 @@ import Testing
           case .atLeastZero: own ?? Self.ends["number"]
           case .aboveZero: Self.ends["positive"]
           case .fromZeroToBelowOne: Self.ends["fraction"]
+          case .fromZeroToOne: Self.ends["fraction"].map { $0 + [1] }
           }
         if let values, let value = values.randomElement(using: &random) {
           rule[keyPath: path] = value

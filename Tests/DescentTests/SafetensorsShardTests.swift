@@ -21,7 +21,9 @@ import Testing
   private func expect(_ value: Float, at path: String) throws {
     let reader = try SafetensorsReader(path)
     try reader.verify()
-    #expect(reader.metadata == ["v": "\(value)"] && reader.tensors.count == 5)
+    #expect(reader.metadata == ["v": "\(value)", "format": "pt"] && reader.tensors.count == 5)
+    // Hugging Face's libraries ask each file.
+    #expect(reader.files.allSatisfy { $0.metadata["format"] == "pt" })
     for tensor in Self.tensors(value) {
       #expect(try reader.floats(tensor.name) == tensor.values)
       #expect(reader[tensor.name]?.shape == tensor.shape)

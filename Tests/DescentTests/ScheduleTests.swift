@@ -78,6 +78,95 @@ import Testing
     #expect(rates(stable, [0, 3, 4, 6, 7, 8, 9, .max]) == [0, 6, 8, 8, 8, 4.5, 1, 1])
   }
 
+  @Test("one cycle has PyTorch's rates where a phase has no steps")
+  func shortCycles() throws {
+    // What OneCycleLR of PyTorch 2.13 gives for a max_lr of 0.01.
+    let cases: [(Schedule, [Double])] = [
+      (.oneCycle(peak: 0.01, steps: 3), [0.009944154354509118, 0.00462637102666975, 4e-8]),
+      (.oneCycle(peak: 0.01, steps: 2), [0.00811745653949763, 4e-8]),
+      (.oneCycle(peak: 0.01, steps: 1), [4e-8]),
+      (
+        .oneCycle(peak: 0.01, steps: 4, warmUpFraction: 0, shape: .linear),
+        [0.00750001, 0.00500002, 0.0025000300000000003, 4e-8]
+      ),
+      (
+        .oneCycle(peak: 0.01, steps: 5, warmUpFraction: 1, shape: .linear),
+        [0.0004, 0.0028, 0.0052, 0.0076, 0.01]
+      ),
+      (
+        .oneCycle(peak: 0.01, steps: 3, shape: .linear, threePhase: true),
+        [0.00036364, 0.00018184, 4e-8]
+      ),
+      (
+        .oneCycle(peak: 0.01, steps: 8, warmUpFraction: 0.6, shape: .linear, threePhase: true),
+        [
+          0.0004, 0.0029263157894736844, 0.005452631578947369, 0.007978947368421052,
+          0.009494736842105262, 0.006968421052631579, 0.004442105263157894, 0.0019157894736842093,
+        ]
+      ),
+      (
+        .oneCycle(peak: 0.01, steps: 6, threePhase: true),
+        [
+          0.0004, 0.008594112549695426, 0.00038649579643628307, 0.0002547471247546151,
+          7.950512541687634e-5, 4e-8,
+        ]
+      ),
+    ]
+    for (schedule, expected) in cases {
+      try schedule.validate()
+      #expect(schedule.length == expected.count)
+      for (step, rate) in expected.enumerated() {
+        #expect(abs(schedule.learningRate(after: step) - rate) <= 1e-15, "\(schedule) \(step)")
+      }
+    }
+    // A phase that ends at 0, for which PyTorch divides by 0.
+    let none = Schedule.oneCycle(peak: 8, steps: 5, warmUpFraction: 0.2, shape: .linear)
+    let end: Double = 8.0 / 25.0 / 1e4
+    let middle: Double = 8.0 + (end - 8.0) * 0.5
+    #expect(rates(none, [0, 2, 4]) == [8, middle, end])
+  }
+
+  @Test("a part of 0 steps is skipped")
+  func noSteps() throws {
+    let cases: [(Schedule, [Double])] = [
+      (.linear(from: 1, to: 2, steps: 0), [2, 2]),
+      (.cosine(from: 1, to: 2, steps: 0), [2, 2]),
+      (.polynomial(from: 1, to: 2, steps: 0, power: 0.5), [2, 2]),
+      (.linear(from: 9, to: 9, steps: 0).then(.constant(3)), [3, 3]),
+      (.warmUp(0, from: 5).then(.constant(3)), [3, 3]),
+      (.warmUp(2).then(.cosine(from: 9, to: 9, steps: 0).then(.constant(4))), [0, 2, 4]),
+      (.constant(9).lasting(0).then(.constant(3)), [3, 3]),
+      (.warmUpStableDecay(peak: 8, warmUp: 0, stable: 1, decay: 2), [8, 8, 4, 0]),
+      (.warmUpStableDecay(peak: 8, warmUp: 2, stable: 0, decay: 2), [0, 4, 8, 4, 0]),
+      (.warmUpStableDecay(peak: 8, warmUp: 2, stable: 1, decay: 0, to: 1), [0, 4, 8, 1, 1]),
+      (
+        .warmUpStableDecay(peak: 8, warmUp: 0, stable: 0, decay: 2, to: 1, shape: .cosine),
+        [8, 4.5, 1]
+      ),
+      (.warmUpStableDecay(peak: 8, warmUp: 0, stable: 0, decay: 0, to: 1), [1, 1]),
+      (.inverseRoot(8, warmUp: 0, timescale: 2), [8]),
+      (.multiStep(8, factor: 0.5, at: [0]), [4]),
+    ]
+    for (schedule, expected) in cases {
+      try schedule.validate()
+      #expect(rates(schedule, Array(expected.indices)) == expected, "\(schedule)")
+    }
+    // On an optimizer, whose coming step asks as well.
+    let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: 1), on: .cpu)
+    optimizer.schedule = .oneCycle(peak: 0.01, steps: 3)
+    var x: [Float] = [0]
+    try optimizer.step(&x, gradients: [1])
+    #expect(x == [-0.009944154354509118])
+    optimizer.schedule = .oneCycle(peak: 0.01, steps: 3, warmUpFraction: -1)
+    #expect {
+      try optimizer.step(&x, gradients: [1])
+    } throws: {
+      "\($0)".hasPrefix(
+        "schedule oneCycle: warmUpFraction is -1.0; allowed is a number from 0 to 1")
+    }
+    #expect(x == [-0.009944154354509118] && optimizer.stepCount == 1)
+  }
+
   @Test("restarts begin at their peaks, and grow as they are told")
   func restarts() {
     let same = Schedule.cosineRestarts(from: 8, to: 2, steps: 4)
@@ -127,7 +216,7 @@ import Testing
         == #"[{"curve":{"linear":{"from":0,"steps":10,"to":0.5}}},"#
         + #"{"curve":{"constant":{"rate":0.5}},"lasts":5},{"curve":{"constant":{"rate":0.25}}}]"#)
     for bad in [
-      "[]", #"[{"curve":{"linear":{"from":0,"to":1,"steps":0}}}]"#,
+      "[]", #"[{"curve":{"linear":{"from":0,"to":1,"steps":-1}}}]"#,
       #"[{"curve":{"constant":{"rate":-1}}}]"#, #"[{"curve":{"custom":{"function":{}}}}]"#,
       #"[{"curve":{"constant":{"rate":1}}},{"curve":{"constant":{"rate":1}}}]"#,
     ] {
@@ -155,10 +244,17 @@ import Testing
 
   @Test("numbers that make no sense are named, and nothing traps on them")
   func validation() throws {
+    func stable(
+      peak: Double = 1, warmUp: Int = 1, stable: Int = 1, decay: Int = 1, from: Double = 0,
+      to: Double = 0
+    ) -> Schedule {
+      .warmUpStableDecay(
+        peak: peak, warmUp: warmUp, stable: stable, decay: decay, from: from, to: to)
+    }
     let bad: [(Schedule, String)] = [
       (.constant(-1), "rate is -1.0; allowed is a number of at least 0 that a Float can hold"),
       (.constant(1e39), "rate is 1e+39"), (.constant(.nan), "rate is nan"),
-      (.linear(from: 0, to: 1, steps: 0), "steps is 0.0; allowed is a number of at least 1"),
+      (.linear(from: 0, to: 1, steps: -1), "steps is -1.0; allowed is a number of at least 0"),
       (.cosine(from: -1, steps: 1), "from is -1.0"),
       (.step(1, factor: 0, every: 1), "factor is 0.0"), (.step(1, every: 0), "every is 0.0"),
       (.multiStep(1, at: [5, 4]), "milestone is 4.0; allowed is a number of at least 5"),
@@ -170,7 +266,20 @@ import Testing
       (.inverseRoot(1, warmUp: 0), "timescale is 0.0"),
       (.inverseTime(1, decay: -1), "decay is -1.0"), (.knots([]), "number of knots is 0.0"),
       (.knots([.init(at: 1, rate: 1), .init(at: 1, rate: 2)]), "time is 1.0"),
-      (.oneCycle(peak: 1, steps: 2), "time is"),
+      (.knots([.init(at: -.infinity, rate: 1)]), "time is -inf; allowed is a finite number"),
+      (.oneCycle(peak: -1, steps: 9), "schedule oneCycle: peak is -1.0"),
+      (.oneCycle(peak: 1, steps: 0), "oneCycle: steps is 0.0; allowed is a number of at least 1"),
+      (.oneCycle(peak: 1, steps: 9, warmUpFraction: 1.5), "warmUpFraction is 1.5; allowed is"),
+      (.oneCycle(peak: 1, steps: 9, initialDivisor: 0), "initialDivisor is 0.0"),
+      (.oneCycle(peak: 1, steps: 9, finalDivisor: -1), "finalDivisor is -1.0"),
+      (stable(peak: .nan), "schedule warmUpStableDecay: peak is nan"),
+      (stable(warmUp: -1), "warmUpStableDecay: warmUp is -1.0"),
+      (stable(stable: -1), "warmUpStableDecay: stable is -1.0"),
+      (stable(decay: -1), "warmUpStableDecay: decay is -1.0; allowed is a number of at least 0"),
+      (stable(from: -1), "warmUpStableDecay: from is -1.0"),
+      (stable(to: -1), "warmUpStableDecay: to is -1.0"),
+      (.inverseRoot(1, warmUp: -2), "inverseRoot: warmUp is -2.0"),
+      (.warmUp(-3).then(.constant(1)), "schedule warmUp: steps"),
       (.warmUp(-3).then(.constant(1)), "steps is -3.0"),
       (.constant(1).lasting(-1), "lasting is -1.0"),
       (.constant(1).then(.constant(2)), "follows one that never ends (constant)"),

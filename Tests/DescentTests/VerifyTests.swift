@@ -56,4 +56,35 @@ import Testing
       .write(to: file, atomically: true, encoding: .utf8)
     #expect(status() == 1)
   }
+
+  @Test("a trajectory that cannot run fails by its name, and the others go on")
+  func verifyGoesOn() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "descent-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.copyItem(at: URL(filePath: try goldensFolder()), to: folder)
+    let whole = try Goldens(folder: folder.path)
+    let command = try VerifyCommand.parse(["--device", "reference,cpu"])
+    let engines = try command.engines()
+    let before = try command.replay(whole, [SGD.self], engines)
+    #expect(before.allSatisfy { $0.passed })
+    // One case has a rate that no rule takes, and one a problem that there is not.
+    let file = folder.appending(path: "sgd.json")
+    var object = try #require(
+      JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+    var cases = try #require(object["cases"] as? [[String: Any]])
+    let names = try cases.prefix(2).map { try #require($0["id"] as? String) }
+    cases[0]["steps"] = -1
+    var parameters = try #require(cases[1]["hyper"] as? [String: Any])
+    parameters["weightDecay"] = -1
+    cases[1]["hyper"] = parameters
+    object["cases"] = cases
+    try JSONSerialization.data(withJSONObject: object).write(to: file)
+    let after = try command.replay(Goldens(folder: folder.path), [SGD.self], engines)
+    #expect(after.map(\.case) == before.map(\.case))
+    #expect(after.map(\.engine) == before.map(\.engine))
+    #expect(Set(after.filter { !$0.passed }.map(\.case)) == Set(names))
+    #expect(after.allSatisfy { $0.passed == !names.contains($0.case) })
+    #expect(after.first { !$0.passed }?.summary.contains("-1 steps") == true)
+  }
 }

@@ -22,12 +22,16 @@ public struct Checkpoint: Sendable {
   public let status: OptimizerStatus?
   /// Whose names the states have.
   public let naming: StateNaming
+  /// What the file says of PyTorch's groups, whose rates depend on who loads them.
+  let pyTorch: PyTorchOptimizer?
 
   /// What the trainer gave to
   /// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)-(_,[Float]?,_,_,_)`` beside
   /// the state.
   public var metadata: [String: String] {
-    reader.metadata.filter { !Self.isReserved($0.key) }
+    reader.metadata.filter {
+      !Self.isReserved($0.key) && $0 != (SafetensorsMetadata.framework, "pt")
+    }
   }
 
   /// Opens a file, or an index of shards, and checks that the states it should have are there, and
@@ -40,11 +44,12 @@ public struct Checkpoint: Sendable {
       throw CheckpointError.metadata(file: path, key: key, reason: String.tooManyMarks)
     }
     if let status = try OptimizerStatus(metadata: reader.metadata, file: path) {
-      (self.status, naming) = (status, .descent)
-    } else if let status = try OptimizerStatus(pyTorch: reader, file: path) {
-      (self.status, naming) = (status, .pyTorch)
+      (self.status, naming, pyTorch) = (status, .descent, nil)
+    } else if let given = try PyTorchOptimizer(reader.metadata, file: path) {
+      status = try OptimizerStatus(given, reader, file: path)
+      (naming, pyTorch) = (.pyTorch, given)
     } else {
-      (status, naming) = (nil, .descent)
+      (status, naming, pyTorch) = (nil, .descent, nil)
     }
     try checkStates()
   }

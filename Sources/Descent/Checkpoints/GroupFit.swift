@@ -76,12 +76,33 @@ struct GroupFit {
 }
 
 extension GroupFit {
-  /// Takes over from an optimizer's own groups what PyTorch's optimizers do not have: whether they
-  /// are frozen, and how they are clipped. In the order of the layout's list of names.
-  mutating func keepWhatPyTorchLacks(_ own: [ParameterGroup]) {
-    for (index, group) in zip(groups.indices, own) {
-      groups[index].settings.isFrozen = group.isFrozen
-      groups[index].settings.clipping = group.clipping
+  /// Makes factors and decays of the rates and decays of PyTorch's groups, as ``PyTorchRates``
+  /// says, and sets those of the rule in `status`. Whether a group is frozen and how it is clipped
+  /// stays: PyTorch's optimizers do not have that.
+  ///
+  /// - Parameter own: the optimizer's own settings; its groups in the order of the layout's names.
+  mutating func take(
+    _ given: PyTorchOptimizer, _ status: inout OptimizerStatus, _ layout: ParameterLayout,
+    own: PyTorchRates.Own
+  ) throws {
+    var places: [String: PyTorchOptimizer.Group] = [:]
+    for group in given.groups {
+      for name in group.params { places[name] = group }
+    }
+    // All tensors of a group here have one group there, or groups of the same settings.
+    var members: [String: PyTorchOptimizer.Group] = [:]
+    for tensor in layout.tensors { members[tensor.group] = places[tensor.name] }
+    let rates = try PyTorchRates(
+      layout.groupNames.compactMap { members[$0] }, given.base, own: own)
+    (status.rule.learningRate, status.rule.weightDecay) = (rates.rate, rates.weightDecay)
+    status.baseLearningRate = rates.base
+    for (index, group) in rates.groups.enumerated() {
+      var settings = group
+      settings.isFrozen = own.groups[index].isFrozen
+      settings.clipping = own.groups[index].clipping
+      try settings.validate(layout.groupNames[index])
+      try settings.applied(to: status.rule).validate()
+      groups[index].settings = settings
     }
   }
 

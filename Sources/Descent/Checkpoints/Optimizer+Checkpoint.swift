@@ -89,8 +89,16 @@ extension Optimizer {
     }
     if checkpoint.naming == .pyTorch { try keepWhatPyTorchLacks(&status) }
     var fit = try GroupFit(status, layout, origin: checkpoint.path)
-    if checkpoint.naming == .pyTorch { fit.keepWhatPyTorchLacks(groups.groups) }
-    try checkMeaning(status.rule)
+    if let given = checkpoint.pyTorch {
+      try withDefaultFloatingPoint {
+        try fit.take(
+          given, &status, layout,
+          own: PyTorchRates.Own(
+            base: baseLearningRate, weightDecay: rule.weightDecay, groups: groups.groups,
+            hasSchedule: schedule != nil))
+      }
+    }
+    _ = try fitting(status.rule)
     if let parameters { try check(parameters.count, checkpoint, layout.tensors) }
     try checkpoint.verify()
     try take(status, fit) {
@@ -183,7 +191,7 @@ extension Optimizer {
     guard let status = checkpoint.status else {
       throw CheckpointError.noOptimizer(file: checkpoint.path)
     }
-    try checkMeaning(status.rule)
+    _ = try fitting(status.rule)
     let wanted = try layout.tensors.filter {
       try isWanted($0) && status.layout[$0.name] != nil
     }

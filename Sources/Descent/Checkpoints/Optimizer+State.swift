@@ -20,11 +20,13 @@ extension Optimizer {
       for (name, group) in zip(groups.names, groups.groups) { try layout.setGroup(name, to: group) }
       var status = OptimizerStatus(rule, layout: layout)
       status.lastRule = lastRule
+      status.baseLearningRate = baseLearningRate == rule.learningRate ? nil : baseLearningRate
       (status.stepCount, status.skippedStepCount) = (appliedSteps, skippedSteps)
       status.groupStepCounts = Dictionary(uniqueKeysWithValues: zip(groups.names, groups.counts))
       (status.clipping, status.skipsNonFinite) = (clipping, skipsNonFinite)
       (status.lossScale, status.schedule, status.leftOut) = (try lossScale, schedule, leftOut)
       (status.averaging, status.averageHasBegun) = (averaging, averageHasBegun)
+      status.missedSteps = missedSteps
       try status.validate()
       return status
     }
@@ -94,8 +96,10 @@ extension Optimizer {
     _ status: OptimizerStatus, _ fit: GroupFit, prepare: () throws -> Void = {},
     _ read: StateReader
   ) throws {
+    var status = status
     try status.validate()
-    try checkMeaning(status.rule)
+    status.rule = try fitting(status.rule)
+    status.lastRule = try status.lastRule.map { try fitting($0) }
     let replaced = replacedSettings(status, fit)
     engine.forgetEnqueued()
     tornReason = "a state was only partly loaded"
@@ -108,6 +112,7 @@ extension Optimizer {
     averageHasBegun = status.averageHasBegun
     skippedSteps = status.skippedStepCount
     rule = status.rule
+    baseLearningRate = status.baseLearningRate ?? status.rule.learningRate
     lastRule = status.lastRule
     for (index, group) in fit.groups.enumerated() {
       try withDefaultFloatingPoint { try groups.set(index, to: group.settings, status.rule) }
@@ -115,16 +120,23 @@ extension Optimizer {
     }
     (clipping, skipsNonFinite) = (status.clipping, status.skipsNonFinite)
     (schedule, leftOut) = (status.schedule, status.leftOut)
+    missedSteps = status.missedSteps
     controlIsChecked = false
     try setLossScale(status.lossScale)
     tornReason = nil
     logReplaced(replaced, by: fit.origin)
   }
 
-  func checkMeaning(_ rule: any UpdateRule) throws(CheckpointError) {
-    guard rule.meaning == firstRule.meaning else {
+  /// A rule of a state as a value of this optimizer's type, which may be another that means the
+  /// same: AdamW is Adam with decoupled decay. Throws if the states are no rule's of this type.
+  func fitting(_ rule: any UpdateRule) throws(CheckpointError) -> any UpdateRule {
+    var same: any UpdateRule = rule
+    if let rule = rule as? AdamW, firstRule is Adam { same = rule.adam }
+    if let rule = rule as? Adam, firstRule is AdamW { same = AdamW(rule) ?? rule }
+    guard same.meaning == firstRule.meaning else {
       throw .rule(found: rule.meaning, expected: firstRule.meaning)
     }
+    return same
   }
 
   /// How many elements are carried at once.

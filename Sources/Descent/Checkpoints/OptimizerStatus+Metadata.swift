@@ -6,8 +6,9 @@
 /// - `optimizer.layout`: `{"alignment":4,"groups":{"default":{…}},"tensors":[{"group":"default",
 ///   "name":"weight","offset":0,"shape":[10,64]},…]}`.
 /// - `optimizer.steps`: `{"groups":{"default":7},"skipped":0,"taken":7}`.
-/// - `optimizer.control`: `{"averageHasBegun":false,"averaging":…,"clipping":…,"leftOut":[],
-///   "lossScale":…,"skipsNonFinite":false}`.
+/// - `optimizer.control`: `{"averageHasBegun":false,"averaging":…,"baseLearningRate":…,
+///   "clipping":…,"leftOut":[],"lossScale":…,"missedSteps":[…],"skipsNonFinite":false}`; what is nil or has no
+///   member is left out but for `leftOut`.
 /// - `optimizer.schedule`: a list of the schedule's parts, if there is one.
 extension OptimizerStatus {
   enum Entry: String, CaseIterable {
@@ -33,6 +34,8 @@ extension OptimizerStatus {
     var skipsNonFinite: Bool
     var lossScale: LossScale?
     var leftOut: [String]
+    var missedSteps: [String]?
+    var baseLearningRate: Double?
     var averaging: ParameterAverage?
     var averageHasBegun: Bool
   }
@@ -54,7 +57,10 @@ extension OptimizerStatus {
         try JSONValue(
           encoding: Control(
             clipping: clipping, skipsNonFinite: skipsNonFinite, lossScale: lossScale,
-            leftOut: leftOut.sorted(), averaging: averaging, averageHasBegun: averageHasBegun)
+            leftOut: leftOut.sorted(),
+            missedSteps: missedSteps.isEmpty ? nil : missedSteps.sorted(),
+            baseLearningRate: baseLearningRate, averaging: averaging,
+            averageHasBegun: averageHasBegun)
         ).text
       if let schedule { entries[.schedule] = try JSONValue(encoding: schedule).text }
       return Dictionary(uniqueKeysWithValues: entries.map { ($0.key.rawValue, $0.value) })
@@ -83,6 +89,7 @@ extension OptimizerStatus {
     let control = try entry(.control, Control.self)
     (clipping, skipsNonFinite) = (control.clipping, control.skipsNonFinite)
     (lossScale, leftOut) = (control.lossScale, Set(control.leftOut))
+    (missedSteps, baseLearningRate) = (Set(control.missedSteps ?? []), control.baseLearningRate)
     (averaging, averageHasBegun) = (control.averaging, control.averageHasBegun)
     schedule = try metadata.decoded(Entry.schedule.rawValue, Schedule.self, file: file)
     do {

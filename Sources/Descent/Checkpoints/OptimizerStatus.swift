@@ -3,6 +3,8 @@
 public struct OptimizerStatus: Sendable {
   /// The rule with its hyper-parameters, as the coming step takes it.
   public var rule: any UpdateRule
+  /// As ``Optimizer/baseLearningRate``; nil where it is the rule's learning rate.
+  public var baseLearningRate: Double?
   /// The rule as the last step took it, for rules that look back; nil before the first step.
   public var lastRule: (any UpdateRule)?
   /// Names and shapes, which group each tensor follows, and the groups' settings.
@@ -24,6 +26,8 @@ public struct OptimizerStatus: Sendable {
   public var schedule: Schedule?
   /// The tensors that steps leave out.
   public var leftOut: Set<String> = []
+  /// The tensors that were left out of a step that their group has counted.
+  public var missedSteps: Set<String> = []
   /// As ``Optimizer/averaging``.
   public var averaging: ParameterAverage?
   /// Whether there is an average of the parameters among the states, as `average`.
@@ -68,7 +72,11 @@ public struct OptimizerStatus: Sendable {
     try clipping?.validate()
     try lossScale?.validate()
     try schedule?.validate()
-    for name in leftOut { _ = try layout.tensor(name) }
+    for name in leftOut.union(missedSteps) { _ = try layout.tensor(name) }
+    if let baseLearningRate, !(baseLearningRate.isFinite && baseLearningRate >= 0) {
+      throw DescentError.unsupported(
+        "the base learning rate is \(baseLearningRate); allowed is finite and at least 0")
+    }
     try averaging?.validate()
     if averageHasBegun && averaging == nil {
       throw DescentError.unsupported("an average of the parameters has begun that nobody asks for")
@@ -84,7 +92,9 @@ extension OptimizerStatus: Equatable {
       && a.skippedStepCount == b.skippedStepCount && a.groupStepCounts == b.groupStepCounts
       && a.clipping == b.clipping && a.skipsNonFinite == b.skipsNonFinite
       && a.lossScale == b.lossScale && a.schedule == b.schedule && a.leftOut == b.leftOut
-      && a.averaging == b.averaging && a.averageHasBegun == b.averageHasBegun
+      && (a.baseLearningRate ?? a.rule.learningRate) == (b.baseLearningRate ?? b.rule.learningRate)
+      && a.missedSteps == b.missedSteps && a.averaging == b.averaging
+      && a.averageHasBegun == b.averageHasBegun
   }
 }
 

@@ -4,10 +4,12 @@ extension PyTorchOptimizer {
   /// PyTorch has not.
   init(_ status: OptimizerStatus) throws {
     // As a scheduler of PyTorch would have left it.
-    let rule = status.rule.with(
-      learningRate: status.schedule?.learningRate(after: status.stepCount))
-    className = try Self.description(rule).className
-    (groups, steps) = ([], [:])
+    let rates = status.ratesForPyTorch
+    let rule = status.rule.with(learningRate: rates.coming)
+    let description = try Self.description(rule)
+    try Self.checkCounts(status, description)
+    (className, groups, steps) = (description.className, [], [:])
+    base = Base(lr: rates.base, weightDecay: rule.weightDecay)
     for name in status.layout.groupNames {
       let settings = status.layout.group(name) ?? ParameterGroup()
       if settings.isFrozen {
@@ -17,6 +19,7 @@ extension PyTorchOptimizer {
       }
       var group = try Self.description(settings.applied(to: rule)).group
       group.name = name
+      settings.writeRates(to: &group, base: rates.base)
       for tensor in status.layout.tensors where tensor.group == name {
         group.params.append(tensor.name)
         steps[tensor.name] = status.groupStepCounts[name] ?? 0
@@ -30,6 +33,18 @@ extension PyTorchOptimizer {
     }
   }
 
+  /// Throws if a tensor was left out of steps that its group has counted, where PyTorch's result
+  /// depends on the parameter's own count.
+  private static func checkCounts(
+    _ status: OptimizerStatus, _ description: (className: String, group: Group)
+  ) throws(CheckpointError) {
+    let isCounted = description.className != "SGD" || description.group.dampening ?? 0 != 0
+    guard isCounted, let tensor = status.missedSteps.min() else { return }
+    throw .interchange(
+      "tensor \(excerpt(tensor)) was left out of steps that its group has counted, and PyTorch "
+        + "counts for each parameter; allowed is a group of its own that is frozen for these steps")
+  }
+
   /// The entries that ``init(_:)`` makes.
   var metadata: [String: String] {
     get throws {
@@ -41,62 +56,71 @@ extension PyTorchOptimizer {
   }
 }
 
+extension PyTorchOptimizer {
+  /// What a file says of one; nil if it says nothing.
+  init?(_ metadata: [String: String], file: String) throws(CheckpointError) {
+    guard let version = metadata[Self.versionKey] else { return nil }
+    if version != "1" { throw .version(file: file, found: version) }
+    guard let given = try metadata.decoded(Self.optimizerKey, Self.self, file: file) else {
+      throw .metadata(file: file, key: Self.optimizerKey, reason: "it is missing")
+    }
+    self = given
+    scaler = try metadata.decoded(Self.scalerKey, Scaler.self, file: file)
+  }
+}
+
 extension OptimizerStatus {
-  /// What a file says of a PyTorch optimizer; nil if it says nothing of one.
+  /// What a file says of a PyTorch optimizer.
   ///
   /// One group of PyTorch's is the group `default`, or has the `name` that it carries there;
   /// several are `group 0` and so on. Parameters of one group that have taken different numbers of
   /// steps become several groups, such as `default after 10 steps`.
-  init?(pyTorch reader: SafetensorsReader, file: String) throws(CheckpointError) {
-    let metadata = reader.metadata
-    guard let version = metadata[PyTorchOptimizer.versionKey] else { return nil }
-    if version != "1" { throw .version(file: file, found: version) }
-    let key = PyTorchOptimizer.optimizerKey
-    func refusal(_ reason: String) -> CheckpointError {
-      .metadata(file: file, key: key, reason: reason)
-    }
-    guard let given = try metadata.decoded(key, PyTorchOptimizer.self, file: file) else {
-      throw refusal("it is missing")
-    }
-    let rules = try given.groups.map { group throws(CheckpointError) in
-      try PyTorchOptimizer.rule(given.className, group)
-    }
-    // The rate that the groups' factors multiply must not be 0.
-    guard let base = rules.first(where: { $0.learningRate != 0 }) ?? rules.first else {
-      throw refusal("no group; allowed is at least one")
-    }
-    do {
-      let (layout, counts) = try Self.layout(given, rules, base, reader)
-      self.init(base, layout: layout)
-      groupStepCounts = counts
-      stepCount = counts.values.max() ?? 0
-      if let scaler = try metadata.decoded(
-        PyTorchOptimizer.scalerKey, PyTorchOptimizer.Scaler.self, file: file)
-      {
-        lossScale = LossScale(
-          scale: scaler.scale, growthFactor: scaler.growthFactor,
-          backoffFactor: scaler.backoffFactor, growthInterval: scaler.growthInterval,
-          stepsSinceChange: scaler.growthTracker)
+  init(
+    _ given: PyTorchOptimizer, _ reader: SafetensorsReader, file: String
+  ) throws(CheckpointError) {
+    func refusing<Result>(
+      _ key: String, _ body: () throws -> Result
+    ) throws(CheckpointError) -> Result {
+      do {
+        return try body()
+      } catch let error as CheckpointError {
+        throw error
+      } catch {
+        throw .metadata(file: file, key: key, reason: "\(error)")
       }
-      try validate()
-    } catch let error as CheckpointError {
-      throw error
-    } catch {
-      throw refusal("\(error)")
+    }
+    self = try refusing(PyTorchOptimizer.optimizerKey) {
+      let rules = try given.groups.map { try PyTorchOptimizer.rule(given.className, $0) }
+      guard var base = rules.first else {
+        throw DescentError.unsupported("no group; allowed is at least one")
+      }
+      for rule in rules { try rule.validate() }
+      let rates = try PyTorchRates(given.groups, given.base)
+      (base.learningRate, base.weightDecay) = (rates.rate, rates.weightDecay)
+      let (layout, counts) = try Self.layout(given, rules, base, rates.groups, reader)
+      var status = OptimizerStatus(base, layout: layout)
+      status.baseLearningRate = rates.base == rates.rate ? nil : rates.base
+      status.groupStepCounts = counts
+      status.stepCount = counts.values.max() ?? 0
+      try status.validate()
+      return status
+    }
+    if let scaler = given.scaler {
+      lossScale = LossScale(
+        scale: scaler.scale, growthFactor: scaler.growthFactor,
+        backoffFactor: scaler.backoffFactor, growthInterval: scaler.growthInterval,
+        stepsSinceChange: scaler.growthTracker)
+      try refusing(PyTorchOptimizer.scalerKey) { try lossScale?.validate() }
     }
   }
 
   private static func layout(
     _ given: PyTorchOptimizer, _ rules: [any UpdateRule], _ base: any UpdateRule,
-    _ reader: SafetensorsReader
+    _ groups: [ParameterGroup], _ reader: SafetensorsReader
   ) throws -> (ParameterLayout, [String: Int]) {
     var (layout, counts) = (ParameterLayout(), [String: Int]())
     for (index, (group, rule)) in zip(given.groups, rules).enumerated() {
-      var settings = ParameterGroup()
-      if base.learningRate != 0 {
-        settings.learningRateFactor = rule.learningRate / base.learningRate
-      }
-      if rule.weightDecay != base.weightDecay { settings.weightDecay = rule.weightDecay }
+      let settings = groups[index]
       var rest = rule
       (rest.learningRate, rest.weightDecay) = (base.learningRate, base.weightDecay)
       guard AnyHashable(rest) == AnyHashable(base) else {

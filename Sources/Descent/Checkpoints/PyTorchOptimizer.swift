@@ -2,16 +2,20 @@
 /// parameters by name, and the steps that each has taken.
 ///
 /// - `pytorch.version`: `1`.
-/// - `pytorch.optimizer`: `{"class":"Adam","groups":[{"betas":[0.9,0.999],"eps":1e-08,"lr":0.001,
-///   "params":["weight"],…}],"steps":{"weight":10}}`.
+/// - `pytorch.optimizer`: `{"base":{"lr":0.001,"weight_decay":0},"class":"Adam","groups":[{"betas":
+///   [0.9,0.999],"eps":1e-08,"initial_lr":0.001,"lr":0.0005,"params":["weight"],…}],"steps":
+///   {"weight":10}}`. `lr` is the rate of the coming step and `initial_lr` that of the run, which
+///   schedulers multiply. ``PyTorchRates`` says how these become a rule's rate and factors to it.
 /// - `pytorch.grad_scaler`: `GradScaler.state_dict()`, where there is one.
-struct PyTorchOptimizer: Codable {
+struct PyTorchOptimizer: Codable, Sendable {
   static let prefix = "pytorch."
   static let versionKey = prefix + "version"
   static let optimizerKey = prefix + "optimizer"
   static let scalerKey = prefix + "grad_scaler"
 
   var className: String
+  /// The optimizer's own rate and decay, which groups may replace; nil in a file that does not say.
+  var base: Base?
   var groups: [Group]
   var steps: [String: Int]
   /// An entry of its own.
@@ -22,6 +26,12 @@ struct PyTorchOptimizer: Codable {
     var params: [String] = []
     var name: String?
     var lr: Double
+    var initialRate: Double?
+    /// What OneCycleLR keeps in a group.
+    var maximumRate: Double?
+    var minimumRate: Double?
+    var maximumMomentum: Double?
+    var baseMomentum: Double?
     var weightDecay: Double?
     var maximize: Bool?
     var eps: Double?
@@ -40,6 +50,11 @@ struct PyTorchOptimizer: Codable {
     private enum CodingKeys: String, CodingKey {
       case params, name, lr, maximize, eps, betas, amsgrad, momentum, dampening, nesterov, alpha
       case centered, rho
+      case initialRate = "initial_lr"
+      case maximumRate = "max_lr"
+      case minimumRate = "min_lr"
+      case maximumMomentum = "max_momentum"
+      case baseMomentum = "base_momentum"
       case weightDecay = "weight_decay"
       case decoupledWeightDecay = "decoupled_weight_decay"
       case lrDecay = "lr_decay"
@@ -47,6 +62,16 @@ struct PyTorchOptimizer: Codable {
     }
 
     init(lr: Double) { self.lr = lr }
+  }
+
+  struct Base: Codable {
+    var lr: Double
+    var weightDecay: Double?
+
+    private enum CodingKeys: String, CodingKey {
+      case lr
+      case weightDecay = "weight_decay"
+    }
   }
 
   struct Scaler: Codable {
@@ -67,7 +92,7 @@ struct PyTorchOptimizer: Codable {
 
   private enum CodingKeys: String, CodingKey {
     case className = "class"
-    case groups, steps
+    case base, groups, steps
   }
 
   /// PyTorch's name for a state of a rule.
@@ -138,19 +163,20 @@ extension PyTorchOptimizer {
       }
       let epsilon = try need(group.eps, "eps")
       let isDecoupled = className == "AdamW" || group.decoupledWeightDecay ?? false
+      // Either class does the same with decoupled decay, and each goes back as it came.
       if group.amsgrad ?? false {
         return AMSGrad(
           learningRate: group.lr, beta1: betas[0], beta2: betas[1], epsilon: epsilon,
           weightDecay: decay, decoupled: isDecoupled, maximize: maximize)
       }
-      if isDecoupled {
+      if className == "AdamW" {
         return AdamW(
           learningRate: group.lr, beta1: betas[0], beta2: betas[1], epsilon: epsilon,
           weightDecay: decay, maximize: maximize)
       }
       return Adam(
         learningRate: group.lr, beta1: betas[0], beta2: betas[1], epsilon: epsilon,
-        weightDecay: decay, maximize: maximize)
+        weightDecay: decay, decoupled: isDecoupled, maximize: maximize)
     default:
       throw .interchange(
         "\(excerpt(className)) of PyTorch is not known here; allowed are SGD, Adagrad, RMSprop, "
@@ -189,7 +215,8 @@ extension PyTorchOptimizer {
       className = "Adadelta"
       (group.rho, group.eps) = (rule.decay, rule.epsilon)
     case let rule as Adam:
-      className = rule.decoupled ? "AdamW" : "Adam"
+      className = "Adam"
+      group.decoupledWeightDecay = rule.decoupled
       take(rule, amsgrad: false)
     case let rule as AdamW:
       className = "AdamW"

@@ -25,6 +25,12 @@ public struct AdamW: UpdateRule {
       weightDecay: weightDecay, decoupled: true, maximize: maximize)
   }
 
+  /// The same method; nil where `adam` does not decouple its decay.
+  init?(_ adam: Adam) {
+    if !adam.decoupled { return nil }
+    self.adam = adam
+  }
+
   /// Adam's hyper-parameters under their own names.
   public subscript<Value>(dynamicMember path: WritableKeyPath<Adam, Value>) -> Value {
     get { adam[keyPath: path] }

@@ -64,7 +64,7 @@ public struct Momentum: UpdateRule {
   public static let hyperparameters: [Hyperparameter<Self>] = [
     .number("learningRate", \.learningRate, .atLeastZero),
     .number("momentum", \.momentum, .fromZeroToBelowOne),
-    .number("dampening", \.dampening, .fromZeroToBelowOne),
+    .number("dampening", \.dampening, .fromZeroToOne),
     .flag("nesterov", \.nesterov),
     .flag("learningRateInBuffer", \.learningRateInBuffer),
     .flag("exponentialAverage", \.exponentialAverage),

@@ -21,6 +21,7 @@
 /// wherever it is. A checksum is `crc32:` and a CRC-32 in eight hexadecimal digits, which is
 /// `zlib.crc32` in Python and `crc32:cbf43926` for the bytes `123456789`.
 ///
+/// - `format`: `pt`, without which transformers 4 refuses a file; a caller's own goes before it.
 /// - `descent.format`: `1`.
 /// - `checksum:NAME`: the checksum of a tensor's bytes.
 /// - `descent.checksum`: that of the header's content: of every other entry in the order of the
@@ -85,9 +86,10 @@ public final class SafetensorsWriter {
     let path = try resolved(path)
     let groups = Self.groups(tensors, size: shardSize)
     let names = ShardNames(path)
-    (self.path, self.tensors, self.metadata, self.names) = (path, tensors, metadata, names)
+    let own = metadata.merging([SafetensorsMetadata.framework: "pt"]) { own, _ in own }
+    (self.path, self.tensors, self.metadata, self.names) = (path, tensors, own, names)
     shards = try groups.map { group throws(SafetensorsError) in
-      try Self.shard(group, metadata, isOfSet: groups.count > 1, path: path)
+      try Self.shard(group, own, isOfSet: groups.count > 1, path: path)
     }
     for (index, shard) in shards.enumerated() {
       for (place, tensor) in shard.header.tensors.enumerated() {

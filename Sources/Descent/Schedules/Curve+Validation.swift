@@ -14,6 +14,7 @@ extension Curve {
     case .inverseTime: "inverseTime"
     case .knots: "knots"
     case .custom: "custom"
+    case .refused(let schedule, _, _, _): schedule
     }
   }
 
@@ -25,7 +26,7 @@ extension Curve {
     case .linear(let a, let b, let steps), .cosine(let a, let b, let steps):
       try check("from", a, .atLeastZero)
       try check("to", b, .atLeastZero)
-      try check("steps", steps, atLeast: 1)
+      try check("steps", steps, atLeast: 0)
     case .step(let rate, let factor, let steps), .exponential(let rate, let factor, let steps):
       try check("rate", rate, .atLeastZero)
       try check("factor", factor, .aboveZero)
@@ -39,7 +40,7 @@ extension Curve {
     case .polynomial(let a, let b, let steps, let power):
       try check("from", a, .atLeastZero)
       try check("to", b, .atLeastZero)
-      try check("steps", steps, atLeast: 1)
+      try check("steps", steps, atLeast: 0)
       try check("power", power, .aboveZero)
     case .cosineRestarts(let a, let b, let steps, let lengthFactor, let peakFactor):
       try check("from", a, .atLeastZero)
@@ -56,6 +57,8 @@ extension Curve {
       try check("every", steps, atLeast: 1)
     case .knots(let knots, _): try validate(knots)
     case .custom: break
+    case .refused(_, let argument, let value, let allowed):
+      throw violation(argument, value, allowed)
     }
   }
 
@@ -63,7 +66,7 @@ extension Curve {
     try check("number of knots", knots.count, atLeast: 1)
     for (index, knot) in knots.enumerated() {
       try check("rate", knot.rate, .atLeastZero)
-      try check("time", knot.time, .atLeastZero)
+      if !knot.time.isFinite { throw violation("time", knot.time, "a finite number") }
       if index > 0 && knot.time <= knots[index - 1].time {
         throw violation("time", knot.time, "one after \(knots[index - 1].time)")
       }

@@ -14,13 +14,16 @@ enum Curve: Hashable, Sendable, Codable {
   case inverseTime(rate: Double, decay: Double, every: Int)
   case knots(points: [Schedule.Knot], shape: Schedule.Shape)
   case custom(function: ScheduleFunction)
+  /// What a ready schedule was asked for and cannot be, by the name of its argument.
+  case refused(schedule: String, argument: String, value: Double, allowed: String)
 
   /// After how many steps the curve has come to its end.
   var length: Int? {
     switch self {
     case .linear(_, _, let steps), .polynomial(_, _, let steps, _), .cosine(_, _, let steps): steps
     // A time that no Int holds is an end that nobody sees.
-    case .knots(let knots, _): knots.last.flatMap { Int(exactly: $0.time.rounded(.up)) }
+    case .knots(let knots, _):
+      knots.last.flatMap { Int(exactly: $0.time.rounded(.up)) }.map { max(0, $0) }
     default: nil
     }
   }
@@ -51,6 +54,7 @@ enum Curve: Hashable, Sendable, Codable {
       return rate / (1 + decay * Double(t) / Double(max(1, steps)))
     case .knots(let knots, let shape): return Self.rate(at: Double(t), between: knots, shape)
     case .custom(let function): return function.rate(t)
+    case .refused: return .nan
     }
   }
 

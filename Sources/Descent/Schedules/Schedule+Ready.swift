@@ -3,7 +3,7 @@ extension Schedule {
   /// η at every step.
   public static func constant(_ rate: Double) -> Schedule { Schedule(.constant(rate: rate)) }
 
-  /// a + (b − a) t/N, then b.
+  /// a + (b − a) t/N, then b; with N = 0, b at once.
   public static func linear(from start: Double, to end: Double, steps: Int) -> Schedule {
     Schedule(.linear(from: start, to: end, steps: steps))
   }
@@ -11,7 +11,7 @@ extension Schedule {
   /// From `start` up to the first rate of what follows: `.warmUp(1000).then(…)`.
   ///
   /// From 0, as in Optax and in Hugging Face's trainer, the first step changes nothing; a start of
-  /// the peak over the number of steps spends no step so.
+  /// the peak over the number of steps spends no step so. With 0 steps there is only what follows.
   public static func warmUp(_ steps: Int, from start: Double = 0) -> WarmUp {
     WarmUp(steps: steps, start: start)
   }
@@ -37,7 +37,7 @@ extension Schedule {
     Schedule(.exponential(rate: rate, factor: factor, every: steps))
   }
 
-  /// (a − b)(1 − t/N)^p + b, then b.
+  /// (a − b)(1 − t/N)^p + b, then b; with N = 0, b at once.
   public static func polynomial(
     from start: Double, to end: Double = 0, steps: Int, power: Double = 1
   ) -> Schedule {
@@ -45,7 +45,7 @@ extension Schedule {
   }
 
   /// b + (a − b)/2 · (1 + cos(π t/N)), then b. PyTorch's CosineAnnealingLR climbs again after N steps;
-  /// this one, as Optax's and Keras's, does not.
+  /// this one, as Optax's and Keras's, does not. With N = 0 it is b at once.
   public static func cosine(from start: Double, to end: Double = 0, steps: Int) -> Schedule {
     Schedule(.cosine(from: start, to: end, steps: steps))
   }
@@ -65,27 +65,69 @@ extension Schedule {
 
   /// Up to `peak` and down again (Smith & Topin, arXiv:1708.07120), with PyTorch's knots, whose
   /// phases end a step early: p/d at 0, p at wT − 1, [p/d at 2wT − 2 with `threePhase`,] p/d/D at
-  /// T − 1, with d, D the divisors, w the fraction of the warm-up, T the steps. Other knots:
-  /// ``knots(_:shape:)``. The momentum that PyTorch cycles along is left alone.
+  /// T − 1, with d, D the divisors, w the fraction of the warm-up, T the steps. A phase that ends at
+  /// 0 or before is skipped, and the next one starts where it ends, as in PyTorch: with 3 steps
+  /// there is no warm-up. A phase that ends no later than the one before it is skipped, too. Other
+  /// knots: ``knots(_:shape:)``. The momentum that PyTorch cycles along is left alone.
   public static func oneCycle(
     peak: Double, steps: Int, warmUpFraction: Double = 0.3, initialDivisor: Double = 25,
     finalDivisor: Double = 1e4, shape: Shape = .cosine, threePhase: Bool = false
   ) -> Schedule {
+    let name = "oneCycle"
+    let refusal =
+      refusing(name, "peak", peak, .atLeastZero) ?? refusing(name, "steps", steps, atLeast: 1)
+      ?? refusing(name, "warmUpFraction", warmUpFraction, .fromZeroToOne)
+      ?? refusing(name, "initialDivisor", initialDivisor, .aboveZero)
+      ?? refusing(name, "finalDivisor", finalDivisor, .aboveZero)
+    if let refusal { return refusal }
     let (low, top) = (peak / initialDivisor, warmUpFraction * Double(steps))
-    let knots = [
-      Knot(at: 0, rate: low), Knot(at: top - 1, rate: peak),
-      threePhase ? Knot(at: 2 * top - 2, rate: low) : nil,
-      Knot(at: Double(steps) - 1, rate: low / finalDivisor),
+    var phases = [Knot(at: top - 1, rate: peak)]
+    if threePhase { phases.append(Knot(at: 2 * top - 2, rate: low)) }
+    // The last phase is never skipped by its own end, which no step is behind.
+    let skipped = phases.prefix { $0.time <= 0 }
+    var knots = [skipped.last ?? Knot(at: 0, rate: low)]
+    for knot in phases.dropFirst(skipped.count) + [
+      Knot(at: Double(steps) - 1, rate: low / finalDivisor)
     ]
-    return Schedule(.knots(points: knots.compactMap { $0 }, shape: shape)).lasting(steps)
+    where knot.time > knots.last?.time ?? 0 {
+      knots.append(knot)
+    }
+    return Schedule(.knots(points: knots, shape: shape)).lasting(steps)
+  }
+
+  /// A schedule that ``validate()`` refuses by the name of an argument.
+  static func refusing(
+    _ schedule: String, _ argument: String, _ value: Double, _ allowed: String
+  ) -> Schedule {
+    Schedule(.refused(schedule: schedule, argument: argument, value: value, allowed: allowed))
+  }
+
+  private static func refusing(
+    _ schedule: String, _ argument: String, _ value: Double,
+    _ allowed: Hyperparameter<Schedule>.Allowed
+  ) -> Schedule? {
+    allowed.contains(value) ? nil : refusing(schedule, argument, value, allowed.description)
+  }
+
+  private static func refusing(
+    _ schedule: String, _ argument: String, _ value: Int, atLeast least: Int
+  ) -> Schedule? {
+    value >= least
+      ? nil : refusing(schedule, argument, Double(value), "a number of at least \(least)")
   }
 
   /// Up to `peak` in `warmUp` steps, `stable` steps there, and down to `end` in `decay` steps (Hu et
-  /// al., arXiv:2404.06395).
+  /// al., arXiv:2404.06395). A part of 0 steps is skipped; the rate after all of them is `end`.
   public static func warmUpStableDecay(
     peak: Double, warmUp: Int, stable: Int, decay: Int, from start: Double = 0, to end: Double = 0,
     shape: Shape = .linear
   ) -> Schedule {
+    let name = "warmUpStableDecay"
+    let refusal =
+      refusing(name, "peak", peak, .atLeastZero) ?? refusing(name, "warmUp", warmUp, atLeast: 0)
+      ?? refusing(name, "stable", stable, atLeast: 0) ?? refusing(name, "decay", decay, atLeast: 0)
+      ?? refusing(name, "from", start, .atLeastZero) ?? refusing(name, "to", end, .atLeastZero)
+    if let refusal { return refusal }
     let down: Schedule =
       switch shape {
       case .linear: .linear(from: peak, to: end, steps: decay)
@@ -100,7 +142,12 @@ extension Schedule {
   public static func inverseRoot(
     _ rate: Double, warmUp: Int, timescale: Int? = nil
   ) -> Schedule {
-    .warmUp(warmUp).then(Schedule(.inverseRoot(rate: rate, timescale: timescale ?? warmUp)))
+    let name = "inverseRoot"
+    let refusal =
+      refusing(name, "rate", rate, .atLeastZero) ?? refusing(name, "warmUp", warmUp, atLeast: 0)
+      ?? refusing(name, "timescale", timescale ?? warmUp, atLeast: 1)
+    if let refusal { return refusal }
+    return .warmUp(warmUp).then(Schedule(.inverseRoot(rate: rate, timescale: timescale ?? warmUp)))
   }
 
   /// η/(1 + k t/N). It never ends. Keras's InverseTimeDecay.
@@ -132,6 +179,7 @@ extension Schedule {
   }
 
   /// From knot to knot, whose times ascend; before the first and after the last it stays at theirs.
+  /// A time below 0 is one that no step has.
   public static func knots(_ knots: [Knot], shape: Shape = .linear) -> Schedule {
     Schedule(.knots(points: knots, shape: shape))
   }

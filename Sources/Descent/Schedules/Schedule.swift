@@ -7,9 +7,10 @@
 /// last one stays at its last rate. The ready ones are static functions; t is the number of steps
 /// taken since the part began, so a part's first rate is the one at t = 0.
 ///
-/// Rates are worked out in `Double` from + − × ÷ √ alone, so two machines agree to the bit, and a rate
-/// far out costs no more than a near one. Numbers that make no sense are found by ``validate()``, not
-/// before; nothing traps on them.
+/// Rates are worked out in `Double` from + − × ÷ √ alone, so two machines agree to the bit, and a
+/// rate far out costs no more than a near one. A part of 0 steps is skipped. Numbers that make no
+/// sense are refused by ``validate()``, with the name of the argument, and by the next step of an
+/// optimizer that has the schedule; nothing traps on them.
 public struct Schedule: Hashable, Sendable {
   struct Part: Hashable, Sendable, Codable {
     var curve: Curve
@@ -82,6 +83,7 @@ public struct Schedule: Hashable, Sendable {
     /// The warm-up, then `next` from its beginning.
     public func then(_ next: Schedule) -> Schedule {
       if steps == 0 { return next }
+      if steps < 0 { return .refusing("warmUp", "steps", Double(steps), "a number of at least 0") }
       return .linear(from: start, to: next.learningRate(after: 0), steps: steps).then(next)
     }
   }

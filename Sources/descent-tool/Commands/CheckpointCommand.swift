@@ -182,6 +182,9 @@ extension CheckpointCommand {
         of its shape: [10, 64, 3] are ten steps of a tensor of the shape [64, 3]. The checkpoint \
         must have its parameters with it. The output has the names of the input.
 
+        --schedule is a list of parts, as a file's optimizer.schedule has them: \
+        [{"curve":{"cosine":{"from":0.1,"to":0,"steps":100}}}]. It replaces the file's.
+
         JSON: results of one file, rule, device, steps, digest, which is the parameters'.
         """)
 
@@ -198,6 +201,19 @@ extension CheckpointCommand {
       help: "\(SelectedEngine.names).",
       completion: .list(["automatic", "cpu", "reference", "opencl"]))
     var device = "automatic"
+
+    @Option(
+      help: ArgumentHelp("The learning rate over the steps, in JSON.", valueName: "parts"),
+      transform: {
+        do {
+          return try JSONDecoder().decode(Schedule.self, from: Data($0.utf8))
+        } catch let error as DescentError {
+          throw ValidationError("\(error)")
+        } catch {
+          throw ValidationError("\"\($0)\" is no schedule in JSON")
+        }
+      })
+    var schedule: Schedule?
 
     @OptionGroup var json: JSONOption
 
@@ -218,8 +234,11 @@ extension CheckpointCommand {
       }
       guard let engine = try SelectedEngine.parse(device).first else { return }
       let optimizer = try Optimizer(checkpoint, on: engine.choice)
+      // Before loading, since PyTorch's rates depend on it, and after, since a file may replace it.
+      if let schedule { optimizer.schedule = schedule }
       var parameters = [Float](repeating: 0, count: optimizer.layout.count)
       try optimizer.load(from: checkpoint, parameters: &parameters)
+      if let schedule { optimizer.schedule = schedule }
       let steps = try GradientFile(gradients, optimizer.layout)
       var values = parameters
       for step in 0..<steps.count {

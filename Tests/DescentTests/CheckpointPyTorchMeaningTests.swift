@@ -1,0 +1,176 @@
+import Testing
+
+@testable import Descent
+
+/// What a state for PyTorch means: class, counts, scaler.
+@Suite struct CheckpointPyTorchMeaningTests {
+  /// One tensor of one element in each group.
+  private func layout(_ groups: [(String, Double)]) throws -> ParameterLayout {
+    var layout = ParameterLayout()
+    for (name, factor) in groups {
+      try layout.append("\(name).x", shape: [1], group: name)
+      try layout.setGroup(name, to: ParameterGroup(learningRateFactor: factor))
+    }
+    return layout
+  }
+
+  /// The move of each group's parameter in a step with gradients of 1.
+  private func move(_ optimizer: Optimizer) throws -> [String: Float] {
+    var x = [Float](repeating: 0, count: optimizer.layout.count)
+    try optimizer.step(&x, gradients: x.map { _ in 1 })
+    return Dictionary(
+      uniqueKeysWithValues: optimizer.layout.tensors.map {
+        ($0.group, x[$0.range.lowerBound])
+      })
+  }
+
+  @Test("a bad entry of PyTorch's scaler is named")
+  func scaler() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run.safetensors"
+      for (scale, message) in [("0", "scale is 0"), ("-1", "scale is -1"), (#""x""#, "scale")] {
+        try saveTensors(
+          path, [("a", [1], [1])],
+          metadata: [
+            "pytorch.version": "1",
+            "pytorch.optimizer":
+              #"{"class":"SGD","groups":[{"params":["a"],"lr":1}],"steps":{}}"#,
+            "pytorch.grad_scaler":
+              #"{"scale":\#(scale),"growth_factor":2,"backoff_factor":0.5,"growth_interval":5,"#
+              + #""_growth_tracker":0}"#,
+          ])
+        #expect {
+          try Checkpoint(path)
+        } throws: {
+          "\($0)".contains("metadata \"pytorch.grad_scaler\"") && "\($0)".contains(message)
+        }
+      }
+    }
+  }
+
+  @Test("what means the same fits, whatever its type, and goes back as the class that came")
+  func decoupled() throws {
+    let layout = try self.layout([("slow", 0.1), ("default", 1)])
+    try withTemporaryFolder { folder in
+      let path = folder + "/run.safetensors"
+      let rules: [(any UpdateRule, String, Bool?)] = [
+        (Adam(learningRate: 0.5, weightDecay: 0.25, decoupled: true), "Adam", true),
+        (Adam(learningRate: 0.5, weightDecay: 0.25), "Adam", false),
+        (AdamW(learningRate: 0.5, weightDecay: 0.25), "AdamW", nil),
+      ]
+      for choice in try choices() {
+        for (rule, name, isDecoupled) in rules {
+          for naming in StateNaming.allCases {
+            let optimizer = try Optimizer(rule, layout: layout, on: choice)
+            _ = try move(optimizer)
+            try optimizer.save(to: path, parameters: [0, 0], naming: naming)
+            let file = try PyTorchOptimizer(optimizer.status)
+            #expect(file.className == name)
+            #expect(file.groups.allSatisfy { $0.decoupledWeightDecay == isDecoupled })
+            let state = try optimizer.state
+            try optimizer.load(from: path)
+            #expect(try optimizer.states() == state.values && optimizer.stepCount == 1)
+            #expect(AnyHashable(optimizer.rule) == AnyHashable(rule))
+            let expected = try move(optimizer)
+            for other in rules.map({ $0.0 }) {
+              let twin = try Optimizer(other, layout: layout, on: choice)
+              if other is AdamW && !rule.decoupled {
+                #expect(throws: CheckpointError.self) { try twin.load(from: path) }
+                continue
+              }
+              try twin.load(from: path)
+              #expect(type(of: twin.rule) == type(of: other))
+              #expect(twin.rule.decoupled == rule.decoupled && twin.rule.weightDecay == 0.25)
+              #expect(try move(twin) == expected)
+              // In part, where the rule stays.
+              let part = try Optimizer(other, layout: layout, on: choice)
+              try part.load(from: Checkpoint(path)) { $0.group == "slow" }
+              #expect(try part.state("m", of: "slow.x") == state.values["m"].map { [$0[0]] })
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test("a tensor that counted steps have left out is refused where PyTorch counts for itself")
+  func leftOut() throws {
+    let layout = try self.layout([("slow", 0.1), ("default", 1)])
+    func refuses(_ optimizer: Optimizer) throws -> Bool {
+      do {
+        _ = try PyTorchOptimizer(optimizer.status)
+        return false
+      } catch CheckpointError.interchange(let text) {
+        #expect(
+          text.hasPrefix("tensor \"slow.x\" was left out of steps that its group has counted"))
+        return true
+      }
+    }
+    try withTemporaryFolder { folder in
+      let path = folder + "/run.safetensors"
+      for choice in try choices() {
+        for (rule, depends) in [
+          (Adam(), true), (SGD(), false), (Momentum(), false),
+          (Momentum.pyTorch(dampening: 0.5), true), (AdaGrad(), true),
+        ] as [(any UpdateRule, Bool)] {
+          let optimizer = try Optimizer(rule, layout: layout, on: choice)
+          optimizer.leftOut = ["slow.x"]
+          #expect(try !refuses(optimizer))
+          _ = try move(optimizer)
+          #expect(try refuses(optimizer) == depends)
+          optimizer.leftOut = []
+          _ = try move(optimizer)
+          #expect(try refuses(optimizer) == depends)
+          // It is known of a state, in memory and in a file.
+          try optimizer.save(to: path)
+          #expect(try Checkpoint(path).status == optimizer.status)
+          #expect(try refuses(Optimizer(optimizer.state, on: choice)) == depends)
+          #expect(try refuses(Optimizer(Checkpoint(path), on: choice)) == depends)
+          if depends {
+            #expect(throws: CheckpointError.self) {
+              try Checkpoint(path).write(to: folder + "/other.safetensors", naming: .pyTorch)
+            }
+          }
+          // A count from the beginning is everyone's.
+          optimizer.leftOut = ["slow.x"]
+          try optimizer.reset()
+          #expect(try !refuses(optimizer))
+          _ = try move(optimizer)
+          #expect(try refuses(optimizer) == depends)
+          // Frozen, a group counts no steps.
+          optimizer.leftOut = []
+          try optimizer.reset()
+          try optimizer.setGroup("slow", to: ParameterGroup(isFrozen: true))
+          optimizer.leftOut = ["slow.x"]
+          _ = try move(optimizer)
+          try optimizer.setGroup("slow", to: ParameterGroup())
+          optimizer.leftOut = []
+          #expect(try !refuses(optimizer))
+        }
+      }
+    }
+  }
+
+  @Test("a dampening of 1 runs, as PyTorch's does: the first gradient goes on alone")
+  func dampened() throws {
+    // torch.optim.SGD(lr=1, momentum=0.5, dampening=1), gradients of 1: b is 1, 0.5, 0.25.
+    for choice in try choices() {
+      let optimizer = try Optimizer(
+        Momentum.pyTorch(learningRate: 1, momentum: 0.5, dampening: 1),
+        layout: ParameterLayout(count: 1), on: choice)
+      var x: [Float] = [0]
+      for expected: Float in [-1, -1.5, -1.75] {
+        try optimizer.step(&x, gradients: [1])
+        #expect(x == [expected])
+      }
+      let file = try PyTorchOptimizer(optimizer.status)
+      #expect(file.className == "SGD" && file.groups[0].dampening == 1)
+    }
+    #expect(throws: DescentError.self) { try Momentum(dampening: 1.5).validate() }
+    #expect {
+      try Momentum(dampening: -0.5).validate()
+    } throws: {
+      "\($0)".contains("dampening is -0.5; allowed is a number from 0 to 1")
+    }
+  }
+}
