@@ -330,10 +330,16 @@ public final class Optimizer {
   private func refusedRate(of schedule: Schedule) -> DescentError? {
     for steps in appliedSteps...appliedSteps + engine.stepsInFlight {
       let rate = schedule.learningRate(after: steps)
-      for group in groups.groups {
+      for (group, rule) in zip(groups.groups, groups.rules) {
         let own = withDefaultFloatingPoint { rate * group.learningRateFactor }
-        // It may run out, to where it is 0 as a Float.
-        if own >= 0 && Float(own).isFinite { continue }
+        // It may run out, to where it is 0 as a Float. What a step makes of one that is not huge is
+        // a Float.
+        if own >= 0 && Float(own).isFinite,
+          own < 1e20 && own * rule.weightDecay < 1e38
+            || withDefaultFloatingPoint({ rule.with(learningRate: own).scalarsAreFinite })
+        {
+          continue
+        }
         return .hyperparameter(
           rule: "schedule", name: "the learning rate after \(steps) steps, with a group's factor,",
           value: own, allowed: Hyperparameter<Schedule>.Allowed.atLeastZero.description)
