@@ -214,16 +214,19 @@ struct VerifyCommand: ParsableCommand {
     let names = Set(rules.map { $0.name })
     let cases = goldens.cases.filter { names.contains($0.optimizer) }
     var bar = ProgressBar("replaying", total: cases.count)
-    var results: [Result] = []
+    var (engines, results) = (engines, [Result]())
     for (done, item) in cases.enumerated() {
       bar.update(done)
-      // A case that cannot run fails alone.
-      func result(_ engine: String, _ body: (inout Result) throws -> Void) {
+      // A case that cannot run fails alone, and leaves no context that may be lost.
+      func result(
+        _ engine: String, orElse renew: () -> Void = {}, _ body: (inout Result) throws -> Void
+      ) {
         var result = Result(rule: item.optimizer, engine: engine, case: item.id, passed: false)
         do {
           try body(&result)
         } catch {
           result.fail(with: error)
+          renew()
         }
         results.append(result)
       }
@@ -235,8 +238,8 @@ struct VerifyCommand: ParsableCommand {
         }
       }
       let expected = Swift.Result { try replay.get().inFloat(on: .reference) }
-      for engine in engines {
-        result(engine.name) {
+      for (index, engine) in engines.enumerated() {
+        result(engine.name, orElse: { engines[index] = engine.sharingContext() }) {
           let (replay, expected) = (try replay.get(), try expected.get())
           try Self.judge(&$0, replay, replay.inFloat(on: engine.choice), expected, engine)
         }
