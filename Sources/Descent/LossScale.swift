@@ -42,10 +42,9 @@ public struct LossScale: Hashable, Sendable {
   /// PyTorch's defaults, and bounds. ``Optimizer/setLossScale(_:)`` refuses numbers that would not
   /// scale.
   ///
-  /// - Parameters:
-  ///   - minimumScale: nil is 1, or `scale` where that is less: a scale below 1 makes gradients
-  ///     smaller than they are. Give less where unscaled gradients overflow their 16 bits.
-  ///   - maximumScale: nil is the end of ``range``, 2¹²⁶.
+  /// A `minimumScale` of nil is 1, or `scale` where that is less: a scale below 1 makes gradients
+  /// smaller than they are. Give less where unscaled gradients overflow their 16 bits. A
+  /// `maximumScale` of nil is the end of ``range``, 2¹²⁶.
   public init(
     scale: Double = 65536, growthFactor: Double = 2, backoffFactor: Double = 0.5,
     growthInterval: Int = 2000, stepsSinceChange: Int = 0, minimumScale: Double? = nil,
