@@ -22,6 +22,7 @@ extension Buffer {
       try self.init(context, count: 0)
       return
     }
+    try DriverProcess.require()
     var status: cl_int = 0
     let size = try Self.bytes(memory.count, in: context)
     let created = clCreateBuffer(
@@ -31,7 +32,9 @@ extension Buffer {
       created, status, clReleaseMemObject,
       "clCreateBuffer(\(size) bytes of the host on \(context.device.name))")
     if let owner { try handle.keep(owner) }
-    self.init(context, handle, count: memory.count)
+    self.init(
+      context, handle, count: memory.count,
+      place: (Self.hostMemory, Int(bitPattern: UnsafeMutableRawPointer(start))))
   }
 }
 

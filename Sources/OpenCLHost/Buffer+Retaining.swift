@@ -35,7 +35,9 @@ extension Buffer {
       throw OpenCLUsageError.rangeOutsideBuffer(offset: offset, count: count, available: available)
     }
     let start = facts.start + offset * Self.stride
-    let place = (UInt(bitPattern: facts.whole), start)
+    let place =
+      facts.hostStart.map { (Self.hostMemory, Int(bitPattern: $0) + start) }
+      ?? (UInt(bitPattern: facts.whole), start)
     // No elements need no memory, and no part of one can be empty.
     guard offset > 0, count > 0 else {
       self.init(context, handle, count: count, isWritable: facts.isWritable, place: place)
@@ -68,6 +70,8 @@ private struct MemoryFacts {
   let whole: OpaquePointer
   let start: Int
   let access: cl_mem_flags
+  /// Where the whole lies, if it wraps memory of the host's.
+  let hostStart: UnsafeMutableRawPointer?
 
   init(_ memory: OpaquePointer) throws {
     let info = Info("clGetMemObjectInfo", of: "an adopted buffer") {
@@ -77,10 +81,14 @@ private struct MemoryFacts {
     type = try info.value(CL_MEM_TYPE, cl_mem_object_type(0))
     bytes = try info.value(CL_MEM_SIZE, 0)
     whole = try info.value(CL_MEM_ASSOCIATED_MEMOBJECT, cl_mem?.none) ?? memory
-    start = whole == memory ? 0 : try info.value(CL_MEM_OFFSET, 0)
-    access =
-      try info.value(CL_MEM_FLAGS, cl_mem_flags(0))
-      & cl_mem_flags(CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
+    let start = whole == memory ? 0 : try info.value(CL_MEM_OFFSET, 0)
+    self.start = start
+    let flags = try info.value(CL_MEM_FLAGS, cl_mem_flags(0))
+    access = flags & cl_mem_flags(CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
+    let wraps = flags & cl_mem_flags(CL_MEM_USE_HOST_PTR) != 0
+    let own = wraps ? try info.value(CL_MEM_HOST_PTR, UnsafeMutableRawPointer?.none) : nil
+    // A part's address is its own.
+    hostStart = own.map { $0 - start }
   }
 
   var isWritable: Bool { access & cl_mem_flags(CL_MEM_READ_ONLY) == 0 }

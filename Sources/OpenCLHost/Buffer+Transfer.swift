@@ -4,8 +4,7 @@ internal import CDescentOpenCL
 // Before anything else, all of these check that the elements lie in the buffer and the queue in
 // its context, and throw an `OpenCLUsageError` otherwise.
 extension Buffer {
-  /// Copies host memory into elements from `offset` on, and returns when the source may be
-  /// changed.
+  /// Copies host memory into elements from `offset` on, and returns when that is done.
   ///
   /// The transfer begins when `events` are complete.
   public func write(
@@ -16,12 +15,13 @@ extension Buffer {
     guard let start = source.baseAddress, !source.isEmpty else {
       return try Event.wait(for: events)
     }
-    let status = Event.withHandles(events) {
+    try queue.run(
+      "write", after: events, "clEnqueueWriteBuffer(\(source.count) elements at \(offset))"
+    ) {
       clEnqueueWriteBuffer(
         queue.handle.raw, handle.raw, cl_bool(CL_TRUE), offset * Self.stride,
-        source.count * Self.stride, start, $0, $1, nil)
+        source.count * Self.stride, start, $0, $1, $2)
     }
-    try check(status, "clEnqueueWriteBuffer(\(source.count) elements at \(offset))")
   }
 
   /// Copies an array into elements from `offset` on, and returns when that is done.
@@ -46,12 +46,14 @@ extension Buffer {
     guard let start = destination.baseAddress, !destination.isEmpty else {
       return try Event.wait(for: events)
     }
-    let status = Event.withHandles(events) {
+    try queue.run(
+      "read", after: events,
+      "clEnqueueReadBuffer(\(destination.count) elements from \(offset))"
+    ) {
       clEnqueueReadBuffer(
         queue.handle.raw, handle.raw, cl_bool(CL_TRUE), offset * Self.stride,
-        destination.count * Self.stride, start, $0, $1, nil)
+        destination.count * Self.stride, start, $0, $1, $2)
     }
-    try check(status, "clEnqueueReadBuffer(\(destination.count) elements from \(offset))")
   }
 
   /// All elements, once `events` are complete, and in a queue in order all commands before.
@@ -129,22 +131,22 @@ extension Buffer {
   public func synchronize(on queue: CommandQueue, after events: [Event] = []) throws {
     try require(0, count, on: queue)
     guard count > 0 else { return }
-    var status: cl_int = 0
-    // Where the queue's order does not say so, the map has to be told what comes before it.
+    // Where the queue's order does not say so, the map has to wait for what comes before it.
     let events = queue.isInOrder ? events : events + [try queue.marker()]
     // Mapped and unmapped at once: the standard lets the host look at the memory only in between, and
     // drivers leave it as it was then.
-    let mapped = Event.withHandles(events) { eventCount, list in
-      clEnqueueMapBuffer(
-        queue.handle.raw, handle.raw, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_READ), 0, byteCount,
-        eventCount, list, nil, &status)
-    }
-    try check(status, "clEnqueueMapBuffer(\(count) elements)")
-    let unmapped = try queue.enqueue("unmap", after: [], "clEnqueueUnmapMemObject") {
+    var mapped: UnsafeMutableRawPointer?
+    try queue.run("map", after: events, "clEnqueueMapBuffer(\(count) elements)") {
       waits, list, event in
-      clEnqueueUnmapMemObject(queue.handle.raw, handle.raw, mapped, waits, list, event)
+      var status: cl_int = 0
+      mapped = clEnqueueMapBuffer(
+        queue.handle.raw, handle.raw, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_READ), 0, byteCount,
+        waits, list, event, &status)
+      return status
     }
-    try unmapped.wait()
+    try queue.run("unmap", after: [], "clEnqueueUnmapMemObject") {
+      clEnqueueUnmapMemObject(queue.handle.raw, handle.raw, mapped, $0, $1, $2)
+    }
   }
 }
 #endif

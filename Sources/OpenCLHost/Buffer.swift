@@ -17,8 +17,12 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   public let isWritable: Bool
 
   /// The memory that the elements lie in, and where in it they begin, in bytes: buffers around one
-  /// `cl_mem`, or around parts of it, share their elements.
+  /// `cl_mem`, or around parts of it, share their elements, and so do buffers that wrap the same memory of
+  /// the host's. That is `hostMemory`, where elements begin at their address.
   package let place: (memory: UInt, start: Int)
+
+  /// Stands for memory of the host's in `place`.
+  static var hostMemory: UInt { 0 }
 
   let handle: Handle
 
@@ -85,6 +89,7 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   static func allocate(
     _ context: Context, _ count: Int, copying elements: [Element]
   ) throws -> Handle {
+    try DriverProcess.require()
     // OpenCL refuses a size of 0.
     let size = max(try bytes(count, in: context), stride)
     let copies = elements.isEmpty ? 0 : CL_MEM_COPY_HOST_PTR

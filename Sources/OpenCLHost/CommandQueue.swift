@@ -23,6 +23,7 @@ public final class CommandQueue: Sendable {
   ///
   /// - Throws: `OpenCLError`.
   public init(_ context: Context, profiling: Bool = false) throws {
+    try DriverProcess.require()
     let device = context.device
     var status: cl_int = 0
     let created: OpaquePointer?
@@ -59,10 +60,16 @@ public final class CommandQueue: Sendable {
   ///
   /// Whoever polls an event, or waits for it in another queue, flushes first: until then a driver
   /// may hold commands back.
-  public func flush() throws { try check(clFlush(handle.raw), "clFlush(\(device.name))") }
+  public func flush() throws {
+    try DriverProcess.require()
+    try check(clFlush(handle.raw), "clFlush(\(device.name))")
+  }
 
   /// Waits until all commands so far are done.
-  public func finish() throws { try check(clFinish(handle.raw), "clFinish(\(device.name))") }
+  public func finish() throws {
+    try DriverProcess.require()
+    try check(clFinish(handle.raw), "clFinish(\(device.name))")
+  }
 
   /// An event that is complete once `events` are, or without any, once all commands so far are.
   public func marker(after events: [Event] = []) throws -> Event {
@@ -71,8 +78,7 @@ public final class CommandQueue: Sendable {
     }
   }
 
-  /// Throws unless all events belong to the queue's context, and for one that has failed already: PoCL
-  /// 3.1 lets commands wait for it for ever.
+  /// Throws unless all events belong to the queue's context, and for one that has failed already.
   package func require(_ events: [Event]) throws {
     for event in events {
       guard try event.rawContext == context.handle.raw else {
@@ -81,6 +87,9 @@ public final class CommandQueue: Sendable {
       _ = try event.isComplete
     }
   }
+
+  /// Throws in a child made by `fork`, where the driver does not work.
+  package func requireOwnProcess() throws { try DriverProcess.require() }
 
   /// The queue's `cl_command_queue`, valid as long as this object lives.
   public var rawHandle: OpaquePointer { handle.raw }
@@ -91,8 +100,17 @@ public final class CommandQueue: Sendable {
     _ body: (cl_uint, UnsafePointer<cl_event?>?, UnsafeMutablePointer<cl_event?>?) -> cl_int
   ) throws -> Event {
     var event: cl_event?
-    let status = Event.withHandles(events) { body($0, $1, &event) }
+    let status = try Event.withHandles(events) { body($0, $1, &event) }
     return Event(command, try Handle(event, status, clReleaseEvent, call()))
+  }
+
+  /// Enqueues a blocking command by `body` and waits for its event too. Blocking calls of Intel's runtimes
+  /// return before what they wrote is there for other commands, unless the queue is in order.
+  func run(
+    _ command: String, after events: [Event], _ call: @autoclosure () -> String,
+    _ body: (cl_uint, UnsafePointer<cl_event?>?, UnsafeMutablePointer<cl_event?>?) -> cl_int
+  ) throws {
+    try enqueue(command, after: events, call(), body).wait()
   }
 }
 #endif

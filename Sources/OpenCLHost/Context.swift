@@ -27,6 +27,7 @@ public final class Context: Sendable {
     if let largestAllocation, largestAllocation < 1 {
       throw OpenCLUsageError.allocationLimit(largestAllocation)
     }
+    try DriverProcess.require()
     var id: OpaquePointer? = device.handle.raw
     let properties: [cl_context_properties] = [
       cl_context_properties(CL_CONTEXT_PLATFORM), Int(bitPattern: device.platform.handle.raw), 0,

@@ -46,7 +46,8 @@ public struct Discovery: Sendable {
   }
 
   static func platformHandles() throws -> [OpaquePointer] {
-    try list("clGetPlatformIDs()", none: CL_PLATFORM_NOT_FOUND_KHR) {
+    try DriverProcess.require()
+    return try list("clGetPlatformIDs()", none: CL_PLATFORM_NOT_FOUND_KHR) {
       clGetPlatformIDs($0, $1, $2)
     }
   }

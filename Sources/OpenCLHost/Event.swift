@@ -6,7 +6,12 @@ internal import CDescentOpenCL
 /// May be used from any thread, and outlives the queue and whatever the command works on. It keeps no host
 /// memory: that of a transfer has to stay until the event is complete or has failed. A failed command's
 /// event throws whenever it is waited for, polled or awaited, and so does that of a command that waited for
-/// it, with a status of the driver's choice; an event that nobody asks tells nobody.
+/// it, with a status of the driver's choice. A failure is reported by these calls only.
+///
+/// Two limits are the drivers'. On Intel's CPU runtimes only the command that waits for the failed one fails;
+/// what waits for *that* command runs. So where a failure must not be missed, every command's event has to
+/// be asked. On PoCL 3.1 a command never ends if an event that it waits for failed before it was enqueued:
+/// all calls that take events look first and throw, but an event can fail in between.
 public final class Event: Sendable {
   /// The kernel's name, or `fill`, `copy`, `marker`, `user event`; `adopted event` for one of a caller's.
   public let command: String
@@ -42,12 +47,10 @@ public final class Event: Sendable {
   ///
   /// - Throws: `OpenCLError` with the command's own status if it failed.
   public func wait() throws {
+    try DriverProcess.require()
     var raw: cl_event? = handle.raw
     let status = clWaitForEvents(1, &raw)
-    guard status != CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST else {
-      _ = try isComplete
-      throw OpenCLError(status: status, call: "clWaitForEvents(\(command))")
-    }
+    if status == CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST { _ = try isOver }
     try check(status, "clWaitForEvents(\(command))")
   }
 
@@ -61,6 +64,18 @@ public final class Event: Sendable {
   /// - Throws: `OpenCLError` with the command's own status if it failed.
   public var isComplete: Bool {
     get throws {
+      guard try isOver else { return false }
+      // Intel's runtimes skip a command behind a failed one and give its status as complete; a wait, which
+      // does not block any more, returns the failure.
+      try wait()
+      return true
+    }
+  }
+
+  /// Whether the command's status is complete; throws for one that is negative.
+  private var isOver: Bool {
+    get throws {
+      try DriverProcess.require()
       var status: cl_int = 0
       try check(
         clGetEventInfo(
@@ -93,10 +108,15 @@ public final class Event: Sendable {
   public var rawHandle: OpaquePointer { handle.raw }
 
   /// Calls `body` with the events as OpenCL wants them: no list at all where there are none.
+  ///
+  /// Throws for an event that has failed already: PoCL 3.1 lets commands wait for it forever, and Intel's
+  /// runtimes run what waits for a command that they have skipped.
   static func withHandles<Result>(
     _ events: [Event], _ body: (cl_uint, UnsafePointer<cl_event?>?) -> Result
-  ) -> Result {
+  ) throws -> Result {
+    try DriverProcess.require()
     if events.isEmpty { return body(0, nil) }
+    for event in events { _ = try event.isComplete }
     return withUnsafeTemporaryAllocation(of: cl_event?.self, capacity: events.count) { list in
       for (index, event) in events.enumerated() {
         list.initializeElement(at: index, to: event.handle.raw)

@@ -37,12 +37,13 @@ struct Handle: ~Copyable, @unchecked Sendable {
     retaining raw: OpaquePointer, _ retain: Release, _ release: Release,
     _ call: @autoclosure () -> String
   ) throws {
+    try DriverProcess.require()
     try check(retain(raw), call())
     self.init(owning: raw, release)
   }
 
-  // The status can only be dropped here.
-  deinit { _ = release(raw) }
+  // The status can only be dropped here. After a fork the driver may hold a lock that is never released.
+  deinit { if DriverProcess.isOwn { _ = release(raw) } }
 }
 
 /// A platform or a root device: the driver owns these as long as the process lives.

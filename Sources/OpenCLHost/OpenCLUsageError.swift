@@ -38,6 +38,9 @@ public enum OpenCLUsageError: Error, Sendable, Equatable {
   /// `alignment`. A slice may begin anywhere.
   case misaligned(offset: Int, alignment: Int)
 
+  /// A call in a child made by `fork`, where the process before had used OpenCL: drivers do not work there.
+  case forked
+
   /// An argument's index that the kernel does not have.
   case noSuchArgument(index: Int, kernel: String, argumentCount: Int)
 }
@@ -71,6 +74,9 @@ extension OpenCLUsageError: CustomStringConvertible {
     case .misaligned(let offset, let alignment):
       "a buffer that begins \(offset) bytes into its memory; allowed is a multiple of \(alignment), "
         + "or a slice of the whole"
+    case .forked:
+      "OpenCL was used before this process was forked, and its drivers do not survive a fork; allowed is "
+        + "a process that is spawned, or one that forks before it uses OpenCL"
     case .noSuchArgument(let index, let kernel, let argumentCount):
       "kernel \(kernel) has no argument \(index): it has \(argumentCount), counted from 0"
     }

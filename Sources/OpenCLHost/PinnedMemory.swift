@@ -38,10 +38,15 @@ public final class PinnedMemory<Element: BitwiseCopyable> {
     let handle = try Handle(
       created, status, clReleaseMemObject,
       "clCreateBuffer(\(size) pinned bytes for \(queue.device.name))")
-    let mapped = clEnqueueMapBuffer(
-      queue.handle.raw, handle.raw, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_READ | CL_MAP_WRITE), 0,
-      size, 0, nil, nil, &status)
-    try check(status, "clEnqueueMapBuffer(\(size) pinned bytes)")
+    var mapped: UnsafeMutableRawPointer?
+    try queue.run("map", after: [], "clEnqueueMapBuffer(\(size) pinned bytes)") {
+      waits, list, event in
+      var status: cl_int = 0
+      mapped = clEnqueueMapBuffer(
+        queue.handle.raw, handle.raw, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_READ | CL_MAP_WRITE),
+        0, size, waits, list, event, &status)
+      return status
+    }
     guard let mapped else {
       throw OpenCLError(
         status: CL_MAP_FAILURE, call: "clEnqueueMapBuffer(\(size) pinned bytes)",
@@ -55,6 +60,7 @@ public final class PinnedMemory<Element: BitwiseCopyable> {
   }
 
   deinit {
+    guard DriverProcess.isOwn else { return }
     // The status can only be dropped here; the driver keeps the memory until it is unmapped.
     _ = clEnqueueUnmapMemObject(queue.handle.raw, handle.raw, start, 0, nil, nil)
     _ = clFlush(queue.handle.raw)

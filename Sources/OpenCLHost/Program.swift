@@ -54,6 +54,7 @@ public final class Program: Sendable {
   private init(
     _ context: Context, _ handle: consuming Handle, _ names: String, _ options: String
   ) throws {
+    try DriverProcess.require()
     var id: OpaquePointer? = context.device.handle.raw
     let status = clBuildProgram(handle.raw, 1, &id, options, nil, nil)
     let log = Self.log(handle.raw, context.device)
@@ -145,10 +146,17 @@ final class ProgramHandle: Sendable {
 }
 
 extension String {
-  /// The text as a string literal of C.
+  /// The text between quotes for a `#line`. Compilers differ in how they read an escape there, so quotes,
+  /// backslashes and line breaks are replaced.
   fileprivate var quoted: String {
-    let escaped = flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] }
-    return "\"\(String(escaped))\""
+    let plain = map { (character: Character) -> Character in
+      switch character {
+      case "\"": return "'"
+      case "\\": return "/"
+      default: return character.isNewline ? " " : character
+      }
+    }
+    return "\"\(String(plain))\""
   }
 }
 #endif

@@ -47,6 +47,7 @@ extension Program {
     _ context: Context, sources: [(name: String, text: String)], options: String = "",
     in folder: CacheFolder? = .user, tell: (ProgramOrigin) -> Void = { _ in }
   ) throws -> Program {
+    try DriverProcess.require()
     let text = text(of: sources)
     // Told once nothing is locked, since whoever hears may do what he likes.
     var origin: ProgramOrigin?
