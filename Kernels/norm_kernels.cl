@@ -2,8 +2,16 @@
 // operations: tiles, folds of tiles to tensors and of tensors to whatever is clipped together, and the
 // decision. norm.cl says what is computed. With ACCUMULATED the gradient is what a step will see: with the
 // sum of those before it.
+//
+// There are ITEMS items in a group that adds up together: a power of two up to ACCUMULATORS, of which each
+// item has as many as it takes. With ITEM_PER_TILE a tile is summed by one item.
 #define TILE 16384
-#define ITEMS 256
+#define ACCUMULATORS 256
+
+// As in lanes.cl.
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wpsabi"
+#endif
 
 // As update.cl has it; a tile is a block that lies in one tensor.
 typedef struct {
@@ -23,7 +31,7 @@ typedef struct {
 #define PART_WITH(at, count) part_of(from + (at), count)
 #endif
 
-#ifdef PROCESSOR
+#ifdef ITEM_PER_TILE
 // An item for each tile: sixteen vectors of sixteen accumulators. A group per tile waits at barriers,
 // which take a processor several times as long as the sums.
 static uint16 magnitudes(float16 values) { return as_uint16(values) & 0x7fffffffu; }
@@ -77,7 +85,7 @@ kernel void norm_tiles(const uint tileCount, const global placed_tile *restrict 
   partials[first + tile] = result;
 }
 #else
-// A group for each tile, an item for each accumulator. The elements stay in registers between the
+// A group for each tile, an item for each accumulator: ITEMS is ACCUMULATORS. The elements stay in registers between the
 // search for the greatest and the sum, so that they are read once.
 #define EACH_ELEMENT (TILE / ITEMS)
 
@@ -132,8 +140,8 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
     const global partial *restrict terms, const global uint *restrict list,
     const global uint *restrict starts, global partial *restrict results) {
-  local uint peaks[ITEMS];
-  local pair sums[ITEMS];
+  local uint peaks[ACCUMULATORS];
+  local pair sums[ACCUMULATORS];
   const uint item = (uint)get_local_id(0);
   const uint own = (uint)get_group_id(0);
   const uint start = starts[own];
@@ -146,22 +154,26 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
   }
   const uint width = fold_width(end - start);
 
-  uint most = 0;
-  for (uint i = start + item; i < end; i += ITEMS) most = max(most, terms[list[i]].peak);
-  peaks[item] = most;
+  for (uint k = item; k < ACCUMULATORS; k += ITEMS) {
+    uint most = 0;
+    for (uint i = start + k; i < end; i += ACCUMULATORS) most = max(most, terms[list[i]].peak);
+    peaks[k] = most;
+  }
   barrier(CLK_LOCAL_MEM_FENCE);
   for (uint apart = width / 2; apart > 0; apart /= 2) {
-    if (item < apart) peaks[item] = max(peaks[item], peaks[item + apart]);
+    for (uint k = item; k < apart; k += ITEMS) peaks[k] = max(peaks[k], peaks[k + apart]);
     barrier(CLK_LOCAL_MEM_FENCE);
   }
   const uint peak = peaks[0];
-  pair sum = {0.0f, 0.0f};
-  for (uint i = start + item; i < end; i += ITEMS)
-    sum = add_term(sum, rescaled(terms[list[i]], peak));
-  sums[item] = sum;
+  for (uint k = item; k < ACCUMULATORS; k += ITEMS) {
+    pair sum = {0.0f, 0.0f};
+    for (uint i = start + k; i < end; i += ACCUMULATORS)
+      sum = add_term(sum, rescaled(terms[list[i]], peak));
+    sums[k] = sum;
+  }
   barrier(CLK_LOCAL_MEM_FENCE);
   for (uint apart = width / 2; apart > 0; apart /= 2) {
-    if (item < apart) sums[item] = add_pair(sums[item], sums[item + apart]);
+    for (uint k = item; k < apart; k += ITEMS) sums[k] = add_pair(sums[k], sums[k + apart]);
     barrier(CLK_LOCAL_MEM_FENCE);
   }
   if (item == 0) {

@@ -38,10 +38,10 @@ final class DeviceControl {
   var confirmed: UInt32 { known.applied }
 
   /// Enqueues telling the host, after the step's last command.
-  func tell(after event: Event, on queue: CommandQueue) throws -> Event {
+  func tell(after events: [Event], on queue: CommandQueue) throws -> Event {
     let place = next
     let copy = try state.enqueueRead(
-      into: UnsafeMutableBufferPointer(start: copies + place, count: 1), on: queue, after: [event])
+      into: UnsafeMutableBufferPointer(start: copies + place, count: 1), on: queue, after: events)
     underWay.append((place, copy))
     next = (next + 1) % ValuesRing.slots
     return copy

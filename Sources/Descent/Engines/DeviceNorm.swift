@@ -10,16 +10,14 @@ final class DeviceNorm {
   /// A coefficient for each clipping set.
   let coefficients: Buffer<Float>
 
-  private let programs: NormPrograms
+  private var programs: NormPrograms
   private let tensors: Fold
   private let sets: Fold
   private let limits: Buffer<descent_clipping>
   private let partials: Buffer<descent_partial>
-  private let tileKernel: Kernel
-  /// The same with the sum of earlier gradients; made by the first step that has one.
+  private var kernels: NormKernels
+  /// The sum over tiles with the sum of earlier gradients; made by the first step that has one.
   private var sumTileKernel: Kernel?
-  private let foldKernel: Kernel
-  private let decideKernel: Kernel
   /// Launches over tiles, one for each piece of the gradient, for pieces that begin at `starts`.
   private var launches: [Launch] = []
   private var starts: [Int]?
@@ -57,7 +55,9 @@ final class DeviceNorm {
   ) throws {
     self.control = control
     plan = NormPlan(layout, control)
-    programs = NormPrograms(context: context, groupPerTile: groupPerTile, logger: logger)
+    var programs = NormPrograms(context: context, groupPerTile: groupPerTile, logger: logger)
+    kernels = try programs.fit { try NormKernels($0) }
+    self.programs = programs
     tensors = try Fold(plan.tensors, context)
     sets = try Fold(plan.sets, context)
     limits = try Buffer(
@@ -67,10 +67,6 @@ final class DeviceNorm {
       })
     coefficients = try Buffer(context, copying: plan.limits.map { _ in Float(1) })
     partials = try Buffer(context, count: plan.tiles.count)
-    let program = try programs.program(accumulated: false)
-    tileKernel = try program.kernel(named: "norm_tiles")
-    foldKernel = try program.kernel(named: "norm_fold")
-    decideKernel = try program.kernel(named: "norm_decide")
   }
 
   /// Makes the launches over pieces of these lengths, and over segments of the sum of earlier gradients
@@ -79,7 +75,11 @@ final class DeviceNorm {
     let starts = Descent.starts(ofPieces: counts)
     let sumStarts = sum.map { Descent.starts(ofPieces: $0) }
     if sum != nil && sumTileKernel == nil {
-      sumTileKernel = try programs.program(accumulated: true).kernel(named: "norm_tiles")
+      let before = programs.shape
+      sumTileKernel = try programs.fit {
+        try $0.program(accumulated: true).kernel(named: "norm_tiles")
+      }
+      if programs.shape != before { kernels = try NormKernels(programs) }
     }
     if starts == self.starts && sumStarts == self.sumStarts { return }
     let pieces = try plan.pieces(of: starts)
@@ -109,18 +109,20 @@ final class DeviceNorm {
     self.sumStarts = sumStarts
   }
 
-  /// Enqueues looking at the gradient and deciding; returns the decision's event.
+  /// Enqueues looking at the gradient and then deciding, which is the last command.
   ///
   /// - Parameters:
   ///   - sum: segments of the sum of earlier gradients, if there is one.
   ///   - state: what `descent_control` says, on the device.
+  ///   - enqueued: takes every command's event; each waits for the one before.
   func enqueue(
     _ gradients: [BufferSlice<Float>], with sum: [Buffer<Float>]? = nil, scale: Float,
     state: Buffer<descent_control>,
-    on queue: CommandQueue, after events: [Event]
-  ) throws -> Event {
+    on queue: CommandQueue, after events: [Event],
+    enqueued: (Event) -> Void = { _ in }
+  ) throws {
     var after = events
-    let tileKernel = sum == nil ? self.tileKernel : sumTileKernel ?? self.tileKernel
+    let tileKernel = sum == nil ? kernels.tiles : sumTileKernel ?? kernels.tiles
     for launch in launches {
       let gradient = gradients[launch.piece]
       try tileKernel.setArgument(0, UInt32(launch.tiles.count))
@@ -134,14 +136,18 @@ final class DeviceNorm {
         try tileKernel.setArgument(6, sum[launch.sum.piece])
         try tileKernel.setArgument(7, UInt64(bitPattern: Int64(launch.sum.offset)))
       }
-      after = [
-        try tileKernel.enqueue(
-          on: queue, global: programs.tileItems(launch.tiles.count), local: programs.tileGroup,
-          after: after)
-      ]
+      let event = try tileKernel.enqueue(
+        on: queue, global: programs.shape.tileItems(launch.tiles.count),
+        local: programs.shape.tileGroup, after: after)
+      enqueued(event)
+      after = [event]
     }
-    after = try enqueue(tensors, of: partials, on: queue, after: after)
-    after = try enqueue(sets, of: tensors.results, on: queue, after: after)
+    for (fold, terms) in [(tensors, partials), (sets, tensors.results)] where fold.count > 0 {
+      let event = try enqueue(fold, of: terms, on: queue, after: after)
+      enqueued(event)
+      after = [event]
+    }
+    let decideKernel = kernels.decide
     try decideKernel.setArgument(0, UInt32(plan.limits.count))
     try decideKernel.setArgument(1, sets.results)
     try decideKernel.setArgument(2, limits)
@@ -150,61 +156,20 @@ final class DeviceNorm {
       4, descent_clipping(gradientScale: scale, limit: .infinity, epsilon: 0))
     try decideKernel.setArgument(5, state)
     try decideKernel.setArgument(6, coefficients)
-    return try decideKernel.enqueue(on: queue, global: 1, local: 1, after: after)
+    enqueued(try decideKernel.enqueue(on: queue, global: 1, local: 1, after: after))
   }
 
   private func enqueue(
     _ fold: Fold, of terms: Buffer<descent_partial>, on queue: CommandQueue, after: [Event]
-  ) throws -> [Event] {
-    guard fold.count > 0 else { return after }
+  ) throws -> Event {
+    let (foldKernel, items) = (kernels.fold, programs.shape.items)
     try foldKernel.setArgument(0, terms)
     try foldKernel.setArgument(1, fold.list)
     try foldKernel.setArgument(2, fold.starts)
     try foldKernel.setArgument(3, fold.results)
-    return [
-      try foldKernel.enqueue(
-        on: queue, global: fold.count * NormPrograms.items, local: NormPrograms.items, after: after)
-    ]
+    return try foldKernel.enqueue(
+      on: queue, global: fold.count * items, local: items, after: after)
   }
 }
 
-/// The program of the norm's kernels for a context's device.
-struct NormPrograms {
-  /// Items of a group that adds up together: one for each accumulator.
-  static let items = 256
-
-  let context: Context
-  private let logger: Logger?
-  private let isProcessor: Bool
-
-  init(context: Context, groupPerTile: Bool?, logger: Logger? = nil) {
-    (self.context, self.logger) = (context, logger)
-    isProcessor = groupPerTile.map { !$0 } ?? context.device.type.contains(.cpu)
-  }
-
-  func program(accumulated: Bool) throws -> Program {
-    let around = descent_program_texts()
-    // What beside.cl's formula is over.
-    var options = "-cl-std=CL1.2 -Dlanes=" + (isProcessor ? "float16" : "float")
-    if isProcessor { options += " -DPROCESSOR" }
-    if accumulated { options += " -DACCUMULATED" }
-    if context.device.hasCorrectlyRoundedDivideAndSquareRoot {
-      options += " -cl-fp32-correctly-rounded-divide-sqrt"
-    }
-    return try Program.cached(
-      context,
-      sources: [
-        ("norm.cl", String(cString: around.norm)),
-        ("beside.cl", String(cString: around.beside)),
-        ("norm_kernels.cl", String(cString: around.normKernels)),
-      ], options: options
-    ) {
-      logger?.program("norm", $0, options: options)
-    }
-  }
-
-  /// On a processor an item sums a tile, elsewhere a group does.
-  var tileGroup: Int? { isProcessor ? nil : Self.items }
-  func tileItems(_ tiles: Int) -> Int { isProcessor ? tiles : tiles * Self.items }
-}
 #endif

@@ -8,6 +8,8 @@ final class DeviceStates {
   /// The segments' lengths, the same for all states.
   let counts: [Int]
   private let starts: [Int]
+  /// The commands that fill the segments, for the first use to wait for.
+  let births: [Event]
 
   /// The states of a rule.
   convenience init(_ rule: any UpdateRule, _ cuts: SegmentCuts, queue: CommandQueue) throws {
@@ -23,13 +25,15 @@ final class DeviceStates {
     }
     let counts = cuts.counts(of: 0..<cuts.count)
     (self.counts, starts) = (counts, Descent.starts(ofPieces: counts))
+    var births: [Event] = []
     segments = try values.map { value in
       try counts.map { count in
         let segment = try Buffer<Float>(queue.context, count: count)
-        _ = try segment.fill(with: value, on: queue)
+        births.append(try segment.fill(with: value, on: queue))
         return segment
       }
     }
+    self.births = births
   }
 
   func read(

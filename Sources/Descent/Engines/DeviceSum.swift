@@ -6,7 +6,7 @@ import OpenCLHost
 final class DeviceSum {
   let vector: DeviceStates
   private let layout: ParameterLayout
-  private let shape: LaunchShape
+  private var shape: FittedShape
   private var plan: DevicePlan?
   private var kernels: [Kind: Kernel] = [:]
 
@@ -15,27 +15,21 @@ final class DeviceSum {
     let zeroes: Bool
   }
 
-  init(_ vector: DeviceStates, _ layout: ParameterLayout, shape: LaunchShape) {
+  init(_ vector: DeviceStates, _ layout: ParameterLayout, shape: FittedShape) {
     (self.vector, self.layout, self.shape) = (vector, layout, shape)
   }
 
   /// Enqueues adding a gradient to the sum, or beginning it.
   ///
-  /// - Parameter launched: told every launch's event; each waits for the one before.
+  /// - Parameter launched: takes every launch's event; each waits for the one before.
   func enqueue(
     _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, on queue: CommandQueue,
     after events: [Event], launched: (Event) -> Void
   ) throws {
     let counts = gradients.map(\.count)
     let key = DevicePlan.Key(parameters: counts, gradients: counts, sets: nil, onlyTables: true)
-    if plan?.key != key {
-      plan = try DevicePlan(
-        layout, key, stretches: layout.occupied, states: vector.counts, shape: shape,
-        context: queue.context)
-    }
-    guard let plan else { return }
-    let shape = plan.tableShape
-    let kernel = try kernel(Kind(shape: shape, zeroes: zeroes), queue.context)
+    let (plan, kernel) = try fit(key, zeroes: zeroes, queue.context)
+    let groupSize = plan.tableShape.groupSize
     var after = events
     for launch in plan.launches {
       guard case .table(let blocks, let count) = launch.work else { continue }
@@ -48,9 +42,27 @@ final class DeviceSum {
       try kernel.setArgument(4, vector.segments[0][launch.states.piece])
       try kernel.setArgument(5, UInt64(bitPattern: Int64(launch.states.offset)))
       let event = try kernel.enqueue(
-        on: queue, global: count * shape.groupSize, local: shape.groupSize, after: after)
+        on: queue, global: count * groupSize, local: groupSize, after: after)
       launched(event)
       after = [event]
+    }
+  }
+
+  /// The plan of a kind and its kernel, in a shape that the driver allows.
+  private func fit(
+    _ key: DevicePlan.Key, zeroes: Bool, _ context: Context
+  ) throws -> (DevicePlan, Kernel) {
+    while true {
+      let plan =
+        if let plan, plan.key == key { plan } else {
+          try DevicePlan(
+            layout, key, stretches: layout.occupied, states: vector.counts, shape: shape.shape,
+            context: context)
+        }
+      self.plan = plan
+      let kernel = try kernel(Kind(shape: plan.tableShape, zeroes: zeroes), context)
+      if try !shape.shrink(for: kernel, of: plan.tableShape) { return (plan, kernel) }
+      self.plan = nil
     }
   }
 
@@ -76,25 +88,24 @@ final class DeviceSum {
 extension DeviceStates {
   /// Enqueues copying these stretches of a vector that lies in pieces to the first of the vectors.
   ///
-  /// - Returns: what to wait for.
+  /// - Parameter enqueued: takes every copy's event; each waits for the one before.
   func enqueueCopy(
     _ stretches: [ParameterLayout.Stretch], of pieces: [BufferSlice<Float>],
-    on queue: CommandQueue, after events: [Event]
-  ) throws -> [Event] {
+    on queue: CommandQueue, after events: [Event], enqueued: (Event) -> Void
+  ) throws {
     let from = starts(ofPieces: pieces.map(\.count))
     let plan = StepPlan(
       stretches, parameters: from, gradients: from, states: starts(ofPieces: counts))
     var after = events
     for run in plan.runs {
       let piece = pieces[run.parameters.piece]
-      after = [
-        try piece.buffer.copy(
-          to: segments[0][run.states.piece], at: run.start - run.states.origin,
-          from: piece.range.lowerBound + run.start - run.parameters.origin, count: run.count,
-          on: queue, after: after)
-      ]
+      let event = try piece.buffer.copy(
+        to: segments[0][run.states.piece], at: run.start - run.states.origin,
+        from: piece.range.lowerBound + run.start - run.parameters.origin, count: run.count,
+        on: queue, after: after)
+      enqueued(event)
+      after = [event]
     }
-    return after
   }
 }
 #endif

@@ -111,7 +111,7 @@ extension EngineChoice {
   ) throws -> (any Engine, String) {
     let tuned = shape == nil ? TunedShapes(of: queue.device)[rule.kernel] : nil
     let engine = try OpenCLEngine(
-      rule, layout: layout, queue: queue, shape: shape ?? tuned, chunk: chunk, logger: logger)
+      rule, layout: layout, queue: queue, shape: shape, tuned: tuned, chunk: chunk, logger: logger)
     return (engine, tuned.map { "\(reason); launched as tuned: \($0)" } ?? reason)
   }
   #endif

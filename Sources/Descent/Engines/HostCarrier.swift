@@ -34,7 +34,6 @@ final class HostCarrier {
   private let starts: [Int]
   private var slots: [Slot]
   private var current = 0
-  private var update: Event?
   private var hostParameters = PiecewiseMemory()
   /// Empty where gradients are on the device already.
   private var hostGradients = PiecewiseMemory()
@@ -94,8 +93,6 @@ final class HostCarrier {
   /// - Returns: what the update has to wait for.
   func send(_ chunk: Int) throws -> [Event] {
     let slot = try takeSlot()
-    // The next update waits for this one, and PoCL 3.1 waits for ever for what failed before.
-    _ = try update?.isComplete
     // What was enqueued so far works while the host copies.
     try queue.flush()
     if !hostGradients.isEmpty { slots[slot].sent = [try sendGradients(chunk, slot)] }
@@ -111,7 +108,6 @@ final class HostCarrier {
 
   /// Fetches the parameters of the chunk that was sent last, after its update.
   func fetch(_ chunk: Int, after update: Event) throws {
-    self.update = update
     let source = parameters[chunk]
     let fetched = try source.buffer.enqueueRead(
       into: part(slots[current].parameters, chunk), from: source.range.lowerBound, on: down,
@@ -127,15 +123,18 @@ final class HostCarrier {
     forget()
   }
 
-  /// Waits until nothing is under way, whatever becomes of it: the memory is then the caller's again.
+  /// Waits until nothing is under way, whatever the outcome.
   func abandon() {
-    for queue in [up, down] { try? queue.finish() }
+    // A transfer down may wait for an update that failed.
+    for slot in slots {
+      for event in slot.sent { try? event.wait() }
+      slot.fetched?.event.waitBehindFailure()
+    }
     forget()
   }
 
   private func forget() {
     for slot in slots.indices { (slots[slot].sent, slots[slot].fetched) = ([], nil) }
-    update = nil
     (hostParameters, hostGradients) = (PiecewiseMemory(), PiecewiseMemory())
   }
 

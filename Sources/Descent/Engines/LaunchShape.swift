@@ -53,6 +53,29 @@ public struct LaunchShape: Hashable, Sendable {
   }
 }
 
+/// A launch shape that follows what the driver allows each kernel, which may be less than the device allows.
+struct FittedShape {
+  private(set) var shape: LaunchShape
+  /// Whether the caller chose it. Such a shape is refused, not changed.
+  let isChosen: Bool
+
+  /// Makes the groups smaller where the driver allows a kernel fewer items than it was built for.
+  ///
+  /// - Parameter built: what the kernel was built for, this shape or a smaller one.
+  /// - Returns: whether the shape is another one now.
+  mutating func shrink(for kernel: Kernel, of built: LaunchShape) throws -> Bool {
+    let limit = max(1, kernel.maximumWorkGroupSize)
+    guard limit < built.groupSize else { return false }
+    guard !isChosen else {
+      throw DescentError.unsupported(
+        "groupSize is \(shape.groupSize); allowed for the kernel \(kernel.name) on "
+          + "\(kernel.context.device.name) is 1 to \(limit)")
+    }
+    shape.groupSize = limit
+    return true
+  }
+}
+
 extension LaunchShape: CustomStringConvertible {
   public var description: String { "\(lanes) lanes × \(groupSize)" }
 }

@@ -44,7 +44,7 @@ extension OpenCLEngine {
   private func beginAverage(with parameters: HostPieces) throws {
     let average = try average ?? makeVector()
     self.average = average
-    try lastStep?.wait()
+    try waitForPending()
     try parameters.forEachPart(of: layout.occupied) { range, memory in
       try average.write(0, range, from: memory, on: queue)
     }
@@ -54,7 +54,8 @@ extension OpenCLEngine {
     guard let chunk else {
       let g = try lent(gradients)
       return try finishing {
-        try enqueueAccumulate(g.map(\.whole), begins: begins, zeroes: zeroes, after: []).wait()
+        _ = try enqueueAccumulate(g.map(\.whole), begins: begins, zeroes: zeroes, after: [])
+        try waitForPending()
         for piece in zeroes ? g : [] { try piece.synchronize(on: queue) }
       }
     }
@@ -62,9 +63,9 @@ extension OpenCLEngine {
       let none = HostPieces(start: nil, count: 0)
       let ready = try carrier.begin(none, gradients, gradientsFirst: true)
       try finishing {
-        try enqueueAccumulate(
-          carrier.gradients.segments, begins: begins, zeroes: false, after: ready
-        ).wait()
+        _ = try enqueueAccumulate(
+          carrier.gradients.segments, begins: begins, zeroes: false, after: ready)
+        try waitForPending()
         try carrier.finish()
       }
     }
@@ -97,9 +98,9 @@ extension OpenCLEngine {
     after: [Event] = [], carrier: HostCarrier? = nil, _ fetch: () throws -> Void
   ) throws {
     try finishing {
-      let event = try enqueue(parameters, gradients, step, after: after, carrier: carrier)
+      _ = try enqueue(parameters, gradients, step, after: after, carrier: carrier)
+      try waitForPending()
       do {
-        try event.wait()
         try fetch()
       } catch {
         throw TornStep(underlying: error)
@@ -112,7 +113,7 @@ extension OpenCLEngine {
     do {
       try body()
     } catch {
-      try? queue.finish()
+      try? waitForPending()
       throw error
     }
   }

@@ -13,7 +13,7 @@ final class OpenCLEngine: Engine {
   private var programs: UpdatePrograms
   let cuts: SegmentCuts
   let states: DeviceStates
-  private let shape: LaunchShape
+  private var shape: FittedShape
   private let values: GroupValues
   private var ring: ValuesRing?
   private var kernels: [KernelKey: Kernel] = [:]
@@ -30,31 +30,32 @@ final class OpenCLEngine: Engine {
   let chunk: Int?
   /// Made by the first step over host memory that is carried.
   var carrier: HostCarrier?
-  /// The latest launch, until it is known to have ended well.
-  private(set) var lastStep: Event?
+  private var pending = PendingCommands()
 
+  /// - Parameters:
+  ///   - shape: the caller's choice, which is refused where the device or a kernel does not allow it.
+  ///   - tuned: taken without a choice.
   init(
     _ rule: any UpdateRule, layout: ParameterLayout, queue: CommandQueue, shape: LaunchShape?,
-    chunk: Int? = nil, logger: Logger? = nil
+    tuned: LaunchShape? = nil, chunk: Int? = nil, logger: Logger? = nil
   ) throws {
     let device = queue.device
-    let shape = shape ?? LaunchShape(for: device)
+    let isChosen = shape != nil
+    let shape = shape ?? tuned ?? LaunchShape(for: device)
     try shape.validate(on: device)
     let compiled = try CompiledRule(rule.kernel)
     self.queue = queue
     self.chunk = chunk ?? (device.sharesHostMemory ? nil : HostCarrier.defaultChunk)
     self.layout = layout
-    self.shape = shape
+    self.shape = FittedShape(shape: shape, isChosen: isChosen)
     programs = UpdatePrograms(rule: compiled, context: queue.context, logger: logger)
     values = GroupValues(compiled, groups: layout.groupNames.count)
     cuts = SegmentCuts(layout, queue.context)
     states = try DeviceStates(rule, cuts, queue: queue)
-    // A queue out of order has to be told that the states are born before the first step.
-    if !queue.isInOrder { lastStep = try queue.marker() }
     name = "opencl (\(device.name), \(shape.lanes) lanes)"
-    let plan = try makePlan(
-      DevicePlan.Key(parameters: [layout.count], gradients: [layout.count], sets: nil))
-    _ = try plan.hasTables ? kernel(.table, plan.tableShape) : kernel([], shape)
+    pending.append(independent: states.births)
+    _ = try fit(
+      DevicePlan.Key(parameters: [layout.count], gradients: [layout.count], sets: nil), [])
   }
 
   // MARK: Launches
@@ -71,44 +72,51 @@ final class OpenCLEngine: Engine {
     launchesPerStep = 0
     var hasBegun = false
     do {
-      var before = last + after
+      var before = pending.last + after
       // What is carried there in chunks begins the average by itself.
       if carrier == nil, let average, step.average?.begins == true {
-        before = try average.enqueueCopy(layout.occupied, of: parameters, on: queue, after: before)
-        if !layout.occupied.isEmpty { lastStep = before.last }
+        try average.enqueueCopy(layout.occupied, of: parameters, on: queue, after: before) {
+          pending.append($0)
+          before = [$0]
+        }
       }
-      let slot = try send(step, launch, after: last)
-      if let slot { before.append(slot.event) }
+      let slot = try send(step, launch, after: pending.last)
+      if let slot {
+        before.append(slot.event)
+        pending.append(awaited: slot.event)
+      }
       if let norm, let control {
         let scale = Float(step.gradientScale)
+        try norm.enqueue(
+          gradients, with: launch.sum, scale: scale, state: control.state, on: queue, after: before
+        ) { pending.append($0) }
+        // Once the device has decided: it counts the step, and the loss scale moves.
         hasBegun = true
-        lastStep = try norm.enqueue(
-          gradients, with: launch.sum, scale: scale, state: control.state, on: queue, after: before)
       }
       for work in launch.plan.launches {
         let ready = try carrier?.send(work.parameters.piece) ?? []
         guard
           let event = try enqueue(
             work, launch, parameters[work.parameters.piece], gradients[work.gradients.piece],
-            slot: slot?.slot, after: (launchesPerStep == 0 && norm == nil ? before : last) + ready)
+            slot: slot?.slot,
+            after: (launchesPerStep == 0 && norm == nil ? before : pending.last) + ready)
         else { continue }
         launchesPerStep += 1
         hasBegun = true
-        // Each launch waits for the one before, so that the last tells of all.
-        lastStep = event
+        pending.append(event)
         if let slot { ring?.use(slot.slot, until: event) }
         try carrier?.fetch(work.parameters.piece, after: event)
       }
-      if norm != nil, let control, let lastStep {
-        self.lastStep = try control.tell(after: lastStep, on: queue)
-      } else if launchesPerStep == 0 {
-        lastStep = try queue.marker(after: before)
+      let last: Event?
+      if norm != nil, let control {
+        last = try control.tell(after: pending.last, on: queue)
+      } else {
+        last = launchesPerStep == 0 ? try queue.marker(after: before) : nil
       }
+      if let last { pending.append(last) }
       try queue.flush()
-      guard let lastStep else { return try queue.marker(after: before) }
-      return lastStep
+      return try pending.last.last ?? queue.marker(after: before)
     } catch {
-      // Also once the device has decided: it counts the step, or its loss scale moves.
       if hasBegun { throw TornStep(underlying: error) }
       throw error
     }
@@ -121,11 +129,11 @@ final class OpenCLEngine: Engine {
   ) throws -> Event {
     let sum = try self.sum ?? DeviceSum(makeVector(), layout, shape: shape)
     self.sum = sum
-    let before = last + after
+    let before = pending.last + after
     var event: Event?
     try sum.enqueue(gradients, begins: begins, zeroes: zeroes, on: queue, after: before) {
       event = $0
-      lastStep = $0
+      pending.append($0)
     }
     try queue.flush()
     return try event ?? queue.marker(after: before)
@@ -135,12 +143,9 @@ final class OpenCLEngine: Engine {
 
   func makeVector() throws -> DeviceStates {
     let vector = try DeviceStates([0], cuts, queue: queue)
-    // A queue out of order has to be told that it is born before its first use.
-    if !queue.isInOrder { lastStep = try queue.marker() }
+    pending.append(independent: vector.births)
     return vector
   }
-
-  private var last: [Event] { lastStep.map { [$0] } ?? [] }
 
   /// A step's launches, and with which kernels.
   private struct Prepared {
@@ -174,11 +179,15 @@ final class OpenCLEngine: Engine {
     }
     let leftOut = step.control.leftOut
     let hasIdle = !leftOut.isEmpty || step.groups.groups.contains { $0.isFrozen }
-    let plan = try makePlan(
+    var options: UpdatePrograms.Options = step.zeroes ? .zeroing : []
+    if step.accumulates { options.insert(.accumulated) }
+    if step.average != nil { options.insert(.averaged) }
+    if looks { options.insert(.controlled) }
+    let (plan, flat, table) = try fit(
       DevicePlan.Key(
         parameters: parameters.map(\.count), gradients: gradients.map(\.count),
         sets: norm?.plan.setOfTensor, leftOut: leftOut,
-        onlyTables: looks || step.zeroes && hasIdle))
+        onlyTables: looks || step.zeroes && hasIdle), options)
     let rows = looks ? ValuesRing.slots + 1 : 1
     if plan.hasTables, ring.map({ $0.rows < rows }) ?? true {
       ring = try ValuesRing(queue.context, bytesPerRow: values.memory.count, rows: rows)
@@ -187,14 +196,8 @@ final class OpenCLEngine: Engine {
       average = try makeVector()
     }
     let followed = step.average.flatMap { step in average.map { ($0.segments[0], step.weight) } }
-    var options: UpdatePrograms.Options = step.zeroes ? .zeroing : []
-    if step.accumulates { options.insert(.accumulated) }
-    if followed != nil { options.insert(.averaged) }
-    let flat = plan.hasFlat ? try kernel(options, shape) : nil
-    options.insert(.table)
-    if looks { options.insert(.controlled) }
     return Prepared(
-      plan: plan, flat: flat, table: plan.hasTables ? try kernel(options, plan.tableShape) : nil,
+      plan: plan, flat: flat, table: table,
       sum: step.accumulates ? sum?.vector.segments[0] : nil, average: followed,
       rows: looks ? stepsInFlight + 1 : 1)
   }
@@ -227,8 +230,8 @@ final class OpenCLEngine: Engine {
     case .flat(let count, let group):
       guard let flat = launch.flat, let own = values.layout.of(group) else { return nil }
       kernel = flat
-      groups = (count + shape.block - 1) / shape.block
-      groupSize = shape.groupSize
+      groups = (count + shape.shape.block - 1) / shape.shape.block
+      groupSize = shape.shape.groupSize
       try kernel.setArgument(0, UInt64(count))
       try kernel.setArgument(
         1, bytes: UnsafeRawBufferPointer(start: own.preparation, count: StepInput.preparationSize))
@@ -280,9 +283,26 @@ final class OpenCLEngine: Engine {
   private func makePlan(_ key: DevicePlan.Key) throws -> DevicePlan {
     if let plan, plan.key == key { return plan }
     let made = try DevicePlan(
-      layout, key, states: states.counts, shape: shape, context: queue.context)
+      layout, key, states: states.counts, shape: shape.shape, context: queue.context)
     plan = made
     return made
+  }
+
+  /// The plan of a kind and its kernels, in a shape that the driver allows them.
+  private func fit(
+    _ key: DevicePlan.Key, _ options: UpdatePrograms.Options
+  ) throws -> (DevicePlan, flat: Kernel?, table: Kernel?) {
+    while true {
+      let plan = try makePlan(key)
+      let flat = plan.hasFlat ? try kernel(options, shape.shape) : nil
+      let table = plan.hasTables ? try kernel(options.union(.table), plan.tableShape) : nil
+      let built = shape.shape
+      var fits = true
+      if let flat, try shape.shrink(for: flat, of: built) { fits = false }
+      if let table, try shape.shrink(for: table, of: plan.tableShape) { fits = false }
+      if fits { return (plan, flat, table) }
+      self.plan = nil
+    }
   }
 
   private struct KernelKey: Hashable {
@@ -321,7 +341,8 @@ final class OpenCLEngine: Engine {
 
   func collect(wait: Bool) throws -> DecidedSteps {
     guard let control else { return DecidedSteps() }
-    try forgettingFailure { try control.listen(wait: wait) }
+    if wait { try waitForPending() }
+    try markingFailure { try control.listen(wait: wait) }
     return control.collect()
   }
 
@@ -337,7 +358,8 @@ final class OpenCLEngine: Engine {
 
   func lastDecision() throws -> StepDecision {
     guard let control else { return StepDecision(descent_control(lossScale: lossScale)) }
-    try forgettingFailure { try control.listen(wait: true) }
+    try waitForPending()
+    try markingFailure { try control.listen(wait: true) }
     return StepDecision(control.known)
   }
 
@@ -350,14 +372,13 @@ final class OpenCLEngine: Engine {
   // MARK: States
 
   func checkEnqueued() throws {
-    guard let lastStep else { return }
-    try forgettingFailure { if try lastStep.isComplete { self.lastStep = nil } }
+    try queue.requireOwnProcess()
+    try markingFailure { try pending.poll() }
   }
 
   func forgetEnqueued() {
-    // Whether it failed no longer matters: its states are replaced.
-    try? lastStep?.wait()
-    lastStep = nil
+    // Whether one failed no longer matters: the states are replaced.
+    try? pending.wait()
     // A control block of its own for what comes; the loss scale stays where it was last heard to be.
     if let control {
       try? control.listen(wait: true)
@@ -367,11 +388,16 @@ final class OpenCLEngine: Engine {
     control = nil
   }
 
-  private func forgettingFailure(_ body: () throws -> Void) throws {
+  /// Waits for what was enqueued, and throws ``TornStep`` if any of it failed.
+  func waitForPending() throws {
+    try queue.requireOwnProcess()
+    try markingFailure { try pending.wait() }
+  }
+
+  private func markingFailure(_ body: () throws -> Void) throws {
     do {
       try body()
     } catch {
-      lastStep = nil
       throw TornStep(underlying: error)
     }
   }
@@ -379,7 +405,7 @@ final class OpenCLEngine: Engine {
   func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>)
     throws
   {
-    try forgettingFailure { try lastStep?.wait() }
+    try waitForPending()
     if index == states.segments.count {
       try average?.read(0, range, into: destination, on: queue)
     } else {
@@ -390,8 +416,7 @@ final class OpenCLEngine: Engine {
   func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
     let isAverage = index == states.segments.count
     if isAverage && average == nil { average = try makeVector() }
-    // A queue out of order has to be told that births and steps come first.
-    try forgettingFailure { try lastStep?.wait() }
+    try waitForPending()
     if isAverage {
       try average?.write(0, range, from: source, on: queue)
     } else {

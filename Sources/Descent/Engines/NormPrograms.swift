@@ -1,0 +1,104 @@
+#if OpenCL
+internal import DescentKernels
+import Logging
+import OpenCLHost
+
+/// The kernels of a norm but the one that adds the sum of earlier gradients.
+struct NormKernels {
+  let tiles: Kernel
+  let fold: Kernel
+  let decide: Kernel
+
+  init(_ programs: NormPrograms) throws {
+    let program = try programs.program(accumulated: false)
+    tiles = try program.kernel(named: "norm_tiles")
+    fold = try program.kernel(named: "norm_fold")
+    decide = try program.kernel(named: "norm_decide")
+  }
+}
+
+/// How the norm's 256 accumulators are spread over work-items. It changes no bit: their order is fixed.
+struct NormShape: Equatable {
+  /// One for each accumulator.
+  static let accumulators = 256
+
+  /// Items of a group that adds up together, a power of two up to `accumulators`.
+  private(set) var items: Int
+  /// Whether an item sums a tile, as on a processor; elsewhere a group does, with an item for each
+  /// accumulator.
+  private(set) var itemPerTile: Bool
+
+  /// - Parameter largestGroup: what the device allows.
+  init(itemPerTile: Bool, largestGroup: Int) {
+    (items, self.itemPerTile) = (Self.accumulators, itemPerTile)
+    shrink(to: largestGroup)
+  }
+
+  /// The work-group of a launch over tiles; nil leaves it to the driver.
+  var tileGroup: Int? { itemPerTile ? nil : items }
+  func tileItems(_ tiles: Int) -> Int { itemPerTile ? tiles : tiles * items }
+
+  /// Follows a limit of the driver's.
+  mutating func shrink(to limit: Int) {
+    while items > max(1, limit) { items /= 2 }
+    if items < Self.accumulators { itemPerTile = true }
+  }
+}
+
+/// The program of the norm's kernels for a context's device.
+struct NormPrograms {
+  let context: Context
+  private(set) var shape: NormShape
+  private let logger: Logger?
+
+  init(context: Context, groupPerTile: Bool?, logger: Logger? = nil) {
+    (self.context, self.logger) = (context, logger)
+    shape = NormShape(
+      itemPerTile: groupPerTile.map { !$0 } ?? context.device.type.contains(.cpu),
+      largestGroup: context.device.maximumWorkGroupSize)
+  }
+
+  /// What `make` makes, in a shape that the driver allows its kernels, which may be less than the device
+  /// allows.
+  mutating func fit(_ make: (NormPrograms) throws -> NormKernels) throws -> NormKernels {
+    while true {
+      let made = try make(self)
+      let before = shape
+      if !shape.itemPerTile { shape.shrink(to: made.tiles.maximumWorkGroupSize) }
+      shape.shrink(to: made.fold.maximumWorkGroupSize)
+      if shape == before { return made }
+    }
+  }
+
+  /// The same for a kernel over tiles.
+  mutating func fit(_ make: (NormPrograms) throws -> Kernel) throws -> Kernel {
+    while true {
+      let made = try make(self)
+      if shape.itemPerTile || made.maximumWorkGroupSize >= shape.items { return made }
+      shape.shrink(to: made.maximumWorkGroupSize)
+    }
+  }
+
+  func program(accumulated: Bool) throws -> Program {
+    let around = descent_program_texts()
+    // What beside.cl's formula is over.
+    var options =
+      "-cl-std=CL1.2 -DITEMS=\(shape.items) -Dlanes=" + (shape.itemPerTile ? "float16" : "float")
+    if shape.itemPerTile { options += " -DITEM_PER_TILE" }
+    if accumulated { options += " -DACCUMULATED" }
+    if context.device.hasCorrectlyRoundedDivideAndSquareRoot {
+      options += " -cl-fp32-correctly-rounded-divide-sqrt"
+    }
+    return try Program.cached(
+      context,
+      sources: [
+        ("norm.cl", String(cString: around.norm)),
+        ("beside.cl", String(cString: around.beside)),
+        ("norm_kernels.cl", String(cString: around.normKernels)),
+      ], options: options
+    ) {
+      logger?.program("norm", $0, options: options)
+    }
+  }
+}
+#endif
