@@ -243,7 +243,7 @@ import OpenCLHost
         let norm = try DeviceNorm(layout, control, queue.context, groupPerTile: groupPerTile)
         try norm.prepare(pieces: [layout.count], sum: [layout.count], queue.context)
         let state = try DeviceControl(queue, lossScale: nil)
-        _ = try norm.enqueue(
+        try norm.enqueue(
           [gradients.whole], with: [sums], scale: 1, state: state.state, on: queue, after: [])
         let now = try state.state.read(on: queue)[0]
         found.append(try norm.coefficients.read(on: queue) + [now.total.sum, Float(now.applied)])

@@ -6,26 +6,10 @@ import Testing
 @testable import Descent
 
 /// Steps in a trainer's own context, queue and memory, made by C calls; the queue is out of order.
-@Suite(.needsDevice) struct AdoptedQueueTests {
-  /// A trainer's queue out of order, and nothing of its own but what is adopted here.
-  private static func queue(
-    of device: Device, largestAllocation: Int? = nil
-  ) throws -> CommandQueue {
-    var (id, status) = (OpaquePointer?(device.rawHandle), cl_int(0))
-    let context = try #require(clCreateContext(nil, 1, &id, nil, nil, &status))
-    defer { clReleaseContext(context) }
-    let outOfOrder = cl_command_queue_properties(CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE)
-    let queue = try #require(
-      clCreateCommandQueue(context, device.rawHandle, outOfOrder, &status))
-    defer { clReleaseCommandQueue(queue) }
-    let adopted = try Context(
-      retaining: context, device: device, largestAllocation: largestAllocation)
-    return try CommandQueue(retaining: queue, in: adopted)
-  }
-
+@Suite(.needsQueueOutOfOrder) struct AdoptedQueueTests {
   private static func queues() throws -> [CommandQueue] {
-    try TestDevices.queues.get().flatMap {
-      [try queue(of: $0.device), try queue(of: $0.device, largestAllocation: 1 << 18)]
+    try TestDevices.queuesOutOfOrder.get().flatMap {
+      [$0, try TestDevices.queueOutOfOrder($0.device, largestAllocation: 1 << 18)]
     }
   }
 

@@ -89,6 +89,29 @@ import OpenCLHost
     try compare(variant, [1, 8])
   }
 
+  /// What `descent verify` asks of such devices.
+  @Test(
+    "devices that do not promise the same bits stay within a distance, and write nothing else",
+    .enabled(
+      if: TestDevices.working.contains { !$0.sameBits.isYes },
+      "every OpenCL device promises the same bits"), arguments: variants)
+  func otherDevices(_ variant: RuleVariant) throws {
+    for vectors in Self.edges + [Self.prime] {
+      for agreement in [
+        Agreement(variant: variant, vectors: vectors, offset: 3),
+        Agreement(variant: variant, vectors: vectors, isCut: true),
+      ] {
+        let expected = try agreement.outcome(on: .reference)
+        for device in TestDevices.working where !device.sameBits.isYes {
+          let outcome = try agreement.outcome(on: .openCL(device))
+          #expect(
+            agreement.pathUlps(outcome, expected) <= Double(2 * vectors.gradients.count + 8),
+            "\(variant), \(device), \(vectors.count) elements")
+        }
+      }
+    }
+  }
+
   /// At the counts around the edges of lanes and groups, which the small groups bring within reach.
   private func compare(_ variant: RuleVariant, _ lanes: [Int]) throws {
     for vectors in Self.edges {

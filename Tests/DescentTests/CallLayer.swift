@@ -23,11 +23,16 @@ enum CallLayer {
     throw CocoaError(.executableNotLoadable)
   }
 
-  /// Before the first call: has the loader take the layer, and fail as `fault` says.
-  static func load(_ library: String, fault: String? = nil) {
+  /// Before the first call: has the loader take the layer, and fail as `fault` says. Further settings are
+  /// the layer's variables.
+  static func load(_ library: String, fault: String? = nil, _ settings: [String: String] = [:]) {
     setenv("OPENCL_LAYERS", library, 1)
     if let fault { setenv("DESCENT_FAULT", fault, 1) }
+    for (name, value) in settings { setenv(name, value, 1) }
   }
+
+  /// The process, which is a test's own, ends with a signal if it hangs.
+  static func endIfHung() { alarm(60) }
 }
 
 /// The calls that the layer sees.

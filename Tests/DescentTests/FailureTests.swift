@@ -12,7 +12,7 @@ import Testing
   private static let gradients: [Float] = [3, 2, 1]
 
   private static func optimizer() throws -> Optimizer {
-    let device = try #require(Device.all.first)
+    let device = try #require(TestDevices.devices.first)
     return try Optimizer(
       Adam(learningRate: 0.1), layout: ParameterLayout(count: 3), on: .openCL(device))
   }
@@ -49,6 +49,97 @@ import Testing
       try optimizer.step(&x, gradients: Self.gradients)
       for _ in 1...2 { try other.step(&expected, gradients: Self.gradients) }
       try #require(x == expected && optimizer.stepCount == 2)
+    }
+  }
+
+  /// A step that looks at its gradient: launches over tiles, tensors and sets come before the decision.
+  @Test("a launch that is refused before the decision leaves all as it was", arguments: 1...4)
+  func refusedNorm(launch: Int) async throws {
+    let layer = try CallLayer.library.get()
+    await #expect(processExitsWith: .success) { [layer = layer as String, launch = launch as Int] in
+      CallLayer.load(layer, fault: "clEnqueueNDRangeKernel:\(launch):-54")
+      let (optimizer, other) = (try Self.optimizer(), try Self.twin())
+      for one in [optimizer, other] {
+        one.clipping = .globalNorm(1)
+        try one.setLossScale(LossScale(scale: 4, growthInterval: 1))
+      }
+      var (x, expected) = (Self.start, Self.start)
+      let text = message { try optimizer.step(&x, gradients: Self.gradients) }
+      try #require(text.hasSuffix("returned CL_INVALID_WORK_GROUP_SIZE (-54)"))
+      try #require(x == Self.start && optimizer.stepCount == 0)
+      try #require(try optimizer.states() == other.states())
+      try #require(try optimizer.lossScale == other.lossScale)
+      for _ in 1...2 {
+        try optimizer.step(&x, gradients: Self.gradients)
+        try other.step(&expected, gradients: Self.gradients)
+      }
+      try #require(x == expected && optimizer.stepCount == 2)
+      try #require(try optimizer.states() == other.states())
+    }
+  }
+
+  @Test(
+    "a state that could not be filled marks the optimizer", arguments: ["now", "later"],
+    [true, false])
+  func birth(how: String, isInOrder: Bool) async throws {
+    let layer = try CallLayer.library.get()
+    await #expect(processExitsWith: .success) {
+      [layer = layer as String, how = how as String, isInOrder = isInOrder as Bool] in
+      CallLayer.load(layer, fault: "clEnqueueFillBuffer, \(how):2:-5")
+      CallLayer.endIfHung()
+      let queues = isInOrder ? TestDevices.queues : TestDevices.queuesOutOfOrder
+      guard let queue = try queues.get().first else { return }
+      let optimizer = try Optimizer(
+        Adam(learningRate: 0.1), layout: ParameterLayout(count: 3), on: .openCL(queue))
+      let other = try Self.twin()
+      let x = try Buffer(queue.context, copying: Self.start)
+      let g = try Buffer(queue.context, copying: Self.gradients)
+      try queue.flush()
+      let text = message { try optimizer.enqueueStep(x, gradients: g).wait() }
+      try #require(text == "the command fill returned CL_OUT_OF_RESOURCES (-5)")
+      try #require(message { _ = try optimizer.states() }.hasPrefix("an earlier step failed"))
+      try optimizer.reset()
+      var expected = Self.start
+      try other.step(&expected, gradients: Self.gradients)
+      let event = try optimizer.enqueueStep(x, gradients: g)
+      try #require(try x.read(on: queue, after: [event]) == expected)
+      try #require(try optimizer.states() == other.states())
+    }
+  }
+
+  @Test(
+    "a command that has failed when the next one is enqueued ends the step, and nothing waits for it",
+    arguments: [
+      "clEnqueueWriteBuffer", "clEnqueueReadBuffer", "clEnqueueNDRangeKernel",
+      "clEnqueueCopyBuffer",
+    ], [1, 2, 3, 4, 5])
+  func failedAtOnce(function: String, nth: Int) async throws {
+    let layer = try CallLayer.library.get()
+    await #expect(processExitsWith: .success) {
+      [layer = layer as String, function = function as String, nth = nth as Int] in
+      CallLayer.load(layer, fault: "\(function), now:\(nth):-5")
+      CallLayer.endIfHung()
+      let (optimizer, other) = (try Self.optimizer(), try Self.twin())
+      for one in [optimizer, other] {
+        one.clipping = .globalNorm(1)
+        one.averaging = ParameterAverage(decay: 0.5)
+      }
+      let queue = try #require(optimizer.queue)
+      let x = try Buffer(queue.context, copying: Self.start)
+      let g = try Buffer(queue.context, copying: Self.gradients)
+      var expected = Self.start
+      for _ in 1...3 { try other.step(&expected, gradients: Self.gradients) }
+      func steps() throws {
+        for _ in 1...3 { try optimizer.enqueueStep(x, gradients: g) }
+        _ = try optimizer.states()
+      }
+      if message({ try steps() }) != "no error" {
+        try optimizer.reset()
+        try x.write(Self.start, on: queue)
+        try steps()
+      }
+      try #require(try x.read(on: queue) == expected && optimizer.stepCount == 3)
+      try #require(try optimizer.states() == other.states())
     }
   }
 

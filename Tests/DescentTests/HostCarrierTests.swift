@@ -135,7 +135,7 @@ import Testing
     await #expect(processExitsWith: .success) {
       [layer = layer as String, fault = fault as String, isTorn = isTorn as Bool] in
       CallLayer.load(layer, fault: fault)
-      let device = try #require(Device.all.first)
+      let device = try #require(TestDevices.devices.first)
       let optimizer = try Optimizer(
         Adam(learningRate: 0.1), layout: ParameterLayout(count: 1000),
         on: .openCL(CommandQueue(Context(device)), carrying: 100))
@@ -171,7 +171,7 @@ import Testing
     let layer = try CallLayer.library.get()
     await #expect(processExitsWith: .success) { [layer = layer as String] in
       CallLayer.load(layer)
-      let device = try #require(Device.all.first)
+      let device = try #require(TestDevices.devices.first)
       let optimizer = try Optimizer(
         Adam(learningRate: 0.1), layout: ParameterLayout(count: 1000),
         on: .openCL(CommandQueue(Context(device)), carrying: 100))

@@ -5,14 +5,27 @@ import Testing
 @testable import descent_tool
 
 #if OpenCL
+import CDescentOpenCL
 import OpenCLHost
 #endif
 
 extension Trait where Self == ConditionTrait {
-  /// Skips aloud where there is no OpenCL device.
+  /// Skips aloud where no OpenCL device promises the same bits.
   static var needsDevice: Self {
     #if OpenCL
-    .enabled(if: !Device.all.isEmpty, "no OpenCL device")
+    .enabled(
+      if: !TestDevices.devices.isEmpty, "no OpenCL device that promises the same bits")
+    #else
+    .disabled("built without OpenCL")
+    #endif
+  }
+
+  /// The same where none of them has queues out of order.
+  static var needsQueueOutOfOrder: Self {
+    #if OpenCL
+    .enabled(
+      if: (try? TestDevices.queuesOutOfOrder.get().isEmpty) != true,
+      "no OpenCL device that promises the same bits and has queues out of order")
     #else
     .disabled("built without OpenCL")
     #endif
@@ -32,9 +45,44 @@ func goldensFolder() throws -> String {
 /// The devices that tests run on. Without any they pass over nothing, and say so; where CI is set,
 /// that is a failure.
 enum TestDevices {
+  /// Those that bits are asked of.
+  static var devices: [Device] { working.filter(\.sameBits.isYes) }
+
+  /// Those that can run anything.
+  static var working: [Device] { Device.all.filter { $0.isAvailable && $0.hasCompiler } }
+
   static let queues: Result<[CommandQueue], any Error> = Result {
-    try Device.all.filter { $0.isAvailable && $0.sameBits.isYes }
-      .map { try CommandQueue(Context($0)) }
+    try devices.map { try CommandQueue(Context($0)) }
+  }
+
+  /// A queue out of order for each device that has such.
+  static let queuesOutOfOrder: Result<[CommandQueue], any Error> = Result {
+    try devices.filter(hasQueuesOutOfOrder).map { try queueOutOfOrder($0) }
+  }
+
+  private static func hasQueuesOutOfOrder(_ device: Device) -> Bool {
+    var properties = cl_command_queue_properties(0)
+    let size = MemoryLayout<cl_command_queue_properties>.size
+    let status = clGetDeviceInfo(
+      device.rawHandle, cl_device_info(CL_DEVICE_QUEUE_PROPERTIES), size, &properties, nil)
+    let outOfOrder = cl_command_queue_properties(CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE)
+    return status == CL_SUCCESS && properties & outOfOrder != 0
+  }
+
+  /// A trainer's queue out of order, and nothing of its own but what is adopted here.
+  static func queueOutOfOrder(
+    _ device: Device, largestAllocation: Int? = nil
+  ) throws -> CommandQueue {
+    var (id, status) = (OpaquePointer?(device.rawHandle), cl_int(0))
+    let context = try #require(clCreateContext(nil, 1, &id, nil, nil, &status))
+    defer { clReleaseContext(context) }
+    let outOfOrder = cl_command_queue_properties(CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE)
+    let queue = try #require(
+      clCreateCommandQueue(context, device.rawHandle, outOfOrder, &status))
+    defer { clReleaseCommandQueue(queue) }
+    let adopted = try Context(
+      retaining: context, device: device, largestAllocation: largestAllocation)
+    return try CommandQueue(retaining: queue, in: adopted)
   }
 }
 
@@ -44,8 +92,17 @@ enum TestDevices {
     .enabled(
       if: ProcessInfo.processInfo.environment["CI"] != nil || !Device.all.isEmpty,
       "no OpenCL device: nothing that needs one was tested"))
-  func present() throws {
-    #expect(try !TestDevices.queues.get().isEmpty, "CI is set, and no OpenCL device was found")
+  func present() {
+    #expect(!TestDevices.working.isEmpty, "CI is set, and no OpenCL device was found that works")
+  }
+
+  @Test(
+    "there is a device to compare bits on",
+    .enabled(
+      if: !TestDevices.devices.isEmpty,
+      "no OpenCL device promises the same bits: nothing was compared bit by bit"))
+  func comparable() throws {
+    #expect(try !TestDevices.queues.get().isEmpty)
   }
 }
 #endif

@@ -28,7 +28,7 @@ import Testing
   @Test("what was saved is found again, until it is forgotten", .needsDevice)
   func saved() throws {
     try withFolder { folder in
-      let device = try #require(Device.all.first)
+      let device = try #require(TestDevices.devices.first)
       var shapes = TunedShapes(of: device, in: folder)
       #expect(shapes["adam"] == nil)
       shapes["adam"] = LaunchShape(lanes: 2, groupSize: 8)
@@ -47,7 +47,7 @@ import Testing
   @Test("a shape that the device does not allow is not used", .needsDevice)
   func refused() throws {
     try withFolder { folder in
-      let device = try #require(Device.all.first)
+      let device = try #require(TestDevices.devices.first)
       var shapes = TunedShapes(of: device, in: folder)
       shapes["adam"] = LaunchShape(lanes: 4, groupSize: device.maximumWorkGroupSize + 1)
       shapes["sgd"] = LaunchShape(lanes: 3, groupSize: 64)
@@ -79,7 +79,7 @@ import Testing
   func engine() async throws {
     await #expect(processExitsWith: .success) {
       try inCacheFolderOfItsOwn {
-        let device = try #require(Device.all.first)
+        let device = try #require(TestDevices.devices.first)
         func optimizer(_ rule: any UpdateRule, _ shape: LaunchShape? = nil) throws -> Optimizer {
           try Optimizer(rule, layout: ParameterLayout(count: 9), on: .openCL(device, shape: shape))
         }

@@ -3,7 +3,8 @@ import OpenCLHost
 import Testing
 
 @Suite(.enabled(if: hasDevice, noDevice)) struct EventTests {
-  @Test(arguments: Device.all)
+  @Test(
+    .enabled(if: !faithfulDevices.isEmpty, noFaithfulDevice), arguments: faithfulDevices)
   func timesAreInOrder(device: Device) throws {
     let setup = try Setup(device, profiling: true)
     #expect(setup.queue.isProfiling)

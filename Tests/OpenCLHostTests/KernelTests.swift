@@ -50,7 +50,8 @@ import Testing
     }
   }
 
-  @Test(arguments: Device.all)
+  @Test(
+    .enabled(if: !faithfulDevices.isEmpty, noFaithfulDevice), arguments: faithfulDevices)
   func structsAreAsLargeAsInC(device: Device) throws {
     struct Pair: BitwiseCopyable {
       var wide: Int64

@@ -12,7 +12,7 @@ import Testing
     let context = try Context(device)
     let sources = [
       (name: "good.cl", text: "float twice(float x);\nfloat twice(float x) { return x + x; }"),
-      (name: "bad.cl", text: "\n\nkernel void f(global float *x) { x[0] = twise(x[0]) +; }"),
+      (name: "bad.cl", text: "\n\nkernel void f(global float *x) { x[0] = x[0] +; }"),
     ]
     let error = try refusal {
       _ = try Program(context, sources: sources, options: "-DLANES=4")
@@ -31,9 +31,10 @@ import Testing
     arguments: faithfulDevices)
   func aNameMayHoldQuotes(device: Device) throws {
     let context = try Context(device)
-    let source = (name: #"a "b" \c.cl"#, text: "kernel void f(global int *x) { x[0] = y; }")
+    // Compilers differ in what a `#line` may hold.
+    let source = (name: "a \"b\" \\c\n.cl", text: "kernel void f(global int *x) { x[0] = y; }")
     let error = try refusal { _ = try Program(context, sources: [source]) }
-    #expect(error.log?.contains(#"a "b" \c.cl:1:"#) == true, "\(error)")
+    #expect(error.log?.contains("a 'b' /c .cl:1:") == true, "\(error)")
   }
 
   @Test(arguments: Device.all)
@@ -70,7 +71,9 @@ import Testing
     #expect(try buffer.read(on: setup.queue) == [6, 7, 8])
   }
 
-  @Test(arguments: Device.all)
+  @Test(
+    .enabled(if: !faithfulDevices.isEmpty, noFaithfulDevice),
+    arguments: faithfulDevices)
   func aBinaryThatIsNoneIsRefused(device: Device) throws {
     let context = try Context(device)
     let error = try refusal { _ = try Program(context, binary: Array("nonsense".utf8)) }
