@@ -4,13 +4,15 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
-.PHONY: help run test test-huge sanitize lint docs check-kernels check-arm check-allocations \
-  check-c check-pytorch fuzz examples bench bench-peers bench-report bench-regressions gpu-bundle \
+.PHONY: help run test test-huge faults sanitize lint docs check-kernels check-arm \
+  check-allocations check-c check-pytorch fuzz examples bench bench-peers bench-report \
+  bench-regressions gpu-bundle \
   clean
 help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
 	@echo "make test           all tests, with OpenCL and without"
 	@echo "make test-huge      vectors longer than 32 bits count and than one allocation; 12 GB of memory"
+	@echo "make faults         each OpenCL function fails at each of its first 40 calls; FAULTS=\"--calls 3\""
 	@echo "make sanitize       the tests under the thread and the address sanitizer"
 	@echo "make lint           formatting, imports, kernels' syntax"
 	@echo "make docs           the documentation of both libraries, without a warning"
@@ -49,6 +51,11 @@ test-huge:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
 	DESCENT_HUGE=1 POCL_MEMORY_LIMIT=1 $(SWIFT) test -c release -Xswiftc -enable-testing \
 	  --scratch-path .build-test --filter HugeTests
+
+# The short form, FAULTS="--calls 3", is the one that every change has to pass.
+faults:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd python3
+	SWIFT=$(SWIFT) python3 Tests/Faults/run.py $(FAULTS)
 
 sanitize:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
@@ -140,4 +147,4 @@ gpu-bundle:
 	Scripts/gpu/bundle.sh
 
 clean:
-	rm -rf .build .build-* Benchmarks/.build Benchmarks/peers/.venv Examples/pytorch/.venv out
+	rm -rf .build .build-* Tests/Faults/.build Benchmarks/.build Benchmarks/peers/.venv Examples/pytorch/.venv out

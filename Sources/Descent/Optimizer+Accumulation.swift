@@ -98,7 +98,7 @@ extension Optimizer {
     let count = accumulatedCount
     // If the engine fails in the middle, the sum is no sum any more.
     accumulatedCount = 0
-    let result = try withDefaultFloatingPoint { try body(count == 0) }
+    let result = try markingTornSteps { try withDefaultFloatingPoint { try body(count == 0) } }
     accumulatedCount = count + 1
     return result
   }

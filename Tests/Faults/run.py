@@ -17,6 +17,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+SWIFT = os.environ.get("SWIFT", "swift")
 KINDS = ["host", "device", "outOfOrder"]
 COMMANDS = [
     "clEnqueueNDRangeKernel",
@@ -33,9 +34,9 @@ OUT_OF_RESOURCES = -5
 def build(work):
     """The program of a run and the layer."""
     package = ["--package-path", str(HERE), "-c", "release"]
-    subprocess.run(["swift", "build", *package], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([SWIFT, "build", *package], check=True, stdout=subprocess.DEVNULL)
     folder = subprocess.run(
-        ["swift", "build", *package, "--show-bin-path"], check=True, capture_output=True, text=True
+        [SWIFT, "build", *package, "--show-bin-path"], check=True, capture_output=True, text=True
     ).stdout.strip()
     layer = work / "layer.so"
     source = HERE.parent / "FaultLayer" / "layer.c"
