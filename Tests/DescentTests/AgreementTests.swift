@@ -68,7 +68,7 @@ import OpenCLHost
     #if OpenCL
     for device in Device.all where device.sameBits.isYes {
       for lanes in [4, 16] {
-        let shape = LaunchShape(lanes: lanes, groupSize: 64)
+        let shape = LaunchShape(lanes: lanes, groupSize: 64, on: device)
         let outcome = try agreement.outcome(on: .openCL(device, shape: shape))
         #expect(
           outcome.difference(from: expected) == Difference(),
@@ -121,7 +121,9 @@ import OpenCLHost
           for (offset, isCut) in [(0, false), (3, false), (3, true)] {
             let outcome = try Agreement(
               variant: variant, vectors: vectors, offset: offset, isCut: isCut
-            ).outcome(on: .openCL(queue, shape: LaunchShape(lanes: lanes, groupSize: 16)))
+            ).outcome(
+              on: .openCL(
+                queue, shape: LaunchShape(lanes: lanes, groupSize: 16, on: queue.device)))
             #expect(
               outcome.difference(from: expected) == Difference(),
               """

@@ -23,7 +23,7 @@ import OpenCLHost
     #if OpenCL
     for queue in try TestDevices.queues.get() {
       engines.append(.openCL(queue))
-      engines.append(.openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 16)))
+      engines.append(.openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 16, on: queue.device)))
       // Segments shorter than the vector, and room for the values of steps in flight.
       let context = try Context(queue.device, largestAllocation: 1 << 18)
       engines.append(.openCL(try CommandQueue(context)))

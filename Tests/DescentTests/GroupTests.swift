@@ -60,12 +60,13 @@ import OpenCLHost
     ]
     #if OpenCL
     for queue in try TestDevices.queues.get() {
-      engines.append(.openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 16)))
+      engines.append(.openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 16, on: queue.device)))
       engines.append(.openCL(queue))
       // Segments of 2,048 elements, shorter than a tile.
       let context = try Context(queue.device, largestAllocation: 8192)
       engines.append(
-        .openCL(try CommandQueue(context), shape: LaunchShape(lanes: 1, groupSize: 16)))
+        .openCL(
+          try CommandQueue(context), shape: LaunchShape(lanes: 1, groupSize: 16, on: queue.device)))
     }
     #endif
     return engines

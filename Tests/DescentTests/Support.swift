@@ -105,6 +105,13 @@ enum TestDevices {
     #expect(try !TestDevices.queues.get().isEmpty)
   }
 }
+
+extension LaunchShape {
+  /// A shape for tests, in groups no larger than the device allows.
+  init(lanes: Int, groupSize: Int, on device: Device) {
+    self.init(lanes: lanes, groupSize: min(groupSize, device.maximumWorkGroupSize))
+  }
+}
 #endif
 
 /// Every engine to test on.

@@ -34,8 +34,9 @@ struct NormShape: Equatable {
     shrink(to: largestGroup)
   }
 
-  /// The work-group of a launch over tiles; nil leaves it to the driver.
-  var tileGroup: Int? { itemPerTile ? nil : items }
+  /// The work-group of a launch over tiles; nil leaves it to the driver. PoCL 3.1 ends the process where it
+  /// has to choose a size and 1 is the largest.
+  var tileGroup: Int? { itemPerTile && items > 1 ? nil : items }
   func tileItems(_ tiles: Int) -> Int { itemPerTile ? tiles : tiles * items }
 
   /// Follows a limit of the driver's.
