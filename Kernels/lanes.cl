@@ -2,8 +2,8 @@
 // memory. The same for this processor: cpu/lanes.h
 #pragma OPENCL FP_CONTRACT OFF
 
-// Vectors of 16 floats are passed between static functions only, so a calling convention that depends on
-// AVX-512 affects nothing; PoCL would print the number of such warnings at every build.
+// Vectors of 16 floats are passed between static functions only, so a calling convention that
+// depends on AVX-512 affects nothing; PoCL would print the number of such warnings at every build.
 #ifdef __clang__
 #pragma clang diagnostic ignored "-Wpsabi"
 #endif

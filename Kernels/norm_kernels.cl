@@ -3,8 +3,8 @@
 // decision. norm.cl says what is computed. With ACCUMULATED the gradient is what a step will see: with the
 // sum of those before it.
 //
-// There are ITEMS items in a group that adds up together: a power of two up to ACCUMULATORS, of which each
-// item has as many as it takes. With ITEM_PER_TILE a tile is summed by one item.
+// There are ITEMS items in a group that adds up together: a power of two up to ACCUMULATORS, of
+// which each item has as many as it takes. With ITEM_PER_TILE a tile is summed by one item.
 #define TILE 16384
 #define ACCUMULATORS 256
 
@@ -85,8 +85,8 @@ kernel void norm_tiles(const uint tileCount, const global placed_tile *restrict 
   partials[first + tile] = result;
 }
 #else
-// A group for each tile, an item for each accumulator: ITEMS is ACCUMULATORS. The elements stay in registers between the
-// search for the greatest and the sum, so that they are read once.
+// A group for each tile, an item for each accumulator: ITEMS is ACCUMULATORS. The elements stay in
+// registers between the search for the greatest and the sum, so that they are read once.
 #define EACH_ELEMENT (TILE / ITEMS)
 
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(

@@ -17,8 +17,8 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   public let isWritable: Bool
 
   /// The memory that the elements lie in, and where in it they begin, in bytes: buffers around one
-  /// `cl_mem`, or around parts of it, share their elements, and so do buffers that wrap the same memory of
-  /// the host's. That is `hostMemory`, where elements begin at their address.
+  /// `cl_mem`, or around parts of it, share their elements, and so do buffers that wrap the same
+  /// memory of the host's. That is `hostMemory`, where elements begin at their address.
   package let place: (memory: UInt, start: Int)
 
   /// Stands for memory of the host's in `place`.

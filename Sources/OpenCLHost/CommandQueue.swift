@@ -104,8 +104,9 @@ public final class CommandQueue: Sendable {
     return Event(command, try Handle(event, status, clReleaseEvent, call()))
   }
 
-  /// Enqueues a blocking command by `body` and waits for its event too. Blocking calls of Intel's runtimes
-  /// return before what they wrote is there for other commands, unless the queue is in order.
+  /// Enqueues a blocking command by `body` and waits for its event too. Blocking calls of Intel's
+  /// runtimes return before what they wrote is there for other commands, unless the queue is in
+  /// order.
   func run(
     _ command: String, after events: [Event], _ call: @autoclosure () -> String,
     _ body: (cl_uint, UnsafePointer<cl_event?>?, UnsafeMutablePointer<cl_event?>?) -> cl_int

@@ -5,8 +5,8 @@ import Glibc
 import Musl
 #endif
 
-/// The process in which OpenCL was first used. Drivers have threads of their own, which do not exist in a
-/// child made by `fork`: a wait there never ends.
+/// The process in which OpenCL was first used. Drivers have threads of their own, which do not
+/// exist in a child made by `fork`: a wait there never ends.
 enum DriverProcess {
   private static let id = getpid()
 

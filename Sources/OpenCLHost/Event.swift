@@ -8,10 +8,11 @@ internal import CDescentOpenCL
 /// event throws whenever it is waited for, polled or awaited, and so does that of a command that waited for
 /// it, with a status of the driver's choice. A failure is reported by these calls only.
 ///
-/// Two limits are the drivers'. On Intel's CPU runtimes only the command that waits for the failed one fails;
-/// what waits for *that* command runs. So where a failure must not be missed, every command's event has to
-/// be asked. On PoCL 3.1 a command never ends if an event that it waits for failed before it was enqueued:
-/// all calls that take events look first and throw, but an event can fail in between.
+/// Two limits are the drivers'. On Intel's CPU runtimes only the command that waits for the failed
+/// one fails; what waits for *that* command runs. So where a failure must not be missed, every
+/// command's event has to be asked. On PoCL 3.1 a command never ends if an event that it waits for
+/// failed before it was enqueued: all calls that take events look first and throw, but an event can
+/// fail in between.
 public final class Event: Sendable {
   /// The kernel's name, or `fill`, `copy`, `marker`, `user event`; `adopted event` for one of a caller's.
   public let command: String
@@ -65,8 +66,8 @@ public final class Event: Sendable {
   public var isComplete: Bool {
     get throws {
       guard try isOver else { return false }
-      // Intel's runtimes skip a command behind a failed one and give its status as complete; a wait, which
-      // does not block any more, returns the failure.
+      // Intel's runtimes skip a command behind a failed one and give its status as complete; a
+      // wait, which does not block any more, returns the failure.
       try wait()
       return true
     }
@@ -109,8 +110,8 @@ public final class Event: Sendable {
 
   /// Calls `body` with the events as OpenCL wants them: no list at all where there are none.
   ///
-  /// Throws for an event that has failed already: PoCL 3.1 lets commands wait for it forever, and Intel's
-  /// runtimes run what waits for a command that they have skipped.
+  /// Throws for an event that has failed already: PoCL 3.1 lets commands wait for it forever, and
+  /// Intel's runtimes run what waits for a command that they have skipped.
   static func withHandles<Result>(
     _ events: [Event], _ body: (cl_uint, UnsafePointer<cl_event?>?) -> Result
   ) throws -> Result {

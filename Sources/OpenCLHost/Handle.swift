@@ -42,7 +42,8 @@ struct Handle: ~Copyable, @unchecked Sendable {
     self.init(owning: raw, release)
   }
 
-  // The status can only be dropped here. After a fork the driver may hold a lock that is never released.
+  // The status can only be dropped here. After a fork the driver may hold a lock that is never
+  // released.
   deinit { if DriverProcess.isOwn { _ = release(raw) } }
 }
 

@@ -38,7 +38,8 @@ public enum OpenCLUsageError: Error, Sendable, Equatable {
   /// `alignment`. A slice may begin anywhere.
   case misaligned(offset: Int, alignment: Int)
 
-  /// A call in a child made by `fork`, where the process before had used OpenCL: drivers do not work there.
+  /// A call in a child made by `fork`, where the process before had used OpenCL: drivers do not
+  /// work there.
   case forked
 
   /// An argument's index that the kernel does not have.

@@ -146,8 +146,8 @@ final class ProgramHandle: Sendable {
 }
 
 extension String {
-  /// The text between quotes for a `#line`. Compilers differ in how they read an escape there, so quotes,
-  /// backslashes and line breaks are replaced.
+  /// The text between quotes for a `#line`. Compilers differ in how they read an escape there, so
+  /// quotes, backslashes and line breaks are replaced.
   fileprivate var quoted: String {
     let plain = map { (character: Character) -> Character in
       switch character {

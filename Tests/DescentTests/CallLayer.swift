@@ -23,8 +23,8 @@ enum CallLayer {
     throw CocoaError(.executableNotLoadable)
   }
 
-  /// Before the first call: has the loader take the layer, and fail as `fault` says. Further settings are
-  /// the layer's variables.
+  /// Before the first call: has the loader take the layer, and fail as `fault` says. Further
+  /// settings are the layer's variables.
   static func load(_ library: String, fault: String? = nil, _ settings: [String: String] = [:]) {
     setenv("OPENCL_LAYERS", library, 1)
     if let fault { setenv("DESCENT_FAULT", fault, 1) }

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Descent
 
-/// What drivers other than the one at hand do: smaller work-groups, writes that are late, commands that are
-/// skipped. Tests/FaultLayer imitates them, in a process of a test's own.
+/// What drivers other than the one at hand do: smaller work-groups, writes that are late, commands
+/// that are skipped. Tests/FaultLayer imitates them, in a process of a test's own.
 @Suite(.needsDevice) struct DriverTests {
   private static func layout() throws -> ParameterLayout {
     var layout = ParameterLayout()
@@ -140,8 +140,8 @@ import Testing
     }
   }
 
-  /// A step that looks at its gradient: the transfer of the groups' values, and the launches over tiles,
-  /// tensors and sets, the decision and the update.
+  /// A step that looks at its gradient: the transfer of the groups' values, and the launches over
+  /// tiles, tensors and sets, the decision and the update.
   @Test(
     "a command that the driver skipped in silence is noticed, whichever it is",
     arguments: [

@@ -52,7 +52,8 @@ import Testing
     }
   }
 
-  /// A step that looks at its gradient: launches over tiles, tensors and sets come before the decision.
+  /// A step that looks at its gradient: launches over tiles, tensors and sets come before the
+  /// decision.
   @Test("a launch that is refused before the decision leaves all as it was", arguments: 1...4)
   func refusedNorm(launch: Int) async throws {
     let layer = try CallLayer.library.get()

@@ -1,14 +1,17 @@
-// An OpenCL layer for tests of what a failure leaves behind, of what waits, and of other drivers' ways.
-// OPENCL_LAYERS names the library; the rest are variables of the environment:
+// An OpenCL layer for tests of what a failure leaves behind, of what waits, and of other drivers'
+// ways. OPENCL_LAYERS names the library; the rest are variables of the environment:
 //
 // DESCENT_FAULT=FUNCTION:NTH:STATUS  the nth call, counted from 1, fails; all others are passed on.
-//   "FUNCTION, later" is a command that fails by its event, at the next flush or wait that blocks, "FUNCTION,
-//   now" one that has failed when the call returns, and "FUNCTION, skipped" one that Intel's CPU runtimes have
-//   skipped: its event polls as complete, a wait for it fails, and what waits for it runs.
-// DESCENT_DEVICE_LIMIT, DESCENT_KERNEL_LIMIT=ITEMS  work-groups of the device or of each kernel are smaller.
-// DESCENT_LATE_WRITES  blocking writes to a queue out of order return before other commands see them, as on
-//   Intel's CPU runtimes.
-// DESCENT_CALL_COUNTS=FILE  is written at the end: a line for each function, with its number of calls.
+//   "FUNCTION, later" is a command that fails by its event, at the next flush or wait that blocks,
+//   "FUNCTION, now" one that has failed when the call returns, and "FUNCTION, skipped" one that
+//   Intel's CPU runtimes have skipped: its event polls as complete, a wait for it fails, and what
+//   waits for it runs.
+// DESCENT_DEVICE_LIMIT, DESCENT_KERNEL_LIMIT=ITEMS  work-groups of the device or of each kernel are
+// smaller.
+// DESCENT_LATE_WRITES  blocking writes to a queue out of order return before other commands see
+//   them, as on Intel's CPU runtimes.
+// DESCENT_CALL_COUNTS=FILE  is written at the end: a line for each function, with its number of
+// calls.
 //
 // The calls, in order, are read by descent_calls(), which a test finds in the loaded library.
 #define CL_TARGET_OPENCL_VERSION 300
@@ -36,7 +39,8 @@ static void note(const char *call) {
   pthread_mutex_unlock(&lock);
 }
 
-// Copies up to capacity of the calls since the last call of this function, and returns their number.
+// Copies up to capacity of the calls since the last call of this function, and returns their
+// number.
 size_t descent_calls(const char **names, size_t capacity) {
   pthread_mutex_lock(&lock);
   size_t count = callCount;
@@ -213,8 +217,8 @@ static void *open_gate(void *gate) {
   return NULL;
 }
 
-// Copies the source, as a blocking call has to, and lets the write begin some time later. The copy and the
-// gate stay: nothing tells here when they are free.
+// Copies the source, as a blocking call has to, and lets the write begin some time later. The copy
+// and the gate stay: nothing tells here when they are free.
 static cl_int write_late(cl_command_queue queue, cl_mem buffer, size_t offset, size_t size,
                          const void *memory, LIST) {
   cl_context context;

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Makes each OpenCL function fail at each of its first calls, and looks at how a training run ends.
 
-Every run is a process of its own under Tests/FaultLayer: in host memory, in device memory and in a queue
-out of order. A function refuses by its status; a command also fails by its event, later or at once, and is
-skipped as Intel's runtimes skip it. A run has to end with the right bits or a typed error. Exit status 1
-for one that is wrong, crashes or hangs.
+Every run is a process of its own under Tests/FaultLayer: in host memory, in device memory and in
+a queue out of order. A function refuses by its status; a command also fails by its event, later or
+at once, and is skipped as Intel's runtimes skip it. A run has to end with the right bits or a typed
+error. Exit status 1 for one that is wrong, crashes or hangs.
 """
 
 import argparse
@@ -56,14 +56,19 @@ def attempt(program, layer, cache, kind, settings, limit):
     with tempfile.TemporaryDirectory(dir=cache.parent) as folder:
         try:
             done = subprocess.run(
-                [program, kind, folder], env=environment, timeout=limit, capture_output=True, text=True
+                [program, kind, folder],
+                env=environment,
+                timeout=limit,
+                capture_output=True,
+                text=True,
             )
         except subprocess.TimeoutExpired:
             return "hung", f"no end after {limit} s"
     text = done.stdout.strip()
     if done.returncode not in (0, 1) or not text:
         return "crashed", f"status {done.returncode} {text} {done.stderr.strip()[-300:]}"
-    for word, outcome in [("right, after", "recovered"), ("right", "right"), ("refused", "refused")]:
+    outcomes = [("right, after", "recovered"), ("right", "right"), ("refused", "refused")]
+    for word, outcome in outcomes:
         if text.startswith(word):
             return outcome, text
     return "wrong", text
@@ -81,7 +86,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--calls", type=int, default=40, help="calls of each function (40)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
-    parser.add_argument("--limit", type=int, default=60, help="seconds until a run counts as hung (60)")
+    parser.add_argument("--limit", type=int, default=60, help="seconds until a run has hung (60)")
     parser.add_argument("--only", default="", help="faults whose text contains this")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

@@ -6,9 +6,10 @@ import Testing
 let hasDevice = !Device.all.isEmpty
 let noDevice: Comment = "no OpenCL device was found"
 
-/// The devices that keep to the whole standard. oclgrind 21.10 does not read `#line`, gives times without
-/// being asked, and hangs or crashes with user events and callbacks. rusticl of Mesa 22.3 gives no times,
-/// refuses structs as arguments, aborts for a senseless binary and has no function for sub-devices.
+/// The devices that keep to the whole standard. oclgrind 21.10 does not read `#line`, gives times
+/// without being asked, and hangs or crashes with user events and callbacks. rusticl of Mesa 22.3
+/// gives no times, refuses structs as arguments, aborts for a senseless binary and has no function
+/// for sub-devices.
 let faithfulDevices = Device.all.filter { !["Oclgrind", "rusticl"].contains($0.platform.name) }
 let noFaithfulDevice: Comment = "oclgrind and rusticl cannot do this"
 

@@ -76,7 +76,7 @@ final class DeviceNorm {
     let sumStarts = sum.map { Descent.starts(ofPieces: $0) }
     if sum != nil && sumTileKernel == nil {
       let before = programs.shape
-      sumTileKernel = try programs.fit {
+      sumTileKernel = try programs.fitTiles {
         try $0.program(accumulated: true).kernel(named: "norm_tiles")
       }
       if programs.shape != before { kernels = try NormKernels(programs) }

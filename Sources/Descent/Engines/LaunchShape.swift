@@ -53,7 +53,8 @@ public struct LaunchShape: Hashable, Sendable {
   }
 }
 
-/// A launch shape that follows what the driver allows each kernel, which may be less than the device allows.
+/// A launch shape that follows what the driver allows each kernel, which may be less than the
+/// device allows.
 struct FittedShape {
   private(set) var shape: LaunchShape
   /// Whether the caller chose it. Such a shape is refused, not changed.

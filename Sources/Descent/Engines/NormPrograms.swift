@@ -17,7 +17,8 @@ struct NormKernels {
   }
 }
 
-/// How the norm's 256 accumulators are spread over work-items. It changes no bit: their order is fixed.
+/// How the norm's 256 accumulators are spread over work-items. It changes no bit: their order is
+/// fixed.
 struct NormShape: Equatable {
   /// One for each accumulator.
   static let accumulators = 256
@@ -34,8 +35,8 @@ struct NormShape: Equatable {
     shrink(to: largestGroup)
   }
 
-  /// The work-group of a launch over tiles; nil leaves it to the driver. PoCL 3.1 ends the process where it
-  /// has to choose a size and 1 is the largest.
+  /// The work-group of a launch over tiles; nil leaves it to the driver. PoCL 3.1 ends the process
+  /// where it has to choose a size and 1 is the largest.
   var tileGroup: Int? { itemPerTile && items > 1 ? nil : items }
   func tileItems(_ tiles: Int) -> Int { itemPerTile ? tiles : tiles * items }
 
@@ -59,8 +60,8 @@ struct NormPrograms {
       largestGroup: context.device.maximumWorkGroupSize)
   }
 
-  /// What `make` makes, in a shape that the driver allows its kernels, which may be less than the device
-  /// allows.
+  /// What `make` makes, in a shape that the driver allows its kernels, which may be less than the
+  /// device allows.
   mutating func fit(_ make: (NormPrograms) throws -> NormKernels) throws -> NormKernels {
     while true {
       let made = try make(self)
@@ -72,7 +73,7 @@ struct NormPrograms {
   }
 
   /// The same for a kernel over tiles.
-  mutating func fit(_ make: (NormPrograms) throws -> Kernel) throws -> Kernel {
+  mutating func fitTiles(_ make: (NormPrograms) throws -> Kernel) throws -> Kernel {
     while true {
       let made = try make(self)
       if shape.itemPerTile || made.maximumWorkGroupSize >= shape.items { return made }

@@ -33,7 +33,8 @@ final class OpenCLEngine: Engine {
   private var pending = PendingCommands()
 
   /// - Parameters:
-  ///   - shape: the caller's choice, which is refused where the device or a kernel does not allow it.
+  ///   - shape: the caller's choice, which is refused where the device or a kernel does not allow
+  ///     it.
   ///   - tuned: taken without a choice.
   init(
     _ rule: any UpdateRule, layout: ParameterLayout, queue: CommandQueue, shape: LaunchShape?,

@@ -9,8 +9,9 @@ import Musl
 
 /// An optimizer's commands whose outcome is not known yet, oldest first.
 ///
-/// Every command is asked by itself: on Intel's runtimes the last command of a chain may run although one
-/// before it failed, and in a queue in order nothing else carries a failure from one command to the next.
+/// Every command is asked by itself: on Intel's runtimes the last command of a chain may run
+/// although one before it failed, and in a queue in order nothing else carries a failure from one
+/// command to the next.
 struct PendingCommands {
   private var events: [Event] = []
   /// What the next command waits for.

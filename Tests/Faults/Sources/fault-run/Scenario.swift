@@ -2,8 +2,8 @@ import Descent
 import Foundation
 import OpenCLHost
 
-/// What the optimizer and its twin do: plain steps, then steps that clip, follow a loss scale, keep an
-/// average, sum up gradients and skip one that is not finite.
+/// What the optimizer and its twin do: plain steps, then steps that clip, follow a loss scale, keep
+/// an average, sum up gradients and skip one that is not finite.
 enum Scenario {
   static let sizes = [20_000, 33, 700]
   /// The steps between which states are read and saved.

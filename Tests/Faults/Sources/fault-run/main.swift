@@ -1,7 +1,7 @@
 // One run of the scenario, in which Tests/FaultLayer makes one call fail: `fault-run host FOLDER`.
 //
-// Prints how it ended. `right`: every bit as without a fault, if need be after a second try. `refused`: a
-// typed error each time. Anything else is a fault of the library's: `wrong`.
+// Prints how it ended. `right`: every bit as without a fault, if need be after a second try.
+// `refused`: a typed error each time. Anything else is a fault of the library's: `wrong`.
 import Descent
 import Foundation
 import OpenCLHost
@@ -19,8 +19,8 @@ func expect(_ error: any Error) throws {
   else { throw Wrong(what: "an error of another type: \(error)") }
 }
 
-/// What is left after a failure: the number of steps that were taken if the optimizer is whole, nil if it
-/// refuses.
+/// What is left after a failure: the number of steps that were taken if the optimizer is whole, nil
+/// if it refuses.
 func examine(_ trainer: Trainer, _ history: [Snapshot], in folder: URL) throws -> Int? {
   trainer.optimizer.dropAccumulated()
   let path = folder.appending(path: "after.safetensors").path
