@@ -32,7 +32,7 @@ enum CallLayer {
   }
 
   /// The process, which is a test's own, ends with a signal if it hangs.
-  static func endIfHung() { alarm(60) }
+  static func endIfHung() { alarm(300) }
 }
 
 /// The calls that the layer sees.
