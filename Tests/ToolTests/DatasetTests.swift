@@ -58,6 +58,10 @@ import Testing
       "x\(String(repeating: "\u{316}", count: 31)),class\n2,a\n3,a\n",
       ":1: more than 30 combining marks in a row, which no text has"
     ),
+    (
+      "1,a\n" + String(repeating: ",", count: 100_000),
+      ":2: more columns than 100000, which are allowed"
+    ),
     ("1,2,a\n3,b\n4,\"c\n", ":2: expected 3 columns, found 2"),
   ]
 
@@ -113,6 +117,11 @@ import Testing
   ])
   func lineEndsBlanksAndQuotesDoNotMatter(text: String) throws {
     #expect(try dataset(text) == dataset("1,2,a\n3,4,b\n5,6,b\n7,8,a\n"))
+  }
+
+  @Test func columnsAreCountedInEachLine() throws {
+    let text = String(repeating: "1,a\r2,b\r", count: 51_000)
+    #expect(try dataset(text).count == 102_000)
   }
 
   @Test func aHeaderIsFoundByItself() throws {

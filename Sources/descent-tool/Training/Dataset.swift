@@ -48,9 +48,30 @@ struct Dataset: Equatable, Sendable {
       let line = 1 + text.utf8[..<mark].count { $0 == UInt8(ascii: "\n") }
       throw DatasetError(file: file, line: line, problem: .tooManyMarks)
     }
+    try Dataset.checkColumns(text, file: file)
     let builder = DatasetBuilder(file: file)
     try CSVRow.read(text, file: file, into: builder)
     self = try builder.dataset()
+  }
+
+  /// The most columns of a file. Each takes SwiftCSV many times its bytes.
+  static let mostColumns = 100_000
+
+  /// Counts commas, also those in quotes.
+  private static func checkColumns(_ text: String, file: String) throws(DatasetError) {
+    var commas = 0
+    for index in text.unicodeScalars.indices {
+      switch text.unicodeScalars[index] {
+      case ",": commas += 1
+      // As `Character.isNewline`, which ends SwiftCSV's rows.
+      case "\n"..."\r", "\u{85}", "\u{2028}", "\u{2029}": commas = 0
+      default: break
+      }
+      if commas >= mostColumns {
+        let line = 1 + text[..<index].count(where: \.isNewline)
+        throw DatasetError(file: file, line: line, problem: .tooManyColumns)
+      }
+    }
   }
 
   init(

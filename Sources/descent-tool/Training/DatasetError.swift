@@ -13,6 +13,7 @@ struct DatasetError: Error, Equatable, CustomStringConvertible {
     case misplacedQuote
     case openQuote
     case tooManyMarks
+    case tooManyColumns
     case columns(expected: Int, found: Int)
     case notNumber(column: Int, found: String)
     case notFinite(column: Int, found: String)
@@ -41,6 +42,7 @@ struct DatasetError: Error, Equatable, CustomStringConvertible {
     case .openQuote: "a quotation mark is opened and never closed"
     case .tooManyMarks:
       "more than \(String.maximumCombiningMarks) combining marks in a row, which no text has"
+    case .tooManyColumns: "more columns than \(Dataset.mostColumns), which are allowed"
     case .columns(let expected, let found): "expected \(expected) columns, found \(found)"
     case .notNumber(let column, let found):
       "column \(column) is \(quoted(found)), expected a number"
