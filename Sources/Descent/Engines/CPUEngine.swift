@@ -85,7 +85,8 @@ final class CPUEngine: HostEngine {
   private func prepare(
     _ parameters: HostPieces, _ gradients: HostPieces, _ control: StepControl
   ) throws {
-    let isNew = control.looks ? norm?.control != control : norm != nil
+    let isNew = control.looks ? norm?.control.takesNorms(like: control) != true : norm != nil
+    if !isNew { norm?.control = control }
     if !isNew && plan.leftOut == control.leftOut && plan.fits(parameters, gradients) { return }
     let made = control.looks ? isNew ? HostNorm(layout, control) : norm : nil
     try made?.check(pieces: starts(ofPieces: gradients.map(\.count)))

@@ -5,7 +5,8 @@ import OpenCLHost
 
 /// The norm of a gradient on a device, and the decision that follows from it.
 final class DeviceNorm {
-  let control: StepControl
+  /// Of the step, as far as it decides: ``StepControl/takesNorms(like:)``.
+  var control: StepControl
   let plan: NormPlan
   /// A coefficient for each clipping set.
   let coefficients: Buffer<Float>

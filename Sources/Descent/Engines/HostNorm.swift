@@ -2,7 +2,8 @@ internal import DescentKernels
 
 /// The norm of a gradient in host memory, and what follows from it. Allocates nothing in a step.
 final class HostNorm {
-  let control: StepControl
+  /// Of the step, as far as it decides: ``StepControl/takesNorms(like:)``.
+  var control: StepControl
   let plan: NormPlan
   /// A coefficient for each clipping set.
   let coefficients: UnsafeMutableBufferPointer<Float>

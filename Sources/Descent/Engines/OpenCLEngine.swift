@@ -167,7 +167,9 @@ final class OpenCLEngine: Engine {
   ) throws -> Prepared {
     let looks = step.control.looks
     if looks {
-      if norm?.control != step.control {
+      if norm?.control.takesNorms(like: step.control) == true {
+        norm?.control = step.control
+      } else {
         norm = try DeviceNorm(
           layout, step.control, queue.context, logger: programs.logger)
       }

@@ -18,6 +18,13 @@ struct StepControl: Equatable {
       || groupClipping.contains { $0?.isNorm == true }
   }
 
+  /// Whether both take the same norms, of the same tensors. How the loss scale moves is no part of
+  /// a norm, and a scale that optimizers share is set at every step.
+  func takesNorms(like other: StepControl) -> Bool {
+    looks == other.looks && clipping == other.clipping && groupClipping == other.groupClipping
+      && isFrozen == other.isFrozen && leftOut == other.leftOut
+  }
+
   /// What a group asks for itself.
   func ownClipping(ofGroup group: Int) -> Clipping? {
     groupClipping.isEmpty ? nil : groupClipping[group]

@@ -10,6 +10,8 @@ enum StepManner: String, CaseIterable, Sendable {
   case clipping
   /// Clipped, skipped, and divided by a loss scale; zeroing.
   case lossScale = "loss scale"
+  /// The same with a scale that several optimizers share, which is set before every step.
+  case sharedLossScale = "shared loss scale"
   /// Two groups, dealt out by turns.
   case groups
   /// Two groups, one clipped tensor by tensor, the other with the rest.
@@ -23,7 +25,9 @@ enum StepManner: String, CaseIterable, Sendable {
   case averaging
 
   var zeroes: Bool { self == .zeroing || self == .zeroingPieces || self == .lossScale }
-  var skips: Bool { self == .clipping || self == .lossScale || self == .clippedGroups }
+  var skips: Bool {
+    self == .clipping || self == .lossScale || self == .sharedLossScale || self == .clippedGroups
+  }
 }
 
 /// An optimizer with its vectors, all made before the first step; what a step takes from then on is
@@ -34,6 +38,7 @@ final class SteadyTrainer {
   private let parameters: UnsafeMutableBufferPointer<Float>
   private let gradients: UnsafeMutableBufferPointer<Float>
   private var parameterArray: [Float]
+  private var sharedScale = LossScale(scale: 1024, growthInterval: 7)
   private let gradientArray: [Float]
   private let parameterPieces: [UnsafeMutableBufferPointer<Float>]
   private let gradientPieces: [UnsafeMutableBufferPointer<Float>]
@@ -104,7 +109,9 @@ final class SteadyTrainer {
   func steps(_ numbers: ClosedRange<Int>) throws {
     for number in numbers {
       gradients.update(repeating: 0x1p-10)
-      if manner.skips && number % 10 == 0 { gradients[0] = .nan }
+      let isSpoiled = manner.skips && number % 10 == 0
+      if isSpoiled { gradients[0] = .nan }
+      if manner == .sharedLossScale { try optimizer.setLossScale(sharedScale.fixed) }
       switch manner {
       case .arrays: try optimizer.step(&parameterArray, gradients: gradientArray)
       case .pieces: try optimizer.step(parameterPieces, gradients: constantPieces)
@@ -115,6 +122,7 @@ final class SteadyTrainer {
       case _ where manner.zeroes: try optimizer.step(parameters, zeroing: gradients)
       default: try optimizer.step(parameters, gradients: UnsafeBufferPointer(gradients))
       }
+      if manner == .sharedLossScale { sharedScale.update(foundNonFinite: isSpoiled) }
     }
   }
 
