@@ -54,7 +54,7 @@ import Testing
     }
   }
 
-  @Test("figure writes through a link, to a pipe and to a device")
+  @Test("figure writes through a link")
   func figures() throws {
     try withTemporaryFolder { folder in
       let figure = Figure.all[0].name
@@ -80,6 +80,21 @@ import Testing
     try OutputFile(path: path).write(text)
     #expect(try await reader.value == Data(text.utf8))
     #expect(try kind(path) == S_IFIFO)
+  }
+
+  @Test("a relative link is one from the folder that it lies in, not from a link to that folder")
+  func linkedFolders() throws {
+    try withTemporaryFolder { folder in
+      func path(_ name: String) -> String { folder.appending(path: name).path }
+      #expect(mkdir(path("a"), 0o700) == 0 && mkdir(path("a/deep"), 0o700) == 0)
+      #expect(symlink("a/deep", path("linked")) == 0)
+      #expect(symlink("../file", path("a/deep/out")) == 0)
+      for text in ["made", "replaced"] {
+        try OutputFile(path: path("linked/out")).write(text)
+        #expect(try String(contentsOfFile: path("a/file"), encoding: .utf8) == text)
+      }
+      #expect(throws: (any Error).self) { try kind(path("file")) }
+    }
   }
 
   @Test("a link is followed, also one to a file that is not there yet, and a loop is named")

@@ -13,7 +13,7 @@ func split(_ path: String) -> (folder: String, name: String) {
 }
 
 /// What a symbolic link leads to, whether or not a file is there yet, or the path itself.
-func resolved(_ path: String) throws(SafetensorsError) -> String {
+package func resolved(_ path: String) throws(SafetensorsError) -> String {
   try OpenFile.check(path)
   var path = path
   // As many as Linux follows.

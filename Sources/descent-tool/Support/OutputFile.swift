@@ -1,3 +1,4 @@
+import Descent
 import Foundation
 
 /// A file that a command writes: results, a drawing, a report.
@@ -20,12 +21,12 @@ struct OutputFile {
       var status = stat()
       if stat(path, &status) != 0 {
         guard errno == ENOENT else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
-        return try data.write(to: target, options: .atomic)
+        return try replace(data)
       }
       switch status.st_mode & S_IFMT {
       case S_IFREG where Self.isStandardOutput(status):
         try FileHandle.standardOutput.write(contentsOf: data)
-      case S_IFREG: try data.write(to: target, options: .atomic)
+      case S_IFREG: try replace(data)
       case S_IFDIR: throw POSIXError(.EISDIR)
       // Renaming over a device would take it away from everyone else.
       default: try FileHandle(forWritingTo: URL(filePath: path)).write(contentsOf: data)
@@ -35,17 +36,9 @@ struct OutputFile {
     }
   }
 
-  /// What the path's last name stands for, which need not exist.
-  private var target: URL {
-    var file = URL(filePath: path).absoluteURL
-    // As many links as the system follows.
-    for _ in 0..<40 {
-      guard let next = try? FileManager.default.destinationOfSymbolicLink(atPath: file.path) else {
-        break
-      }
-      file = URL(filePath: next, relativeTo: file.deletingLastPathComponent()).absoluteURL
-    }
-    return file
+  /// Writes beside the file that the path leads to, which need not exist, and renames.
+  private func replace(_ data: Data) throws {
+    try data.write(to: URL(filePath: resolved(path)), options: .atomic)
   }
 
   private static func isStandardOutput(_ status: stat) -> Bool {

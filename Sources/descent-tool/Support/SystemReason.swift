@@ -1,3 +1,4 @@
+import Descent
 import Foundation
 
 extension Error {
@@ -5,6 +6,7 @@ extension Error {
   ///
   /// Foundation wraps it in errors of its own, whose descriptions name no cause.
   var systemReason: String {
+    if let error = self as? SafetensorsError { return "\(error)" }
     let error = ((self as? CocoaError)?.underlying ?? self) as NSError
     guard error.domain == NSPOSIXErrorDomain else { return error.localizedDescription }
     return String(cString: strerror(Int32(error.code)))
