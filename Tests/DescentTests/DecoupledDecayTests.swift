@@ -31,7 +31,8 @@ import Testing
     let rule = AdamW(learningRate: setting.learningRate, weightDecay: setting.weightDecay)
     var random = SplitMix64(seed: 3)
     func vector() -> [Float] { (0..<count).map { _ in .random(in: -1...1, using: &random) } }
-    var x = vector()
+    let start = vector()
+    var x = start
     var truth = x.map { Double($0) }
     var states = [[Double]](repeating: Array(repeating: 0, count: count), count: 2)
     let optimizer = try Optimizer(rule, layout: ParameterLayout(count: count), on: .cpu)
@@ -49,7 +50,7 @@ import Testing
     let relative = (error / size).squareRoot()
     #expect(relative < 2 * setting.measured)
     // It moved: the test cannot pass by standing still.
-    #expect(zip(x, truth).contains { $0 != 0 && $1 != 0 })
+    #expect(zip(x, start).allSatisfy { $0 != $1 })
   }
 
   /// The worst distance from the library's Float64 at each checkpoint, of its Float32 and of ours.

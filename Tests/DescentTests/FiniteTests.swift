@@ -4,8 +4,8 @@ import Testing
 @testable import Descent
 @testable import descent_tool
 
-/// Finite gradients leave finite parameters, at any hyper-parameters that are allowed, but where the
-/// true value is beyond a Float. The truth is the same formula in Double.
+/// Finite gradients leave finite parameters, at any hyper-parameters that are allowed, but where
+/// the true value is beyond a Float. The truth is the same formula in Double.
 @Suite struct FiniteTests {
   /// The ends of the hyper-parameters' ranges, and values between.
   static let ends: [String: [Double]] = [
@@ -16,14 +16,14 @@ import Testing
     "weightDecay": [0, 1.5e-45, 1e-8, 0.1, 1],
   ]
 
-  /// Magnitudes of gradients: zero, denormal, with a square that is 0, ordinary, with a square that is
-  /// ∞, the greatest.
+  /// Magnitudes of gradients: zero, denormal, with a square that is 0, ordinary, and near the
+  /// greatest whose square is a Float.
   static let magnitudes: [Float] = [
     0, 0x1p-149, 0x1p-126, 1e-30, 1e-23, 1e-10, 0.3, 4.45, 1e10, 1.8e19,
   ]
 
-  /// A rule with every hyper-parameter drawn from its range, its ends included; nil where the draw is
-  /// refused.
+  /// A rule with every hyper-parameter drawn from its range, its ends included; nil where the draw
+  /// is refused.
   private func drawn<Rule: UpdateRule>(
     _ type: Rule.Type, _ random: inout SplitMix64
   ) -> (any UpdateRule)? {
@@ -73,25 +73,30 @@ import Testing
   func finite() throws {
     var random = SplitMix64(seed: 1)
     for type in Rules.all {
-      var (tried, found) = (0, 0)
-      while tried < 400 {
+      var (compared, found) = (0, 0)
+      for _ in 0..<1000 {
         guard let rule = drawn(type, &random) else { continue }
-        tried += 1
         let gradients = gradients(&random)
         let start: Float = [0, 1, -3, 1e-20].randomElement(using: &random) ?? 0
-        if let fault = try Self.fault(rule, start, gradients), found < 3 {
+        let path = try Self.path(rule, start, gradients)
+        compared += path.compared
+        if let fault = path.fault, found < 3 {
           found += 1
           Issue.record("\(rule) from \(start): \(fault); gradients \(gradients)")
         }
       }
+      #expect(compared > 5000, "\(type.name)")
     }
   }
 
-  /// What is not finite though the truth is, if anything. A path ends where the gradient that the rule
-  /// sees has a square beyond a Float, or one that is lost below the denormals while an ε is smaller still.
-  private static func fault(
+  /// How many steps could be compared, and what is not finite though the truth is, if anything.
+  ///
+  /// A path ends where the gradient that the rule sees has a square beyond a Float, or where an ε
+  /// below 1e-20 stands alone in the denominator, since the square is lost below the denormals:
+  /// then the step is ηg/ε.
+  private static func path(
     _ rule: some UpdateRule, _ start: Float, _ gradients: [Float]
-  ) throws -> String? {
+  ) throws -> (compared: Int, fault: String?) {
     var (x, truth) = ([start], [Double(start)])
     var states = rule.stateNames.map { [Float(rule.initialValue(ofState: $0))] }
     var trueStates = rule.stateNames.map { [rule.initialValue(ofState: $0)] }
@@ -100,24 +105,24 @@ import Testing
     let epsilons = ["epsilon", "rootEpsilon"].compactMap { try? rule.hyperparameter($0) }
     let hasTinyEpsilon = epsilons.contains { $0 > 0 && $0 < 1e-20 }
     for (index, gradient) in gradients.enumerated() {
-      let seen =
-        Double(gradient).magnitude + (rule.decoupled ? 0 : rule.weightDecay * truth[0].magnitude)
+      let decay = rule.decoupled ? 0 : rule.weightDecay * truth[0].magnitude
+      let seen = Double(gradient).magnitude + decay
       if keepsSquares && (seen * seen > limit / 2 || hasTinyEpsilon && seen > 0 && seen < 1e-18) {
-        return nil
+        return (index, nil)
       }
       try rule.referenceUpdate(&x, gradients: [gradient], states: &states, step: index + 1)
       try rule.referenceUpdate(
         &truth, gradients: [Double(gradient)], states: &trueStates, step: index + 1)
       // Roundings may take a value over the limit that is near it in truth.
-      if !(truth[0].magnitude <= limit / 2) { return nil }
-      if !x[0].isFinite { return "step \(index + 1): \(x[0]), in truth \(truth[0])" }
+      if !(truth[0].magnitude <= limit / 2) { return (index, nil) }
+      if !x[0].isFinite { return (index, "step \(index + 1): \(x[0]), in truth \(truth[0])") }
       for (name, (state, trueState)) in zip(rule.stateNames, zip(states, trueStates)) {
         if state[0].isNaN || state[0].isInfinite && trueState[0].magnitude < limit / 2 {
-          return "step \(index + 1): \(name) is \(state[0]), in truth \(trueState[0])"
+          return (index, "step \(index + 1): \(name) is \(state[0]), in truth \(trueState[0])")
         }
       }
     }
-    return nil
+    return (gradients.count, nil)
   }
 
   /// Fails where a denominator of 0 makes NaN (Adam, ε 0), or where 1e-46 is taken for more than 0.
