@@ -30,8 +30,8 @@ cat >"$work/row.inc" <<'EOF'
 EOF
 rows=$("$clang" -E -P -x c -DEACH="\"$work/row.inc\"" Kernels/rules/list.inc | grep '^@row')
 
-# As PoCL compiles for a processor without AVX-512: no warning may name vectors of 16 floats, since PoCL
-# prints how many warnings there were.
+# As PoCL compiles for a processor without AVX-512: no warning may name vectors of 16 floats, since
+# PoCL prints how many warnings there were.
 compile_for_avx2() {
   "$clang" -x cl -cl-std=CL1.2 -target x86_64 -march=haswell -S -o /dev/null -Wall -Werror \
     -Wno-unused-function -DLANES=16 -DGROUP=64 "$@" || failed=1

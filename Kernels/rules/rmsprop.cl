@@ -21,8 +21,8 @@ static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   lanes *a = state + 1;
   *a = s.decay * *a + s.oneMinusDecay * g;
   lanes mean = *a * s.correction;
-  // Where the difference cancels, its roundings are of the size of 2⁻²⁴ w, and it can be negative. A NaN
-  // stays.
+  // Where the difference cancels, its roundings are of the size of 2⁻²⁴ w, and it can be negative.
+  // A NaN stays.
   const lanes least = 0x1p-24f * w;
   w = w - mean * mean;
   w = w < least ? least : w;

@@ -122,13 +122,13 @@ extension UpdateRule {
       throw DescentError.combination(
         rule: Self.name,
         reason: "learningRate is \(learningRate), and what a step makes of it with the other "
-          + "hyper-parameters, such as η/(1 − β₁) or ηλ, is beyond a Float; allowed is a smaller one"
+          + "hyper-parameters, such as η/(1 − β₁) or ηλ, is beyond a Float; allowed is less"
       )
     }
   }
 
-  /// Whether all that a kernel is given is a number as a `Float`. A bias correction is the greatest at
-  /// the first step.
+  /// Whether all that a kernel is given is finite as a `Float`. A bias correction is the greatest
+  /// at the first step.
   var scalarsAreFinite: Bool {
     Preparation<Float>(self, gradientScale: 1).decoupledDecay.isFinite
       && withScalars(at: 1, gradientScale: 1) { _, scalars in

@@ -334,7 +334,8 @@ public final class Optimizer {
         let own = withDefaultFloatingPoint { rate * group.learningRateFactor }
         // It may run out, to where it is 0 as a Float. What a step makes of one that is not huge is
         // a Float.
-        if own >= 0 && Float(own).isFinite,
+        let isFloat = own >= 0 && Float(own).isFinite
+        if isFloat,
           own < 1e20 && own * rule.weightDecay < 1e38
             || withDefaultFloatingPoint({ rule.with(learningRate: own).scalarsAreFinite })
         {
@@ -342,7 +343,10 @@ public final class Optimizer {
         }
         return .hyperparameter(
           rule: "schedule", name: "the learning rate after \(steps) steps, with a group's factor,",
-          value: own, allowed: Hyperparameter<Schedule>.Allowed.atLeastZero.description)
+          value: own,
+          allowed: isFloat
+            ? "one of which a step with these hyper-parameters makes numbers that a Float can hold"
+            : Hyperparameter<Schedule>.Allowed.atLeastZero.description)
       }
     }
     return nil

@@ -76,8 +76,8 @@ extension OpenCLUsageError: CustomStringConvertible {
       "a buffer that begins \(offset) bytes into its memory; allowed is a multiple of \(alignment), "
         + "or a slice of the whole"
     case .forked:
-      "OpenCL was used before this process was forked, and its drivers do not survive a fork; allowed is "
-        + "a process that is spawned, or one that forks before it uses OpenCL"
+      "OpenCL was used before this process was forked, and its drivers do not survive a fork; "
+        + "allowed is a process that is spawned, or one that forks before it uses OpenCL"
     case .noSuchArgument(let index, let kernel, let argumentCount):
       "kernel \(kernel) has no argument \(index): it has \(argumentCount), counted from 0"
     }

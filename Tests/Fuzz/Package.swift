@@ -1,7 +1,8 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-// A package of its own: only `swift build --sanitize=fuzzer` links the targets, which have no `main`.
+// A package of its own: only `swift build --sanitize=fuzzer` links the targets, which have no
+// `main`.
 let descent: Target.Dependency = .product(name: "Descent", package: "Descent")
 
 let package = Package(

@@ -71,9 +71,9 @@ extension Optimizer {
   ///
   /// The whole file is read once to check it, checksums, names, shapes, rule and counts, before
   /// anything is touched, and again to load it. A PyTorch optimizer's state has no clipping,
-  /// skipping, schedule, average, frozen groups or bounds of the loss scale; the optimizer keeps its
-  /// own settings of these, its groups' too. If it fails after that, because the device does, the optimizer refuses to go
-  /// on until a state is loaded.
+  /// skipping, schedule, average, frozen groups or bounds of the loss scale; the optimizer keeps
+  /// its own settings of these, its groups' too. If it fails after that, because the device does,
+  /// the optimizer refuses to go on until a state is loaded.
   ///
   /// - Throws: ``SafetensorsError`` for a file that is not whole or was altered,
   ///   ``CheckpointError`` or ``DescentError`` for one that does not fit.

@@ -7,8 +7,8 @@
 ///   "name":"weight","offset":0,"shape":[10,64]},…]}`.
 /// - `optimizer.steps`: `{"groups":{"default":7},"skipped":0,"taken":7}`.
 /// - `optimizer.control`: `{"averageHasBegun":false,"averaging":…,"baseLearningRate":…,
-///   "clipping":…,"leftOut":[],"lossScale":…,"missedSteps":[…],"skipsNonFinite":false}`; what is nil or has no
-///   member is left out but for `leftOut`.
+///   "clipping":…,"leftOut":[],"lossScale":…,"missedSteps":[…],"skipsNonFinite":false}`; what is
+///   nil or has no member is left out but for `leftOut`.
 /// - `optimizer.schedule`: a list of the schedule's parts, if there is one.
 extension OptimizerStatus {
   enum Entry: String, CaseIterable {

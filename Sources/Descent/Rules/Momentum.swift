@@ -100,7 +100,8 @@ public struct Momentum: UpdateRule {
   public struct Scalars<T: BinaryFloatingPoint> {
     let momentum, gain, nextMomentum, direct, rate: T
 
-    /// b ← momentum·b + gain·g; the step is rate·b, or with Nesterov rate·(nextMomentum·b + direct·g).
+    /// b ← momentum·b + gain·g; the step is rate·b, or with Nesterov
+    /// rate·(nextMomentum·b + direct·g).
     func step(_ g: T, _ b: inout T, nesterov: Bool) -> T {
       b = momentum * b + gain * g
       return rate * (nesterov ? nextMomentum * b + direct * g : b)

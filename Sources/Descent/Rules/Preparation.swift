@@ -1,5 +1,5 @@
-/// Everything around a rule that every rule shares: scale, ascent, clipping by value and coupled weight
-/// decay before it; the subtraction of its step, with decoupled weight decay, after it.
+/// Everything around a rule that every rule shares: scale, ascent, clipping by value and coupled
+/// weight decay before it; the subtraction of its step, with decoupled weight decay, after it.
 /// The same for devices: Kernels/prepare.cl.
 public struct Preparation<T: BinaryFloatingPoint> {
   var gradientScale: T

@@ -219,14 +219,14 @@ struct VerifyCommand: ParsableCommand {
       bar.update(done)
       // A case that cannot run fails alone, and leaves no context that may be lost.
       func result(
-        _ engine: String, orElse renew: () -> Void = {}, _ body: (inout Result) throws -> Void
+        _ engine: String, renewing index: Int? = nil, _ body: (inout Result) throws -> Void
       ) {
         var result = Result(rule: item.optimizer, engine: engine, case: item.id, passed: false)
         do {
           try body(&result)
         } catch {
           result.fail(with: error)
-          renew()
+          if let index { engines[index] = engines[index].sharingContext() }
         }
         results.append(result)
       }
@@ -239,7 +239,7 @@ struct VerifyCommand: ParsableCommand {
       }
       let expected = Swift.Result { try replay.get().inFloat(on: .reference) }
       for (index, engine) in engines.enumerated() {
-        result(engine.name, orElse: { engines[index] = engine.sharingContext() }) {
+        result(engine.name, renewing: index) {
           let (replay, expected) = (try replay.get(), try expected.get())
           try Self.judge(&$0, replay, replay.inFloat(on: engine.choice), expected, engine)
         }
