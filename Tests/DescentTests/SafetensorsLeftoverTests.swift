@@ -174,6 +174,56 @@ import Testing
     }
   }
 
+  @Test("a save ends, and is whole, while another program keeps its folder locked")
+  func lockedFolder() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/m.safetensors"
+      let descriptor = open(folder, O_RDONLY | O_DIRECTORY)
+      defer { close(descriptor) }
+      try #require(flock(descriptor, LOCK_EX) == 0)
+      // A save that waits for the lock ends, and is found out.
+      let end = DispatchWorkItem { flock(descriptor, LOCK_UN) }
+      DispatchQueue.global().asyncAfter(deadline: .now() + 60, execute: end)
+      defer { end.cancel() }
+      try Self.save(path, 1, size: 8)
+      #expect(try Self.load(path) == 1)
+      #expect(FolderLock(folder, upTo: .zero).folder == nil)
+    }
+  }
+
+  @Test("a lock ends though a child process has a copy of its descriptor")
+  func copiedLock() throws {
+    try withTemporaryFolder { folder in
+      let lock = FolderLock(folder)
+      let copy = dup(try #require(lock.folder).descriptor)
+      defer { close(copy) }
+      #expect(FolderLock(folder, upTo: .zero).folder == nil)
+      lock.unlock()
+      #expect(FolderLock(folder, upTo: .zero).folder != nil)
+    }
+  }
+
+  @Test("no shard is removed while the index that may need it cannot be read")
+  func unreadableIndex() throws {
+    try withTemporaryFolder { folder in
+      let (path, files) = (folder + "/m.safetensors", FileManager.default)
+      try Self.save(path, 1, size: 8)
+      let index = folder + "/m.safetensors.index.json"
+      // As a commit leaves it that is killed before its index has its name.
+      try files.copyItem(atPath: index, toPath: index + ".tmp-1-0")
+      let text = try Data(contentsOf: URL(filePath: index))
+      let names = try folderContents(folder)
+      try Data("{".utf8).write(to: URL(filePath: index))
+      TemporaryNames.removeLeftovers(of: [index])
+      #expect(try folderContents(folder) == names)
+      // And again once it can.
+      try text.write(to: URL(filePath: index))
+      TemporaryNames.removeLeftovers(of: [index])
+      #expect(try folderContents(folder) == names.filter { !$0.contains("tmp") })
+      #expect(try Self.load(path) == 1)
+    }
+  }
+
   @Test("sets of more shards than a process may have open files")
   func descriptors() async {
     await #expect(processExitsWith: .success) {

@@ -18,8 +18,10 @@ final class AtomicFile {
   /// Its name until it has its own; parts of a set are `NAME.1` and so on.
   var temporaryPath: String { file.path }
 
+  /// Removes first what killed processes left of `path`, and of `others` in its folder.
+  ///
   /// Throws ``SafetensorsError/misuse(_:)`` where something is that is no regular file.
-  init(_ path: String) throws(SafetensorsError) {
+  init(_ path: String, andOf others: [String] = []) throws(SafetensorsError) {
     self.path = path
     var old = stat()
     let exists = stat(path, &old) == 0
@@ -28,7 +30,7 @@ final class AtomicFile {
     }
     let names = TemporaryNames(path)
     let lock = FolderLock(names.folder)
-    names.removeLeftovers()
+    TemporaryNames.removeLeftovers(of: [path] + others)
     file = try Self.create(names)
     lock.unlock()
     // As an editor would, a file that is replaced keeps its permissions.
@@ -81,17 +83,33 @@ final class AtomicFile {
 
 /// Keeps others that write files into a folder by ``AtomicFile`` waiting, this process's other
 /// threads too. Where a folder cannot be locked, such as on NFS, there is no lock, and no error.
+///
+/// The same holds where another program keeps the lock: anyone who can read a folder can lock it,
+/// for any purpose and time.
 final class FolderLock {
-  private var folder: OpenFile?
+  /// The locked folder; nil without a lock.
+  private(set) var folder: OpenFile?
 
-  init(_ folder: String) {
-    self.folder = try? OpenFile(folder, O_RDONLY | O_DIRECTORY)
-    if let descriptor = self.folder?.descriptor {
-      _ = try? OpenFile.call("flock", folder) { flock(descriptor, LOCK_EX) }
+  /// Waits up to `limit` for the lock.
+  init(_ folder: String, upTo limit: Duration = .seconds(5)) {
+    guard let file = try? OpenFile(folder, O_RDONLY | O_DIRECTORY) else { return }
+    let end = ContinuousClock.now + limit
+    while flock(file.descriptor, LOCK_EX | LOCK_NB) != 0 {
+      let code = errno
+      guard code == EWOULDBLOCK || code == EINTR, ContinuousClock.now < end else { return }
+      usleep(2000)
     }
+    self.folder = file
   }
 
-  func unlock() { folder = nil }
+  deinit { unlock() }
+
+  /// A child process may have a copy of the descriptor, so it is not enough to close it.
+  func unlock() {
+    guard let folder else { return }
+    flock(folder.descriptor, LOCK_UN)
+    self.folder = nil
+  }
 }
 
 /// A rename is on the device once its folder is.

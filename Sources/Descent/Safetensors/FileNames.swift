@@ -77,10 +77,18 @@ struct TemporaryNames {
     return nil
   }
 
-  /// Removes what killed processes left: files with no lock, and their parts. To be called under
-  /// the ``FolderLock``.
-  func removeLeftovers() {
-    for (owner, parts) in found() {
+  /// Removes what killed processes left of the targets, which are in one folder: files with no
+  /// lock, and their parts. To be called under the ``FolderLock``.
+  static func removeLeftovers(of targets: [String]) {
+    let all = targets.map { TemporaryNames($0) }
+    let entries = entries(of: all.first?.folder ?? "") { name in
+      all.contains { name.startsWithBytes($0.prefix) }
+    }
+    for names in all { names.removeLeftovers(among: entries) }
+  }
+
+  private func removeLeftovers(among entries: [String]) {
+    for (owner, parts) in found(among: entries) {
       let path = "\(folder)/\(owner)"
       var lock: OpenFile?
       do throws(SafetensorsError) {
@@ -89,22 +97,30 @@ struct TemporaryNames {
         guard case .system(_, _, ENOENT) = error else { continue }
       }
       if let lock, flock(lock.descriptor, LOCK_EX | LOCK_NB) != 0 { continue }
-      if lock != nil { SafetensorsIndex.removeShards(path, of: target) }
+      // After a passing error, such as too many open files, the next writer tries again.
+      if lock != nil, (try? SafetensorsIndex.removeShards(path, of: target)) == nil { continue }
       for part in parts { unlink("\(folder)/\(part)") }
       unlink(path)
     }
   }
 
-  /// The temporary files in the folder, and each one's parts.
-  private func found() -> [String: [String]] {
-    var found: [String: [String]] = [:]
-    guard let entries = opendir(folder) else { return found }
+  private static func entries(of folder: String, where isWanted: (String) -> Bool) -> [String] {
+    guard let entries = opendir(folder) else { return [] }
     defer { closedir(entries) }
+    var names: [String] = []
     while let entry = readdir(entries) {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
-      guard name.startsWithBytes(prefix) else { continue }
+      if isWanted(name) { names.append(name) }
+    }
+    return names
+  }
+
+  /// The target's temporary files among the entries of the folder, and each one's parts.
+  private func found(among entries: [String]) -> [String: [String]] {
+    var found: [String: [String]] = [:]
+    for name in entries where name.startsWithBytes(prefix) {
       let rest = name.droppingBytes(prefix.utf8.count)
       let fields = rest.split(separator: ".", omittingEmptySubsequences: false)
       let numbers = (fields.first ?? "").split(separator: "-", omittingEmptySubsequences: false)

@@ -79,17 +79,33 @@ struct SafetensorsIndex {
   }
 
   /// Removes the shards of an index that a killed process left: `path` is one that it had not yet
-  /// committed as `target`, or one that it had replaced.
-  static func removeShards(_ path: String, of target: String) {
-    guard target.endsWithBytes(indexSuffix), let begun = try? SafetensorsIndex(path),
-      begun.set != nil,
-      let names = ShardNames(index: target)
-    else { return }
-    let kept = (try? SafetensorsIndex(target)).map { Set($0.files.values) } ?? []
-    for name in Set(begun.files.values).subtracting(kept) where names.isShard(name) {
+  /// committed as `target`, or one that it had replaced. Throws, and removes nothing, where one of
+  /// the two indices cannot be read for now.
+  static func removeShards(_ path: String, of target: String) throws(SafetensorsError) {
+    guard target.endsWithBytes(indexSuffix), let names = ShardNames(index: target) else { return }
+    let begun: SafetensorsIndex
+    do {
+      begun = try SafetensorsIndex(path)
+    } catch {
+      // One that was never written whole names no shards.
+      if case .system = error { throw error }
+      return
+    }
+    guard let set = begun.set else { return }
+    for name in Set(begun.files.values).subtracting(try files(in: target))
+    where names.isShard(name) {
       let file = try? SafetensorsFile(names.path(name))
       // Not one that somebody else has put there since.
-      if file?.metadata[SafetensorsMetadata.set] == begun.set { unlink(names.path(name)) }
+      if file?.metadata[SafetensorsMetadata.set] == set { unlink(names.path(name)) }
+    }
+  }
+
+  /// The files that an index names: none where there is no index.
+  static func files(in path: String) throws(SafetensorsError) -> Set<String> {
+    do {
+      return Set(try SafetensorsIndex(path).files.values)
+    } catch .system("open", _, ENOENT) {
+      return []
     }
   }
 
@@ -132,18 +148,11 @@ struct ShardNames {
     stem = String(name[..<name.utf8.index(name.startIndex, offsetBy: count)])
   }
 
+  var single: String { path(stem + SafetensorsIndex.suffix) }
+
   var index: String { path(stem + SafetensorsIndex.indexSuffix) }
 
   func path(_ name: String) -> String { "\(folder)/\(name)" }
-
-  /// Removes what killed processes left of either kind.
-  func removeLeftovers() {
-    let lock = FolderLock(folder)
-    defer { lock.unlock() }
-    for target in [path(stem + SafetensorsIndex.suffix), index] {
-      TemporaryNames(target).removeLeftovers()
-    }
-  }
 
   /// Throws ``SafetensorsError/misuse(_:)`` if a reader would not take the names of so many shards.
   func check(_ count: Int) throws(SafetensorsError) {
@@ -154,7 +163,7 @@ struct ShardNames {
     guard SafetensorsIndex.isPlain(name), longest <= TemporaryNames.longestName else {
       let room = TemporaryNames.longestName - longest + stem.utf8.count
       throw .misuse(
-        "\(path(stem + SafetensorsIndex.suffix)) is to have shards such as \(excerpt(name)); "
+        "\(single) is to have shards such as \(excerpt(name)); "
           + "allowed is a name that does not begin with \"..\", has up to \(room) bytes before "
           + ".safetensors, and up to \(String.maximumCombiningMarks) combining marks in a row")
     }

@@ -33,7 +33,7 @@ extension SafetensorsWriter {
     defer { lock.unlock() }
     let old = names.flatMap { try? SafetensorsIndex($0.index) }
     // If the process is killed, the next writer finds by it what was to be removed.
-    let retired = old == nil ? nil : names.flatMap { TemporaryNames($0.index).link() }
+    var retired = old == nil ? nil : names.flatMap { TemporaryNames($0.index).link() }
     defer { if let retired { unlink(retired) } }
     switch files {
     case .single(let file): try file.commit()
@@ -41,7 +41,11 @@ extension SafetensorsWriter {
     }
     guard let names, let old else { return }
     if case .single = files { unlink(names.index) }
-    let kept = (try? SafetensorsIndex(names.index)).map { Set($0.files.values) } ?? []
+    guard let kept = try? SafetensorsIndex.files(in: names.index) else {
+      // The next writer finds it.
+      retired = nil
+      return
+    }
     for name in Set(old.files.values).subtracting(kept) where names.isShard(name) {
       unlink(names.path(name))
     }

@@ -39,7 +39,9 @@
 ///
 /// **Several writers** of one path may be at work at once, also in several processes. Commits into
 /// one folder wait for each other where the file system can lock a folder: each is as a whole
-/// before or after another, and the last one's file or set remains.
+/// before or after another, and the last one's file or set remains. Where another program keeps
+/// the folder locked, as `flock FOLDER COMMAND` does, a writer waits up to 5 seconds when it begins
+/// and again when it commits, and then goes on without the lock, as on a file system without locks.
 public final class SafetensorsWriter {
   /// One file, with what was written to it so far.
   struct Shard {
@@ -97,15 +99,13 @@ public final class SafetensorsWriter {
       }
     }
     guard groups.count > 1 else {
-      names?.removeLeftovers()
-      files = .single(try AtomicFile(path))
+      files = .single(try AtomicFile(path, andOf: names.map { [$0.index] } ?? []))
       return
     }
     guard let names else {
       throw .misuse("\(path) is to have shards; allowed is a name that ends in .safetensors")
     }
     try names.check(groups.count)
-    names.removeLeftovers()
     files = .set(try ShardFiles(names, count: groups.count))
   }
 

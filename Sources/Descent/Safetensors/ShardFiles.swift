@@ -18,7 +18,7 @@ final class ShardFiles {
 
   init(_ names: ShardNames, count: Int) throws(SafetensorsError) {
     (self.names, self.count) = (names, count)
-    index = try AtomicFile(names.index)
+    index = try AtomicFile(names.index, andOf: [names.single])
     for shard in 0..<count { _ = try file(shard, O_CREAT | O_EXCL) }
   }
 
