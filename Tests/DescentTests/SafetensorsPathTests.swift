@@ -128,6 +128,21 @@ import Testing
     }
   }
 
+  // Normalized, the text would take minutes.
+  @Test("an entry format of many combining marks is given as it is", .timeLimit(.minutes(1)))
+  func format() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/x.safetensors"
+      let text = "p" + String(repeating: "\u{301}\u{323}", count: 300_000)
+      try saveTensors(path, [("w", [1], [1])], metadata: ["format": text])
+      let found = try #require(try Checkpoint(path).metadata["format"])
+      #expect(found.utf8.elementsEqual(text.utf8))
+      try saveTensors(path, [("w", [1], [1])])
+      #expect(try Checkpoint(path).metadata.isEmpty)
+      #expect(try SafetensorsReader(path).metadata == ["format": "pt"])
+    }
+  }
+
   @Test("texts of many combining marks in an optimizer's metadata are refused")
   func marksInMetadata() throws {
     let marks = String(repeating: "\u{301}\u{316}", count: 20)

@@ -27,10 +27,11 @@ public struct Checkpoint: Sendable {
 
   /// What the trainer gave to
   /// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)-(_,[Float]?,_,_,_)`` beside
-  /// the state.
+  /// the state. An entry `format` with the value `pt` is left out, since every file has it.
   public var metadata: [String: String] {
     reader.metadata.filter {
-      !Self.isReserved($0.key) && $0 != (SafetensorsMetadata.framework, "pt")
+      !Self.isReserved($0.key)
+        && !($0.key == SafetensorsMetadata.framework && $0.value.hasBytes(of: "pt"))
     }
   }
 

@@ -18,7 +18,8 @@ public final class SafetensorsReader: Sendable {
   /// In the order of the files, and in each of the bytes; of an index's files those that it says
   /// are in them.
   public let tensors: [SafetensorsTensor]
-  /// What the caller of the writer gave; in a set by another library, the first file's.
+  /// What the caller of the writer gave, and the writer's `format`; in a set by another library,
+  /// what is in the first file.
   public let metadata: [String: String]
 
   /// The other tensors that are named there, and why they cannot be read, as

@@ -47,6 +47,9 @@ extension String {
     utf8.suffix(suffix.utf8.count).elementsEqual(suffix.utf8)
   }
 
+  /// Whether the bytes are the same. `==` normalizes both texts first, as hashing does.
+  func hasBytes(of other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+
   /// What follows the first `count` bytes, the last of which ends a scalar.
   func droppingBytes(_ count: Int) -> String {
     String(self[utf8.index(startIndex, offsetBy: count)...])
