@@ -194,7 +194,8 @@ public final class Optimizer {
       schedule = nil
       let base = baseLearningRate
       rule.learningRate = newValue
-      baseLearningRate = base
+      // That of a rule that no step could take is no run's.
+      if base.isFinite && base >= 0 { baseLearningRate = base }
     }
   }
 

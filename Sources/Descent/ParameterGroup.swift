@@ -23,7 +23,8 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
   /// How the group's gradients are clipped, apart from all others; nil follows the optimizer.
   public var clipping: Clipping?
 
-  /// What came from PyTorch for its schedulers alone.
+  /// What came from PyTorch for its schedulers alone. It changes no step, and no group differs by
+  /// it from another.
   var pyTorch: PyTorch?
 
   /// Settings that do nothing otherwise, unless they are given. A layout or an optimizer that takes them
@@ -36,6 +37,18 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
     self.weightDecay = weightDecay
     self.isFrozen = isFrozen
     self.clipping = clipping
+  }
+
+  public static func == (a: ParameterGroup, b: ParameterGroup) -> Bool {
+    a.learningRateFactor == b.learningRateFactor && a.weightDecay == b.weightDecay
+      && a.isFrozen == b.isFrozen && a.clipping == b.clipping
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(learningRateFactor)
+    hasher.combine(weightDecay)
+    hasher.combine(isFrozen)
+    hasher.combine(clipping)
   }
 
   /// The rule as this group takes it.

@@ -247,6 +247,10 @@ import Testing
         #expect(file.groups.map(\.minimumRate) == [4e-8 * scale, 4e-7 * scale])
         #expect(file.groups.allSatisfy { $0.maximumMomentum == 0.95 && $0.baseMomentum == 0.85 })
       }
+      // No group differs by it.
+      let slow = try optimizer.group("slow")
+      #expect(slow == ParameterGroup(learningRateFactor: slow.learningRateFactor))
+      #expect(Set([slow, ParameterGroup(learningRateFactor: slow.learningRateFactor)]).count == 1)
       try optimizer.save(to: path, parameters: [0, 0], naming: .pyTorch)
       try expect(1)
       // Under this package's names, too.
@@ -263,6 +267,51 @@ import Testing
       #expect(group.pyTorch != nil)
       group.learningRateFactor = 2
       #expect(group.pyTorch == nil)
+    }
+  }
+
+  @Test("a rate that has run down to where a step moves by nothing is read as 0")
+  func runDown() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run.safetensors"
+      for order in Self.orders {
+        for choice in try choices() {
+          let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout(order), on: choice)
+          optimizer.schedule = .exponential(1, factor: 1e-15)
+          for _ in 0..<4 { _ = try move(optimizer) }
+          try optimizer.save(to: path, parameters: [0, 0], naming: .pyTorch)
+          let given = try PyTorchOptimizer(optimizer.status).groups.map(\.lr)
+          #expect(given.allSatisfy { $0 > 0 && $0 < 0x1p-150 })
+          let twin = try Optimizer(SGD(), layout: layout(order), on: choice)
+          for other in [try Optimizer(Checkpoint(path), on: choice), twin, optimizer] {
+            try other.load(from: path)
+            #expect(other.stepCount == 4 && other.baseLearningRate == 1)
+            if other.schedule == nil { #expect(other.learningRate == 0) }
+            #expect(try move(other) == ["slow": 0, "default": 0])
+            #expect(try other.group("slow").learningRateFactor == 0.1)
+          }
+        }
+      }
+      // Where one group moves still.
+      try write(
+        path,
+        [("slow", #""lr":1e-46,"initial_lr":1e-30"#), ("default", #""lr":1e-16,"initial_lr":1"#)])
+      let optimizer = try Optimizer(Checkpoint(path), on: .cpu)
+      #expect(try move(optimizer) == ["slow": 0, "default": -1e-16])
+    }
+  }
+
+  @Test("a rate that cannot be, set by hand and mended, is not the run's")
+  func mended() throws {
+    for rate in [-1, -.infinity, .nan] as [Double] {
+      let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout(Self.orders[0]), on: .cpu)
+      optimizer.learningRate = rate
+      #expect(optimizer.baseLearningRate == 1)
+      optimizer.rule = SGD(learningRate: rate)
+      optimizer.learningRate = 0.1
+      #expect(optimizer.baseLearningRate == 0.1)
+      _ = try move(optimizer)
+      _ = try optimizer.status
     }
   }
 

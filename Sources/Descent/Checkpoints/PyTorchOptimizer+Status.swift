@@ -65,8 +65,18 @@ extension PyTorchOptimizer {
       throw .metadata(file: file, key: Self.optimizerKey, reason: "it is missing")
     }
     self = given
+    // A scheduler may let a rate run down to where PyTorch's float32 step moves by nothing.
+    for index in groups.indices {
+      groups[index].lr = groups[index].lr.orZeroAsFloat
+      groups[index].initialRate = groups[index].initialRate?.orZeroAsFloat
+    }
     scaler = try metadata.decoded(Self.scalerKey, Scaler.self, file: file)
   }
+}
+
+extension Double {
+  /// 0 for a number above it that rounds to 0 as a `Float`, which no rule can have.
+  fileprivate var orZeroAsFloat: Double { self > 0 && self <= 0x1p-150 ? 0 : self }
 }
 
 extension OptimizerStatus {

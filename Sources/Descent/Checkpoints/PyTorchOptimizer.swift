@@ -163,7 +163,8 @@ extension PyTorchOptimizer {
       }
       let epsilon = try need(group.eps, "eps")
       let isDecoupled = className == "AdamW" || group.decoupledWeightDecay ?? false
-      // Either class does the same with decoupled decay, and each goes back as it came.
+      // Either class does the same with decoupled decay. Adam and AdamW go back as they came,
+      // AMSGrad as AdamW, which older versions of PyTorch have too.
       if group.amsgrad ?? false {
         return AMSGrad(
           learningRate: group.lr, beta1: betas[0], beta2: betas[1], epsilon: epsilon,
