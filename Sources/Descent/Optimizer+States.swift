@@ -122,8 +122,7 @@ extension Optimizer {
     lastStepLooked = false
     accumulatedCount = 0
     averageHasBegun = false
-    missedSteps = []
-    controlIsChecked = false
+    beginMissedSteps()
   }
 
   /// As ``stateIndex(_:)``, of what can be read and replaced.

@@ -127,8 +127,12 @@ public final class Optimizer {
     didSet { engine.log(to: logger) }
   }
 
-  /// The tensors that were left out of a step that their group may have counted.
+  /// The tensors that were left out of a step that their group has counted.
   var missedSteps: Set<String> = []
+  /// Those that a step leaves out and its group counts, but for ``missedSteps``.
+  private var missing: Set<String> = []
+  /// Those of the steps that were taken and may still turn out to be skipped.
+  private var missingInFlight: Set<String> = []
   let engine: any Engine
   let groups: GroupRules
   var appliedSteps = 0
@@ -220,6 +224,7 @@ public final class Optimizer {
       control: control, zeroes: zeroes, accumulates: accumulatedCount > 0,
       average: averaging.map { AverageStep(weight: $0.weight, begins: !averageHasBegun) })
     let result = try markingTornSteps { try withDefaultFloatingPoint { try update(input) } }
+    if !missing.isEmpty { missingInFlight.formUnion(missing) }
     if !control.looks { count(DecidedSteps(applied: 1)) }
     accumulatedCount = 0
     averageHasBegun = averaging != nil
@@ -251,7 +256,23 @@ public final class Optimizer {
     appliedSteps += steps.applied
     skippedSteps += steps.skipped
     groups.count(steps.applied)
+    if !missingInFlight.isEmpty { countMissed(steps) }
     if steps.skipped > 0 { logSkippedSteps(steps.skipped) }
+  }
+
+  /// Where some of the steps in flight were skipped, it is not known which, and all count.
+  private func countMissed(_ steps: DecidedSteps) {
+    if steps.applied > 0 {
+      missedSteps.formUnion(missingInFlight)
+      missing.subtract(missingInFlight)
+    }
+    if engine.stepsInFlight == 0 { missingInFlight = [] }
+  }
+
+  /// No tensor has missed a step but these.
+  func beginMissedSteps(_ names: Set<String> = []) {
+    (missedSteps, missingInFlight) = (names, [])
+    controlIsChecked = false
   }
 
   /// Throws if an earlier step left the states half updated.
@@ -302,10 +323,10 @@ public final class Optimizer {
     for name in leftOut { _ = try layout.tensor(name) }
     control.leftOut = leftOut.isEmpty ? [] : layout.tensors.map { leftOut.contains($0.name) }
     let frozen = Set(zip(groups.names, groups.groups).filter { $1.isFrozen }.map { $0.0 })
-    for tensor in layout.tensors
-    where leftOut.contains(tensor.name) && !frozen.contains(tensor.group) {
-      missedSteps.insert(tensor.name)
+    let counted = layout.tensors.filter {
+      leftOut.contains($0.name) && !frozen.contains($0.group)
     }
+    missing = Set(counted.map(\.name)).subtracting(missedSteps)
     control.clipping = clipping
     control.skipsNonFinite = skipsNonFinite
     control.groupClipping = groups.groups.map(\.clipping)

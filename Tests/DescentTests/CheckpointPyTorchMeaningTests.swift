@@ -151,6 +151,70 @@ import Testing
     }
   }
 
+  @Test("a step that was skipped, or threw, has left no tensor out")
+  func skipped() throws {
+    let layout = try self.layout([("slow", 0.1), ("default", 1)])
+    for choice in try choices() {
+      for skips in [true, false] {
+        let optimizer = try Optimizer(Adam(), layout: layout, on: choice)
+        optimizer.skipsNonFinite = skips
+        optimizer.leftOut = ["slow.x"]
+        #expect(throws: DescentError.self) {
+          var x = [Float](repeating: 0, count: layout.count)
+          try optimizer.step(&x, gradients: x, gradientScale: .nan)
+        }
+        #expect(try optimizer.status.missedSteps == [])
+        if skips {
+          var x = [Float](repeating: 0, count: layout.count)
+          try optimizer.step(&x, gradients: x.map { _ in .nan })
+          #expect(optimizer.skippedStepCount == 1)
+          #expect(try optimizer.status.missedSteps == [])
+          // Nor is it counted with a later step.
+          optimizer.leftOut = []
+          _ = try move(optimizer)
+          #expect(try optimizer.status.missedSteps == [])
+          optimizer.leftOut = ["slow.x"]
+        }
+        _ = try move(optimizer)
+        #expect(try optimizer.status.missedSteps == ["slow.x"])
+        // After a reset too, without a change of what is left out.
+        try optimizer.reset()
+        #expect(try optimizer.status.missedSteps == [])
+        _ = try move(optimizer)
+        #expect(try optimizer.status.missedSteps == ["slow.x"])
+      }
+    }
+  }
+
+  @Test("tensors that are loaded bring along whether counted steps have left them out")
+  func partly() throws {
+    var layout = ParameterLayout()
+    for name in ["a", "b"] { try layout.append(name, shape: [1], group: name) }
+    try withTemporaryFolder { folder in
+      for choice in try choices() {
+        func saved(leavingOut names: Set<String>) throws -> (Optimizer, Checkpoint) {
+          let optimizer = try Optimizer(Adam(), layout: layout, on: choice)
+          optimizer.leftOut = names
+          _ = try move(optimizer)
+          let path = folder + "/\(names.sorted()).safetensors"
+          try optimizer.save(to: path)
+          return (optimizer, try Checkpoint(path))
+        }
+        let (a, aFile) = try saved(leavingOut: ["a"])
+        let (b, bFile) = try saved(leavingOut: ["b"])
+        try a.load(from: bFile, tensors: ["b"])
+        #expect(try a.status.missedSteps == ["a", "b"])
+        try a.load(from: bFile, tensors: ["a"])
+        #expect(try a.status.missedSteps == ["b"])
+        try b.load(from: aFile, tensors: ["b"])
+        #expect(try b.status.missedSteps == [])
+        // It still leaves b out.
+        _ = try move(b)
+        #expect(try b.status.missedSteps == ["b"])
+      }
+    }
+  }
+
   @Test("a dampening of 1 runs, as PyTorch's does: the first gradient goes on alone")
   func dampened() throws {
     // torch.optim.SGD(lr=1, momentum=0.5, dampening=1), gradients of 1: b is 1, 0.5, 0.25.

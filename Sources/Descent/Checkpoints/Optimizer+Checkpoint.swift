@@ -195,6 +195,7 @@ extension Optimizer {
     let wanted = try layout.tensors.filter {
       try isWanted($0) && status.layout[$0.name] != nil
     }
+    let names = Set(wanted.map(\.name))
     // An average that has not begun begins with the parameters of the coming step.
     let states = stateNames + (averageHasBegun ? [Self.averageName] : [])
     for tensor in wanted {
@@ -210,7 +211,7 @@ extension Optimizer {
     _ = try stateNames.first.map { try self.states(beginningOf: $0) }
     try checkStates()
     if isSettled { throw DescentError.settled }
-    let counts = try GroupFit.counts(status, groups, layout, loaded: Set(wanted.map(\.name)))
+    let counts = try GroupFit.counts(status, groups, layout, loaded: names)
     try checkpoint.verify()
 
     tornReason = "a state was only partly loaded"
@@ -221,6 +222,8 @@ extension Optimizer {
     for (index, count) in counts.enumerated() {
       if let count { groups.counts[index] = count }
     }
+    beginMissedSteps(
+      missedSteps.subtracting(names).union(status.missedSteps.intersection(names)))
     tornReason = nil
     return LoadReport(
       checkpoint, layout, loaded: wanted.map(\.name), parameters: parameters != nil,

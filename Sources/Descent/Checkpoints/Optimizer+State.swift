@@ -120,8 +120,7 @@ extension Optimizer {
     }
     (clipping, skipsNonFinite) = (status.clipping, status.skipsNonFinite)
     (schedule, leftOut) = (status.schedule, status.leftOut)
-    missedSteps = status.missedSteps
-    controlIsChecked = false
+    beginMissedSteps(status.missedSteps)
     try setLossScale(status.lossScale)
     tornReason = nil
     logReplaced(replaced, by: fit.origin)
