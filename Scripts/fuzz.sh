@@ -6,7 +6,7 @@
 # a second of processor time, or for which more than ten times its size and 16 MiB are allocated at
 # once (Tests/Fuzz/Sources/FuzzLimits). The script then ends with status 1, and names the file with
 # the input: `.build-fuzz/release/TARGET FILE` runs it again. What was found stays in out/fuzz, and
-# the next run begins with it.
+# the next run begins with it, with inputs that failed first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,6 +32,20 @@ for target in "${targets[@]}"; do
   dictionary=Tests/Fuzz/json.dict longest=1048576
   [[ $target == CSV ]] && dictionary=Tests/Fuzz/csv.dict longest=524288
   echo "$target: $seconds s"
+  for input in "out/fuzz/$target"-*; do
+    [[ -f $input ]] || continue
+    if ".build-fuzz/release/$target" -timeout=60 -rss_limit_mb=4096 \
+      -artifact_prefix="out/fuzz/$target-" "$input" \
+      >"out/fuzz/$target.log" 2>&1; then
+      # It now is an input as others.
+      mv "$input" "$found/"
+    else
+      failed+=("$target")
+      echo "$input fails again"
+      grep -E 'ERROR|SUMMARY|limits:' "out/fuzz/$target.log" || tail "out/fuzz/$target.log"
+      continue 2
+    fi
+  done
   # The limits count processor time; the timeout is for what never ends.
   if ! ".build-fuzz/release/$target" -max_total_time="$seconds" -max_len="$longest" -len_control=0 \
     -timeout=60 -rss_limit_mb=4096 -dict="$dictionary" -artifact_prefix="out/fuzz/$target-" \
