@@ -271,43 +271,47 @@ import Testing
   }
 
   @Test("a step waits for the events that it is given, and fails with them")
-  func failedEvent() throws {
-    for queue in try TestDevices.queues.get() {
-      let optimizer = try Optimizer(
-        SGD(learningRate: 1), layout: ParameterLayout(count: 3), on: .openCL(queue))
-      let own = try CommandQueue(queue.context)
-      let parameters = try Buffer<Float>(queue.context, copying: Self.start)
-      let gradients = try Buffer<Float>(queue.context, copying: Self.gradients)
-      let ready = try UserEvent(queue.context)
-      let updated = try optimizer.enqueueStep(
-        parameters, gradients: gradients, after: [ready.event])
-      try ready.complete()
-      try updated.wait()
-      #expect(try parameters.read(on: own) == [-2, 0, 2])
+  func failedEvent() async throws {
+    // In a process of its own: PoCL 3.1 uses the memory of events again, and a failure was seen to
+    // reach another context's event.
+    await #expect(processExitsWith: .success) {
+      for queue in try TestDevices.queues.get() {
+        let optimizer = try Optimizer(
+          SGD(learningRate: 1), layout: ParameterLayout(count: 3), on: .openCL(queue))
+        let own = try CommandQueue(queue.context)
+        let parameters = try Buffer<Float>(queue.context, copying: Self.start)
+        let gradients = try Buffer<Float>(queue.context, copying: Self.gradients)
+        let ready = try UserEvent(queue.context)
+        let updated = try optimizer.enqueueStep(
+          parameters, gradients: gradients, after: [ready.event])
+        try ready.complete()
+        try updated.wait()
+        try #require(try parameters.read(on: own) == [-2, 0, 2])
 
-      let failed = try UserEvent(queue.context)
-      try failed.fail(status: -5)
-      #expect(
-        message {
-          try optimizer.enqueueStep(parameters, gradients: gradients, after: [failed.event])
-        } == "the command user event returned CL_OUT_OF_RESOURCES (-5)")
-      #expect(optimizer.stepCount == 1)
+        let failed = try UserEvent(queue.context)
+        try failed.fail(status: -5)
+        try #require(
+          message {
+            try optimizer.enqueueStep(parameters, gradients: gradients, after: [failed.event])
+          } == "the command user event returned CL_OUT_OF_RESOURCES (-5)")
+        try #require(optimizer.stepCount == 1)
 
-      let failing = try UserEvent(queue.context)
-      let doomed = try optimizer.enqueueStep(
-        parameters, gradients: gradients, after: [failing.event])
-      try failing.fail(status: -5)
-      #expect(message { try doomed.wait() } != "no error")
-      #expect(try parameters.read(on: own) == [-2, 0, 2])
-      // It was counted when it was enqueued, so the optimizer must not go on from there.
-      #expect(
-        message { try optimizer.enqueueStep(parameters, gradients: gradients) } != "no error")
-      #expect(
-        message { try optimizer.enqueueStep(parameters, gradients: gradients) }
-          .hasPrefix("an earlier step failed"))
-      try optimizer.restore(states: [:], stepCount: 1)
-      try optimizer.enqueueStep(parameters, gradients: gradients).wait()
-      #expect(try parameters.read(on: own) == [-5, -2, 1])
+        let failing = try UserEvent(queue.context)
+        let doomed = try optimizer.enqueueStep(
+          parameters, gradients: gradients, after: [failing.event])
+        try failing.fail(status: -5)
+        try #require(message { try doomed.wait() } != "no error")
+        try #require(try parameters.read(on: own) == [-2, 0, 2])
+        // It was counted when it was enqueued, so the optimizer must not go on from there.
+        try #require(
+          message { try optimizer.enqueueStep(parameters, gradients: gradients) } != "no error")
+        try #require(
+          message { try optimizer.enqueueStep(parameters, gradients: gradients) }
+            .hasPrefix("an earlier step failed"))
+        try optimizer.restore(states: [:], stepCount: 1)
+        try optimizer.enqueueStep(parameters, gradients: gradients).wait()
+        try #require(try parameters.read(on: own) == [-5, -2, 1])
+      }
     }
   }
 }
