@@ -17,8 +17,6 @@ final class DeviceNorm {
   private let limits: Buffer<descent_clipping>
   private let partials: Buffer<descent_partial>
   private var kernels: NormKernels
-  /// The sum over tiles with the sum of earlier gradients; made by the first step that has one.
-  private var sumTileKernel: Kernel?
   /// Launches over tiles, one for each piece of the gradient, for pieces that begin at `starts`.
   private var launches: [Launch] = []
   private var starts: [Int]?
@@ -57,7 +55,7 @@ final class DeviceNorm {
     self.control = control
     plan = NormPlan(layout, control)
     var programs = NormPrograms(context: context, groupPerTile: groupPerTile, logger: logger)
-    kernels = try programs.fit { try NormKernels($0) }
+    kernels = try programs.fit(accumulated: false)
     self.programs = programs
     tensors = try Fold(plan.tensors, context)
     sets = try Fold(plan.sets, context)
@@ -75,13 +73,7 @@ final class DeviceNorm {
   func prepare(pieces counts: [Int], sum: [Int]?, _ context: Context) throws {
     let starts = Descent.starts(ofPieces: counts)
     let sumStarts = sum.map { Descent.starts(ofPieces: $0) }
-    if sum != nil && sumTileKernel == nil {
-      let before = programs.shape
-      sumTileKernel = try programs.fitTiles {
-        try $0.program(accumulated: true).kernel(named: "norm_tiles")
-      }
-      if programs.shape != before { kernels = try NormKernels(programs) }
-    }
+    if sum != nil && kernels.sumTiles == nil { kernels = try programs.fit(accumulated: true) }
     if starts == self.starts && sumStarts == self.sumStarts { return }
     let pieces = try plan.pieces(of: starts)
     let segments = try sumStarts.map { try plan.pieces(of: $0) }
@@ -123,7 +115,7 @@ final class DeviceNorm {
     enqueued: (Event) -> Void = { _ in }
   ) throws {
     var after = events
-    let tileKernel = sum == nil ? kernels.tiles : sumTileKernel ?? kernels.tiles
+    let tileKernel = sum == nil ? kernels.tiles : kernels.sumTiles ?? kernels.tiles
     for launch in launches {
       let gradient = gradients[launch.piece]
       try tileKernel.setArgument(0, UInt32(launch.tiles.count))

@@ -52,7 +52,9 @@ final class DeviceSum {
   private func fit(
     _ key: DevicePlan.Key, zeroes: Bool, _ context: Context
   ) throws -> (DevicePlan, Kernel) {
-    while true {
+    var fitted = shape
+    defer { shape = fitted }
+    return try Descent.fit(&fitted) { shape in
       let plan =
         if let plan, plan.key == key { plan } else {
           try DevicePlan(
@@ -60,9 +62,12 @@ final class DeviceSum {
             context: context)
         }
       self.plan = plan
-      let kernel = try kernel(Kind(shape: plan.tableShape, zeroes: zeroes), context)
-      if try !shape.shrink(for: kernel, of: plan.tableShape) { return (plan, kernel) }
+      return (plan, try kernel(Kind(shape: plan.tableShape, zeroes: zeroes), context))
+    } shrink: { shape, made in
+      let (plan, kernel) = made
+      guard try shape.shrink(for: kernel, of: plan.tableShape) else { return false }
       self.plan = nil
+      return true
     }
   }
 

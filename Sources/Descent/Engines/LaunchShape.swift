@@ -53,6 +53,20 @@ public struct LaunchShape: Hashable, Sendable {
   }
 }
 
+/// Makes something with kernels, and again in a smaller shape as long as the driver allows one of
+/// them less than it was built for.
+///
+/// - Parameter shrink: makes the shape smaller for what was made, and returns whether it is.
+func fit<Shape, Made>(
+  _ shape: inout Shape, _ make: (Shape) throws -> Made,
+  shrink: (inout Shape, Made) throws -> Bool
+) rethrows -> Made {
+  while true {
+    let made = try make(shape)
+    if try !shrink(&shape, made) { return made }
+  }
+}
+
 /// A launch shape that follows what the driver allows each kernel, which may be less than the
 /// device allows.
 struct FittedShape {

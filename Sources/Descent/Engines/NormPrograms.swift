@@ -3,17 +3,21 @@ internal import DescentKernels
 import Logging
 import OpenCLHost
 
-/// The kernels of a norm but the one that adds the sum of earlier gradients.
+/// The kernels of a norm, all in one shape.
 struct NormKernels {
   let tiles: Kernel
   let fold: Kernel
   let decide: Kernel
+  /// The sum over tiles with the sum of earlier gradients, if there is one.
+  let sumTiles: Kernel?
 
-  init(_ programs: NormPrograms) throws {
+  init(_ programs: NormPrograms, accumulated: Bool) throws {
     let program = try programs.program(accumulated: false)
     tiles = try program.kernel(named: "norm_tiles")
     fold = try program.kernel(named: "norm_fold")
     decide = try program.kernel(named: "norm_decide")
+    sumTiles =
+      accumulated ? try programs.program(accumulated: true).kernel(named: "norm_tiles") : nil
   }
 }
 
@@ -60,24 +64,17 @@ struct NormPrograms {
       largestGroup: context.device.maximumWorkGroupSize)
   }
 
-  /// What `make` makes, in a shape that the driver allows its kernels, which may be less than the
-  /// device allows.
-  mutating func fit(_ make: (NormPrograms) throws -> NormKernels) throws -> NormKernels {
-    while true {
-      let made = try make(self)
-      let before = shape
-      if !shape.itemPerTile { shape.shrink(to: made.tiles.maximumWorkGroupSize) }
-      shape.shrink(to: made.fold.maximumWorkGroupSize)
-      if shape == before { return made }
-    }
-  }
-
-  /// The same for a kernel over tiles.
-  mutating func fitTiles(_ make: (NormPrograms) throws -> Kernel) throws -> Kernel {
-    while true {
-      let made = try make(self)
-      if shape.itemPerTile || made.maximumWorkGroupSize >= shape.items { return made }
-      shape.shrink(to: made.maximumWorkGroupSize)
+  /// The kernels in a shape that the driver allows them, which may be less than the device allows.
+  mutating func fit(accumulated: Bool) throws -> NormKernels {
+    try Descent.fit(&self) {
+      try NormKernels($0, accumulated: accumulated)
+    } shrink: { programs, made in
+      let before = programs.shape
+      for tiles in [made.tiles, made.sumTiles] where !programs.shape.itemPerTile {
+        if let tiles { programs.shape.shrink(to: tiles.maximumWorkGroupSize) }
+      }
+      programs.shape.shrink(to: made.fold.maximumWorkGroupSize)
+      return programs.shape != before
     }
   }
 
