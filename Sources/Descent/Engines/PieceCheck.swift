@@ -12,6 +12,7 @@ struct PieceCheck {
 
   /// Parameters are written, gradients where the step `zeroes` them.
   mutating func check(_ parameters: HostPieces, _ gradients: HostPieces, zeroes: Bool) throws {
+    if parameters.isEmpty && !zeroes { return }
     if zeroes == hostZeroes && isLast(parameters, gradients) { return }
     let pieces = parameters.map { UnsafeRawBufferPointer($0) } + gradients.map { .init($0) }
     try checkApart(
@@ -35,6 +36,7 @@ struct PieceCheck {
   func check(
     _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], zeroes: Bool
   ) throws {
+    if parameters.isEmpty && !zeroes { return }
     if parameters.count == 1, gradients.count == 1, !parameters[0].overlaps(gradients[0]) { return }
     let pieces =
       parameters.map { (slice: $0, isWritten: true) }
