@@ -59,6 +59,26 @@ import Testing
     }
   }
 
+  @Test("a tuned shape that a kernel does not allow is reported as it is", .needsDevice)
+  func shrunk() async throws {
+    let layer = try CallLayer.library.get()
+    await #expect(processExitsWith: .success) { [layer = layer as String] in
+      CallLayer.load(layer, ["DESCENT_KERNEL_LIMIT": "4"])
+      try inCacheFolderOfItsOwn { folder in
+        let device = try #require(TestDevices.devices.first)
+        var shapes = TunedShapes(of: device, in: folder)
+        shapes["adam"] = LaunchShape(lanes: 2, groupSize: 8)
+        try shapes.save()
+        let optimizer = try Optimizer(
+          Adam(), layout: ParameterLayout(count: 100), on: .openCL(device))
+        try #require(
+          optimizer.engineReason
+            == "asked for; launched as tuned, but in the groups that the driver allows: "
+            + "2 lanes × 4")
+      }
+    }
+  }
+
   @Test("every kind of device has a shape that kernels can be built for")
   func table() {
     for type in [DeviceType.cpu, .gpu, .accelerator, .custom, []] {

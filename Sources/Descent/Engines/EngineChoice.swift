@@ -112,7 +112,10 @@ extension EngineChoice {
     let tuned = shape == nil ? TunedShapes(of: queue.device)[rule.kernel] : nil
     let engine = try OpenCLEngine(
       rule, layout: layout, queue: queue, shape: shape, tuned: tuned, chunk: chunk, logger: logger)
-    return (engine, tuned.map { "\(reason); launched as tuned: \($0)" } ?? reason)
+    guard let tuned else { return (engine, reason) }
+    let fitted = engine.launchShape
+    let how = fitted == tuned ? "as tuned" : "as tuned, but in the groups that the driver allows"
+    return (engine, "\(reason); launched \(how): \(fitted)")
   }
   #endif
 }
