@@ -4,7 +4,7 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
-.PHONY: help run test test-huge faults fuzz sanitize lint docs check-kernels check-arm \
+.PHONY: help run test test-huge test-small-groups faults fuzz sanitize lint docs check-kernels check-arm \
   check-allocations check-c check-pytorch examples bench bench-peers bench-report \
   bench-regressions gpu-bundle \
   clean
@@ -12,6 +12,7 @@ help:
 	@echo "make run            train the methods on handwritten digits, on every engine and device"
 	@echo "make test           all tests, with OpenCL and without"
 	@echo "make test-huge      vectors longer than 32 bits count and than one allocation; 12 GB of memory"
+	@echo "make test-small-groups  the OpenCL tests on a device that allows small work-groups only"
 	@echo "make faults         each OpenCL function fails at each of its first 40 calls; FAULTS=\"--calls 3\""
 	@echo "make sanitize       the tests under the thread and the address sanitizer"
 	@echo "make lint           formatting, imports, kernels' syntax"
@@ -38,7 +39,7 @@ run:
 	  --plot out/losses.svg --json out/train.json
 
 # No test or check may depend on what an earlier run has cached.
-test test-huge sanitize check-kernels check-arm examples: export DESCENT_CACHE = off
+test test-huge test-small-groups sanitize check-kernels check-arm examples: export DESCENT_CACHE = off
 
 # Release is what users run, and debug must give the same bits.
 test:
@@ -51,6 +52,14 @@ test-huge:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
 	DESCENT_HUGE=1 POCL_MEMORY_LIMIT=1 $(SWIFT) test -c release -Xswiftc -enable-testing \
 	  --scratch-path .build-test --filter HugeTests
+
+# PoCL then reports a device that allows no larger group. Before a release.
+test-small-groups:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
+	for items in 255 64 12 1; do POCL_MAX_WORK_GROUP_SIZE=$$items \
+	  $(SWIFT) test -c release -Xswiftc -enable-testing --scratch-path .build-test \
+	  --filter 'AgreementTests|ControlTests|GroupTests|AccumulationTests|OpenCLHostTests' \
+	  || exit 1; done
 
 # The short form, FAULTS="--calls 3", is the one that every change has to pass.
 faults:
