@@ -97,7 +97,9 @@ import Testing
     }
   }
 
-  @Test("what is written before a step in a queue out of order is there in the step")
+  @Test(
+    "what is written before a step in a queue out of order is there in the step",
+    .needsQueueOutOfOrder)
   func lateWrites() async throws {
     let layer = try CallLayer.library.get()
     await #expect(processExitsWith: .success) { [layer = layer as String] in
