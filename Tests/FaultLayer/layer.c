@@ -5,13 +5,13 @@
 //   "FUNCTION, later" is a command that fails by its event, at the next flush or wait that blocks,
 //   "FUNCTION, now" one that has failed when the call returns, and "FUNCTION, skipped" one that
 //   Intel's CPU runtimes have skipped: its event polls as complete, a wait for it fails, and what
-//   waits for it runs.
+//   waits for it runs. "FUNCTION, stuck" is one that never ends.
 // DESCENT_DEVICE_LIMIT, DESCENT_KERNEL_LIMIT=ITEMS  work-groups of the device or of each kernel are
 // smaller.
 // DESCENT_LATE_WRITES  blocking writes to a queue out of order return before other commands see
 //   them, as on Intel's CPU runtimes.
 // DESCENT_CALL_COUNTS=FILE  is written at the end: a line for each function, with its number of
-// calls.
+// calls, and at last "fault 1" if the fault was made, else "fault 0".
 //
 // The calls, in order, are read by descent_calls(), which a test finds in the loaded library.
 #define CL_TARGET_OPENCL_VERSION 300
@@ -67,17 +67,21 @@ static int counted(const char *function) {
   return number;
 }
 
+// Whether the fault was made.
+static int fired;
+
 static void write_counts(void) {
   const char *path = getenv("DESCENT_CALL_COUNTS");
   FILE *file = path ? fopen(path, "w") : NULL;
   if (!file) return;
   for (int i = 0; counts[i].name; i++) fprintf(file, "%s %d\n", counts[i].name, counts[i].calls);
+  fprintf(file, "fault %d\n", fired);
   fclose(file);
 }
 
 // MARK: Faults
 
-enum outcome { PASS, REFUSE, FAIL_LATER, FAIL_NOW, SKIP };
+enum outcome { PASS, REFUSE, FAIL_LATER, FAIL_NOW, SKIP, STICK };
 
 // What is to become of a call, and with which status.
 static enum outcome outcome(const char *function, cl_int *status) {
@@ -92,8 +96,10 @@ static enum outcome outcome(const char *function, cl_int *status) {
     rest = strchr(rest, ':');
   }
   if (!rest || sscanf(rest, ":%d:%d", &nth, status) != 2 || number != nth) return PASS;
+  fired = 1;
   if (strcmp(how, "later") == 0) return FAIL_LATER;
   if (strcmp(how, "now") == 0) return FAIL_NOW;
+  if (strcmp(how, "stuck") == 0) return STICK;
   return strcmp(how, "skipped") == 0 ? SKIP : REFUSE;
 }
 
@@ -123,6 +129,7 @@ static cl_int fail_by_event(cl_command_queue queue, enum outcome how, cl_int sta
     failure = status;
     return target->clRetainEvent(failing);
   }
+  if (how == STICK) return CL_SUCCESS;
   // Kept, so that no other event gets its address.
   if (how == SKIP) target->clRetainEvent(skipped = *event);
   return target->clSetUserEventStatus(*event, how == SKIP ? CL_COMPLETE : status);
