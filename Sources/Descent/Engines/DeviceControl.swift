@@ -15,6 +15,8 @@ final class DeviceControl {
   /// What was last heard.
   private(set) var known: descent_control
   private var told = DecidedSteps()
+  /// Until when the memory that copies are under way to is kept at the end; nil for some seconds.
+  var deadline: ContinuousClock.Instant?
 
   /// - Parameter state: what an earlier control had, since others may look into it; nil for new memory.
   init(
@@ -28,11 +30,14 @@ final class DeviceControl {
   }
 
   deinit {
-    for (_, event) in underWay { try? event.wait() }
-    copies.deallocate()
+    // The driver may write to what has not ended: that memory stays.
+    if underWay.map(\.event).end(by: deadline ?? .behindFailure) { copies.deallocate() }
   }
 
   var stepsInFlight: Int { underWay.count }
+
+  /// What has to end before another step: the oldest copy, where there is no place for another.
+  var blocking: Event? { underWay.count < ValuesRing.slots ? nil : underWay.first?.event }
 
   /// Steps that were applied, as far as is known: the device counts in 32 bits and may wrap around.
   var confirmed: UInt32 { known.applied }
@@ -47,14 +52,9 @@ final class DeviceControl {
     return copy
   }
 
-  /// Hears of the steps that are over; with `wait` of all, and while too many are under way of the oldest.
-  func listen(wait: Bool) throws {
-    while let (place, event) = underWay.first {
-      if wait || underWay.count >= ValuesRing.slots {
-        try event.wait()
-      } else if try !event.isComplete {
-        return
-      }
+  /// Reads the copies that have arrived; does not wait.
+  func listen() throws {
+    while let (place, event) = underWay.first, try event.isComplete {
       underWay.removeFirst()
       let heard = copies[place]
       told.applied += Int(heard.applied &- known.applied)
@@ -69,8 +69,9 @@ final class DeviceControl {
     return told
   }
 
+  /// Sets the loss scale, once all copies have arrived.
   func setLossScale(_ scale: LossScale?, on queue: CommandQueue) throws {
-    try listen(wait: true)
+    try listen()
     known.set(scale)
     try state.write([known], on: queue)
   }

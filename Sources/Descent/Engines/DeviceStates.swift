@@ -8,8 +8,7 @@ final class DeviceStates {
   /// The segments' lengths, the same for all states.
   let counts: [Int]
   private let starts: [Int]
-  /// The commands that fill the segments, for the first use to wait for.
-  let births: [Event]
+  private var births: [Event]
 
   /// The states of a rule.
   convenience init(_ rule: any UpdateRule, _ cuts: SegmentCuts, queue: CommandQueue) throws {
@@ -34,6 +33,12 @@ final class DeviceStates {
       }
     }
     self.births = births
+  }
+
+  /// The commands that fill the segments, for the first use to wait for; none the next time.
+  func takeBirths() -> [Event] {
+    defer { births = [] }
+    return births
   }
 
   func read(

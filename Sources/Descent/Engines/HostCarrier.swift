@@ -123,14 +123,13 @@ final class HostCarrier {
     forget()
   }
 
-  /// Waits until nothing is under way, whatever the outcome.
-  func abandon() {
-    // A transfer down may wait for an update that failed.
-    for slot in slots {
-      for event in slot.sent { try? event.wait() }
-      slot.fetched?.event.waitBehindFailure()
-    }
-    forget()
+  /// Waits until nothing is under way, with or without failures, or until the deadline: a transfer
+  /// down may wait for an update that failed.
+  ///
+  /// - Returns: whether nothing is under way, so that the memory can be used again.
+  func abandon(by deadline: ContinuousClock.Instant) -> Bool {
+    defer { forget() }
+    return slots.flatMap { $0.sent + [$0.fetched?.event].compactMap { $0 } }.end(by: deadline)
   }
 
   private func forget() {

@@ -35,7 +35,7 @@ extension OpenCLEngine {
     do {
       try body(carrier)
     } catch {
-      carrier.abandon()
+      if !carrier.abandon(by: pending.deadline) { self.carrier = nil }
       throw error
     }
   }

@@ -14,6 +14,8 @@ final class OpenCLEngine: Engine {
   let cuts: SegmentCuts
   let states: DeviceStates
   private var shape: FittedShape
+  /// How whole blocks are launched, as the driver allows.
+  var launchShape: LaunchShape { shape.shape }
   private let values: GroupValues
   private var ring: ValuesRing?
   private var kernels: [KernelKey: Kernel] = [:]
@@ -30,7 +32,7 @@ final class OpenCLEngine: Engine {
   let chunk: Int?
   /// Made by the first step over host memory that is carried.
   var carrier: HostCarrier?
-  private var pending = PendingCommands()
+  var pending = PendingCommands()
 
   /// - Parameters:
   ///   - shape: the caller's choice, which is refused where the device or a kernel does not allow
@@ -54,9 +56,16 @@ final class OpenCLEngine: Engine {
     cuts = SegmentCuts(layout, queue.context)
     states = try DeviceStates(rule, cuts, queue: queue)
     name = "opencl (\(device.name), \(shape.lanes) lanes)"
-    pending.append(independent: states.births)
+    pending.append(independent: states.takeBirths())
     _ = try fit(
       DevicePlan.Key(parameters: [layout.count], gradients: [layout.count], sets: nil), [])
+  }
+
+  deinit {
+    // One deadline for both.
+    let deadline = pending.deadline
+    ring?.deadline = deadline
+    control?.deadline = deadline
   }
 
   // MARK: Launches
@@ -94,6 +103,7 @@ final class OpenCLEngine: Engine {
         // Once the device has decided: it counts the step, and the loss scale moves.
         hasBegun = true
       }
+      var launched: Event?
       for work in launch.plan.launches {
         let ready = try carrier?.send(work.parameters.piece) ?? []
         guard
@@ -104,19 +114,23 @@ final class OpenCLEngine: Engine {
         else { continue }
         launchesPerStep += 1
         hasBegun = true
+        launched = event
         pending.append(event)
         if let slot { ring?.use(slot.slot, until: event) }
         try carrier?.fetch(work.parameters.piece, after: event)
       }
-      let last: Event?
+      let last: Event
       if norm != nil, let control {
         last = try control.tell(after: pending.last, on: queue)
+        pending.append(last)
+      } else if let launched {
+        last = launched
       } else {
-        last = launchesPerStep == 0 ? try queue.marker(after: before) : nil
+        last = try queue.marker(after: before)
+        pending.append(last)
       }
-      if let last { pending.append(last) }
       try queue.flush()
-      return try pending.last.last ?? queue.marker(after: before)
+      return last
     } catch {
       if hasBegun { throw TornStep(underlying: error) }
       throw error
@@ -144,7 +158,7 @@ final class OpenCLEngine: Engine {
 
   func makeVector() throws -> DeviceStates {
     let vector = try DeviceStates([0], cuts, queue: queue)
-    pending.append(independent: vector.births)
+    pending.append(independent: vector.takeBirths())
     return vector
   }
 
@@ -212,6 +226,7 @@ final class OpenCLEngine: Engine {
     step.write(to: values.memory, stride: values.stride)
     guard launch.plan.hasTables, let ring else { return nil }
     let size = values.memory.count
+    if let user = ring.blocking { try markingFailure { try pending.wait(through: user) } }
     return try ring.send(launch.rows * size, on: queue, after: after) { memory in
       for row in 0..<launch.rows {
         step.write(
@@ -283,10 +298,10 @@ final class OpenCLEngine: Engine {
   }
 
   /// The plan of a kind; the last one is kept, since steps are mostly alike.
-  private func makePlan(_ key: DevicePlan.Key) throws -> DevicePlan {
+  private func makePlan(_ key: DevicePlan.Key, _ shape: LaunchShape) throws -> DevicePlan {
     if let plan, plan.key == key { return plan }
     let made = try DevicePlan(
-      layout, key, states: states.counts, shape: shape.shape, context: queue.context)
+      layout, key, states: states.counts, shape: shape, context: queue.context)
     plan = made
     return made
   }
@@ -295,16 +310,22 @@ final class OpenCLEngine: Engine {
   private func fit(
     _ key: DevicePlan.Key, _ options: UpdatePrograms.Options
   ) throws -> (DevicePlan, flat: Kernel?, table: Kernel?) {
-    while true {
-      let plan = try makePlan(key)
+    var fitted = shape
+    defer { shape = fitted }
+    return try Descent.fit(&fitted) { shape in
+      let plan = try makePlan(key, shape.shape)
       let flat = plan.hasFlat ? try kernel(options, shape.shape) : nil
       let table = plan.hasTables ? try kernel(options.union(.table), plan.tableShape) : nil
+      return (plan, flat, table)
+    } shrink: { shape, made in
       let built = shape.shape
-      var fits = true
-      if let flat, try shape.shrink(for: flat, of: built) { fits = false }
-      if let table, try shape.shrink(for: table, of: plan.tableShape) { fits = false }
-      if fits { return (plan, flat, table) }
-      self.plan = nil
+      var isSmaller = false
+      if let flat = made.flat, try shape.shrink(for: flat, of: built) { isSmaller = true }
+      if let table = made.table, try shape.shrink(for: table, of: made.0.tableShape) {
+        isSmaller = true
+      }
+      if isSmaller { plan = nil }
+      return isSmaller
     }
   }
 
@@ -345,11 +366,15 @@ final class OpenCLEngine: Engine {
   func collect(wait: Bool) throws -> DecidedSteps {
     guard let control else { return DecidedSteps() }
     if wait { try waitForPending() }
-    try markingFailure { try control.listen(wait: wait) }
+    try markingFailure {
+      if let copy = control.blocking { try pending.wait(through: copy) }
+      try control.listen()
+    }
     return control.collect()
   }
 
   func setLossScale(_ scale: LossScale?) throws {
+    try waitForPending()
     lossScale = scale
     // Whoever was lent the block looks into it already.
     if control == nil && controlState != nil {
@@ -362,7 +387,7 @@ final class OpenCLEngine: Engine {
   func lastDecision() throws -> StepDecision {
     guard let control else { return StepDecision(descent_control(lossScale: lossScale)) }
     try waitForPending()
-    try markingFailure { try control.listen(wait: true) }
+    try markingFailure { try control.listen() }
     return StepDecision(control.known)
   }
 
@@ -384,11 +409,16 @@ final class OpenCLEngine: Engine {
     try? pending.wait()
     // A control block of its own for what comes; the loss scale stays where it was last heard to be.
     if let control {
-      try? control.listen(wait: true)
+      try? control.listen()
+      control.deadline = pending.deadline
       lossScale?.scale = Double(control.known.lossScale)
       lossScale?.stepsSinceChange = Int(control.known.grown)
     }
     control = nil
+    if pending.isStuck {
+      ring?.deadline = pending.deadline
+      (ring, carrier) = (nil, nil)
+    }
   }
 
   /// Waits for what was enqueued, and throws ``TornStep`` if any of it failed.
@@ -402,28 +432,6 @@ final class OpenCLEngine: Engine {
       try body()
     } catch {
       throw TornStep(underlying: error)
-    }
-  }
-
-  func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>)
-    throws
-  {
-    try waitForPending()
-    if index == states.segments.count {
-      try average?.read(0, range, into: destination, on: queue)
-    } else {
-      try states.read(index, range, into: destination, on: queue)
-    }
-  }
-
-  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
-    let isAverage = index == states.segments.count
-    if isAverage && average == nil { average = try makeVector() }
-    try waitForPending()
-    if isAverage {
-      try average?.write(0, range, from: source, on: queue)
-    } else {
-      try states.write(index, range, from: source, on: queue)
     }
   }
 }

@@ -13,6 +13,8 @@ final class ValuesRing {
   private let size: Int
   private var users = [Event?](repeating: nil, count: slots)
   private var next = 0
+  /// Until when the slots are kept for the driver at the end; nil for some seconds.
+  var deadline: ContinuousClock.Instant?
 
   init(_ context: Context, bytesPerRow: Int, rows: Int) throws {
     self.rows = rows
@@ -23,12 +25,14 @@ final class ValuesRing {
   }
 
   deinit {
-    // The driver may still be copying from the slots.
-    for event in users { try? event?.wait() }
-    host.deallocate()
+    // The driver may still be copying from the slots: those of commands that do not end stay.
+    if users.compactMap({ $0 }).end(by: deadline ?? .behindFailure) { host.deallocate() }
   }
 
-  /// Takes the oldest slot, once its step is over, has `fill` write its first bytes, and sends those to
+  /// The command that has to end before the next slot is taken.
+  var blocking: Event? { users[next] }
+
+  /// Takes the oldest slot, whose step is over, has `fill` write its first bytes, and sends those to
   /// the device.
   ///
   /// - Returns: the slot, and the transfer's event.
@@ -37,8 +41,6 @@ final class ValuesRing {
     _ fill: (UnsafeMutableRawBufferPointer) -> Void
   ) throws -> (slot: Int, event: Event) {
     let slot = next
-    // A failed step surfaces at its own event; the slot is free either way.
-    if let user = users[slot], (try? user.isComplete) == false { try? user.wait() }
     let memory = UnsafeMutableRawBufferPointer(rebasing: host[slot * size..<slot * size + bytes])
     fill(memory)
     let event = try buffer.enqueueWrite(
