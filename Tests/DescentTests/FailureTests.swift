@@ -280,7 +280,7 @@ import Testing
     let layer = try CallLayer.library.get()
     await #expect(processExitsWith: .success) {
       [layer = layer as String, looks = looks as Bool, resets = resets as Bool] in
-      CallLayer.load(layer, fault: "clEnqueueNDRangeKernel, stuck:\(looks ? 10 : 4):-5")
+      CallLayer.load(layer, fault: "clEnqueueNDRangeKernel, stuck:\(looks ? 10 : 2):-5")
       CallLayer.endIfHung()
       let device = try #require(TestDevices.devices.first)
       var layout = ParameterLayout()
