@@ -68,7 +68,7 @@ import Testing
     let engines = try command.engines()
     let before = try command.replay(whole, [SGD.self], engines)
     #expect(before.allSatisfy { $0.passed })
-    // One case has a rate that no rule takes, and one a problem that there is not.
+    // One case has no step, and one a decay that no rule takes.
     let file = folder.appending(path: "sgd.json")
     var object = try #require(
       JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
@@ -85,6 +85,7 @@ import Testing
     #expect(after.map(\.engine) == before.map(\.engine))
     #expect(Set(after.filter { !$0.passed }.map(\.case)) == Set(names))
     #expect(after.allSatisfy { $0.passed == !names.contains($0.case) })
-    #expect(after.first { !$0.passed }?.summary.contains("-1 steps") == true)
+    #expect(after.first { !$0.passed }?.reason?.contains("-1 steps") == true)
+    #expect(VerifyCommand.failures(after).contains { $0.hasPrefix("Could not run: \(names[0])") })
   }
 }
