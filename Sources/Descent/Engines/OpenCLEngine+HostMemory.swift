@@ -113,7 +113,12 @@ extension OpenCLEngine {
     do {
       try body()
     } catch {
-      try? waitForPending()
+      do {
+        try waitForPending()
+      } catch is TornStep {
+        // A command before has failed, whose failure would be forgotten here.
+        throw TornStep(underlying: (error as? TornStep)?.underlying ?? error)
+      } catch {}
       throw error
     }
   }
