@@ -4,8 +4,8 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --product descent
 DESCENT = .build/release/descent
 
-.PHONY: help run test test-huge test-small-groups faults fuzz sanitize lint docs check-kernels check-arm \
-  check-allocations check-c check-pytorch examples bench bench-peers bench-report \
+.PHONY: help run test test-huge test-small-groups faults fuzz sanitize lint docs check-kernels \
+  check-arm check-allocations check-c check-pytorch examples bench bench-peers bench-report \
   bench-regressions gpu-bundle \
   clean
 help:

@@ -5,8 +5,8 @@ Every run is a process of its own under Tests/FaultLayer: in host memory, in dev
 a queue out of order, with programs from the cache; and once more without a cache, where the
 functions that build programs fail. A function refuses by its status; a command also fails by its
 event, later or at once, and is skipped as Intel's runtimes skip it. A run has to end with the right
-bits or a typed error. Exit status 1 for one that is wrong, crashes or hangs, for one whose fault was
-not made although its call came, and where there are no runs.
+bits or a typed error. Exit status 1 for one that is wrong, crashes or hangs, for one whose fault
+was not made although its call came, and where there are no runs.
 """
 
 import argparse
