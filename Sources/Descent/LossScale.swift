@@ -85,10 +85,11 @@ public struct LossScale: Hashable, Sendable {
   /// Throws ``DescentError/unsupported(_:)`` for numbers that would not scale.
   func validate() throws {
     func check(
-      _ name: String, _ value: some CustomStringConvertible, _ isAllowed: Bool, _ allowed: String
+      _ name: String, _ value: some CustomStringConvertible, _ isAllowed: Bool,
+      _ allowed: @autoclosure () -> String
     ) throws {
       if !isAllowed {
-        throw DescentError.unsupported("lossScale: \(name) is \(value); allowed is \(allowed)")
+        throw DescentError.unsupported("lossScale: \(name) is \(value); allowed is \(allowed())")
       }
     }
     let bounds = "2⁻¹²⁶ to 2¹²⁶, whose inverses are normal Floats too"
