@@ -94,7 +94,8 @@ import Testing
         try #require(DescentCommand.status(of: arguments) == 1)
       }
       let words = String(decoding: run.standardErrorContent, as: UTF8.self)
-      let reason = isClosed ? "Bad file descriptor" : "No space left on device"
+      // Between the close and the command, a thread of the process may open another file as 1.
+      let reason = isClosed ? "" : "No space left on device"
       #expect(words.contains("standard output: \(reason)"), "\(arguments): \(words)")
     }
   }
