@@ -32,7 +32,7 @@ extension Optimizer {
   /// ``lossScale``, if there is one, all that it takes to go on elsewhere.
   ///
   /// Throws ``DescentError/memory(bytes:)`` where there is no memory for a copy of them;
-  /// ``DescentError/settled`` after ``settle(_:)-([Float])``: whoever went on from a settled point
+  /// ``DescentError/settled`` after ``settle(_:)-([Float])``: a run that goes on from a settled point
   /// with these states would take the look-ahead twice. Throws ``DescentError/unsupported(_:)`` while
   /// gradients are accumulated, which are no state and would be lost.
   public func states() throws -> [String: [Float]] {

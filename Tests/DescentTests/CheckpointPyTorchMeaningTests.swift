@@ -3,27 +3,7 @@ import Testing
 @testable import Descent
 
 /// What a state for PyTorch means: class, counts, scaler.
-@Suite struct CheckpointPyTorchMeaningTests {
-  /// One tensor of one element in each group.
-  private func layout(_ groups: [(String, Double)]) throws -> ParameterLayout {
-    var layout = ParameterLayout()
-    for (name, factor) in groups {
-      try layout.append("\(name).x", shape: [1], group: name)
-      try layout.setGroup(name, to: ParameterGroup(learningRateFactor: factor))
-    }
-    return layout
-  }
-
-  /// The move of each group's parameter in a step with gradients of 1.
-  private func move(_ optimizer: Optimizer) throws -> [String: Float] {
-    var x = [Float](repeating: 0, count: optimizer.layout.count)
-    try optimizer.step(&x, gradients: x.map { _ in 1 })
-    return Dictionary(
-      uniqueKeysWithValues: optimizer.layout.tensors.map {
-        ($0.group, x[$0.range.lowerBound])
-      })
-  }
-
+@Suite struct CheckpointPyTorchMeaningTests: GroupMoves {
   @Test("a bad entry of PyTorch's scaler is named")
   func scaler() throws {
     try withTemporaryFolder { folder in

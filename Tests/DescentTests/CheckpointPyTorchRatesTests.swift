@@ -3,31 +3,11 @@ import Testing
 @testable import Descent
 
 /// Rates, decays and counts that go to PyTorch and come back.
-@Suite struct CheckpointPyTorchRatesTests {
+@Suite struct CheckpointPyTorchRatesTests: GroupMoves {
   /// A group with its rate over the base rate of the run.
   private static let slow = ("slow", 0.1)
   private static let fast = ("default", 1.0)
   private static let orders = [[slow, fast], [fast, slow]]
-
-  /// One tensor of one element in each group.
-  private func layout(_ groups: [(String, Double)]) throws -> ParameterLayout {
-    var layout = ParameterLayout()
-    for (name, factor) in groups {
-      try layout.append("\(name).x", shape: [1], group: name)
-      try layout.setGroup(name, to: ParameterGroup(learningRateFactor: factor))
-    }
-    return layout
-  }
-
-  /// The move of each group's parameter in a step with gradients of 1.
-  private func move(_ optimizer: Optimizer) throws -> [String: Float] {
-    var x = [Float](repeating: 0, count: optimizer.layout.count)
-    try optimizer.step(&x, gradients: x.map { _ in 1 })
-    return Dictionary(
-      uniqueKeysWithValues: optimizer.layout.tensors.map {
-        ($0.group, x[$0.range.lowerBound])
-      })
-  }
 
   /// A file as Examples/pytorch writes it, of SGD.
   private func write(

@@ -88,3 +88,28 @@ enum SmallModel {
 func bits(_ values: [Float]) -> [UInt32] {
   values.map { $0.isNaN ? 0x7fc0_0000 : $0.bitPattern }
 }
+
+/// Optimizers of which each group has one parameter, whose move tells the rate.
+protocol GroupMoves {}
+
+extension GroupMoves {
+  /// One tensor of one element in each group.
+  func layout(_ groups: [(String, Double)]) throws -> ParameterLayout {
+    var layout = ParameterLayout()
+    for (name, factor) in groups {
+      try layout.append("\(name).x", shape: [1], group: name)
+      try layout.setGroup(name, to: ParameterGroup(learningRateFactor: factor))
+    }
+    return layout
+  }
+
+  /// The move of each group's parameter in a step with gradients of 1.
+  func move(_ optimizer: Optimizer) throws -> [String: Float] {
+    var x = [Float](repeating: 0, count: optimizer.layout.count)
+    try optimizer.step(&x, gradients: x.map { _ in 1 })
+    return Dictionary(
+      uniqueKeysWithValues: optimizer.layout.tensors.map {
+        ($0.group, x[$0.range.lowerBound])
+      })
+  }
+}

@@ -21,16 +21,6 @@ import Testing
     }
   }
 
-  private func status(_ arguments: String...) -> Int32 {
-    do {
-      var command = try DescentCommand.parseAsRoot(arguments)
-      try command.run()
-      return 0
-    } catch {
-      return DescentCommand.status(for: error)
-    }
-  }
-
   @Test("an unknown rule or device is refused with the known ones")
   func unknownNames() {
     #expect(

@@ -12,16 +12,6 @@ import Testing
     return status.st_mode & S_IFMT
   }
 
-  private func status(_ arguments: String...) -> Int32 {
-    do {
-      var command = try DescentCommand.parseAsRoot(arguments)
-      try command.run()
-      return 0
-    } catch {
-      return DescentCommand.status(for: error)
-    }
-  }
-
   /// A stand-in for `/dev/null` that a test may lose.
   private func device(_ folder: URL) throws -> String {
     let path = folder.appending(path: "null").path
