@@ -194,9 +194,10 @@ import Testing
         try #require(count("clEnqueueNDRangeKernel") == 10)
         try #require(count("clEnqueueWriteBuffer") == 20 && count("clEnqueueReadBuffer") == 10)
         try #require(!calls.contains { $0.hasSuffix("Buffer, blocking") }, "\(calls)")
-        // Three chunks are under way before the host waits for the first.
-        let first = try #require(calls.firstIndex(of: "clWaitForEvents, blocking"))
-        try #require(calls[..<first].filter { $0 == "clEnqueueNDRangeKernel" }.count == 3)
+        // Three chunks are under way before the host waits for one that has not ended; all may
+        // have ended by then.
+        let first = calls.firstIndex(of: "clWaitForEvents, blocking") ?? calls.endIndex
+        try #require(calls[..<first].filter { $0 == "clEnqueueNDRangeKernel" }.count >= 3)
       }
     }
   }
