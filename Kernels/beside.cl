@@ -1,7 +1,7 @@
 // What may stand beside a rule in its pass over memory: gradients summed over several batches before it,
 // and an average of the parameters behind it. In OpenCL C and, through cpu/lanes.h, in C.
 //
-// The same in Swift: Sources/Descent/Engines/ReferenceBeside.swift
+// The same in Swift: Sources/Descent/Engines/Reference/ReferenceBeside.swift
 
 // A gradient and the sum of those before it, in the order in which they came.
 static lanes accumulated(lanes sum, lanes g) { return sum + g; }

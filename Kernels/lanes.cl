@@ -49,7 +49,7 @@ static void store_part(lanes value, global float *to, uint count) {
 #endif
 
 // What one work-group of a launch over a table takes.
-// The same in Swift: Sources/Descent/Engines/DevicePlan.swift
+// The same in Swift: Sources/Descent/Engines/OpenCL/DevicePlan.swift
 typedef struct {
   ulong start;
   uint count, group;

@@ -6,7 +6,7 @@
 // j + 64 …. Before, each element is multiplied by a power of two that the tile's greatest magnitude
 // gives. Partials of tiles, and then of tensors, are summed in the same order in pairs of Floats.
 //
-// The same in Swift: Sources/Descent/Engines/ReferenceNorm.swift
+// The same in Swift: Sources/Descent/Engines/Reference/ReferenceNorm.swift
 
 #ifdef __OPENCL_VERSION__
 #pragma OPENCL FP_CONTRACT OFF

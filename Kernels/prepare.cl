@@ -3,7 +3,7 @@
 // value, add coupled weight decay. After it: subtract its step, with decoupled weight decay in the
 // same subtraction. Every value has a neutral setting that changes no bit.
 //
-// The same in Swift: Sources/Descent/Rules/Preparation.swift
+// The same in Swift: Sources/Descent/Rule/Preparation.swift
 typedef struct {
   float gradientScale, limit, coupledDecay, decoupledDecay;
 } preparation;

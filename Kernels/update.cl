@@ -94,7 +94,7 @@ static void update_part(uint left, preparation p, scalars s, global float *to,
 }
 
 #ifdef TABLE
-// The same in Swift: Sources/Descent/Engines/GroupRules.swift
+// The same in Swift: Sources/Descent/Step/GroupRules.swift
 typedef struct {
   preparation p;
   scalars s;

@@ -2,7 +2,7 @@
 // digest: a program without Swift, so that it runs under an emulator. `descent verify --emit-cases FILE`
 // writes what only Swift knows, the scalars of each step; Scripts/check-arm.sh calls both.
 //
-// The values and the digest are those of Sources/Descent/Verification.swift.
+// The values and the digest are those of Sources/Descent/Rule/Verification.swift.
 #include "DescentKernels.h"
 
 #include <inttypes.h>
