@@ -52,6 +52,7 @@ static void store_part(lanes value, global float *to, uint count) {
 // The same in Swift: Sources/Descent/Engines/OpenCL/DevicePlan.swift
 typedef struct {
   ulong start;
+  ulong states;  // where it begins in its segment of the states
   uint count, group;
   uint set;  // which of the coefficients clips it
   uint unused;

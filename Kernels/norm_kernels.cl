@@ -15,7 +15,7 @@
 
 // As update.cl has it; a tile is a block that lies in one tensor.
 typedef struct {
-  ulong start;
+  ulong start, states;
   uint count, group, set, unused;
 } placed_tile;
 

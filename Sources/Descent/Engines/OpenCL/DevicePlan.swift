@@ -15,6 +15,8 @@ struct DevicePlan {
     let parameters: Place
     let gradients: Place
     let states: Place
+    /// In the sum of gradients and the average.
+    let vectors: Place
   }
 
   /// A piece, and what to add to a block's start to be at its place in the piece. Less than 0 where
@@ -45,17 +47,19 @@ struct DevicePlan {
   let hasTables: Bool
 
   /// - Parameters:
-  ///   - stretches: what the step goes over; nil is all, treated as the key says.
-  ///   - states: the lengths of the states' segments.
+  ///   - stretches: what the launches go over, all of one program.
+  ///   - states: by program, where states lie and where their segments begin.
+  ///   - vectors: the lengths of the segments of a whole vector.
   ///   - shape: of flat launches.
   init(
-    _ layout: ParameterLayout, _ key: Key, stretches: [ParameterLayout.Stretch]? = nil,
-    states: [Int], shape: LaunchShape, context: Context
+    _ stretches: [ParameterLayout.Stretch], _ key: Key,
+    states: [(map: StateMap, starts: [Int])], vectors: [Int], shape: LaunchShape,
+    context: Context
   ) throws {
     let plan = StepPlan(
-      stretches ?? layout.stretches(sets: key.sets, leftOut: key.leftOut),
-      parameters: starts(ofPieces: key.parameters),
-      gradients: starts(ofPieces: key.gradients), states: starts(ofPieces: states))
+      stretches, parameters: starts(ofPieces: key.parameters),
+      gradients: starts(ofPieces: key.gradients), states: states,
+      vectors: starts(ofPieces: vectors))
     self.key = key
     tableShape = shape.forTable(
       ofRuns: plan.runs.map(\.count), isProcessor: context.device.type.contains(.cpu))
@@ -88,27 +92,30 @@ extension DevicePlan.Launch {
     self.work = work
     (parameters, gradients) = (place(run.parameters), place(run.gradients))
     states = place(run.states)
+    vectors = place(run.vectors)
   }
 }
 
 extension StepPlan.Run {
   /// Whether both lie in the same pieces.
   func isBeside(_ other: Self) -> Bool {
-    parameters == other.parameters && gradients == other.gradients && states == other.states
+    parameters == other.parameters && gradients == other.gradients
+      && states.piece == other.states.piece && vectors == other.vectors
   }
 }
 
 /// What one work-group of a table's launch updates. update.cl declares the same.
 struct PlacedBlock: BitwiseCopyable, Sendable, Equatable {
-  /// The first element's place in the layout.
+  /// The first element's place in the layout, and in its segment of the states.
   var start: UInt64
+  var states: UInt64
   var count: UInt32
   var group: UInt32
   var set: UInt32
   private var unused: UInt32 = 0
 
-  init(start: Int, count: Int, group: Int, set: Int) {
-    (self.start, self.count) = (UInt64(start), UInt32(count))
+  init(start: Int, states: Int = 0, count: Int, group: Int, set: Int) {
+    (self.start, self.states, self.count) = (UInt64(start), UInt64(states), UInt32(count))
     (self.group, self.set) = (UInt32(group), UInt32(set))
   }
 
@@ -123,7 +130,10 @@ struct PlacedBlock: BitwiseCopyable, Sendable, Equatable {
     for run in runs {
       for start in stride(from: run.start, to: run.start + run.count, by: block) {
         let count = min(block, run.start + run.count - start)
-        blocks.append(PlacedBlock(start: start, count: count, group: run.group, set: run.set))
+        blocks.append(
+          PlacedBlock(
+            start: start, states: start - run.states.origin, count: count, group: run.group,
+            set: run.set))
       }
     }
     return blocks
