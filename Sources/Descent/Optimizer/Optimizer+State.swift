@@ -111,6 +111,7 @@ extension Optimizer {
     var status = status
     try status.validate()
     try checkRules(fit, status)
+    let names = status.stateNames
     var fit = fit
     if let same = try? fitting(status.rule, firstRule) {
       status.rule = same
@@ -125,7 +126,7 @@ extension Optimizer {
     tornReason = "a state was only partly loaded"
     try prepare()
     averaging = status.averaging
-    try write(status.stateNames, of: layout.tensors, read)
+    try write(names, of: layout.tensors, read)
     begin(at: status.stepCount)
     statesHaveBegun = status.statesHaveBegun
     // Until the last line.

@@ -181,6 +181,7 @@ public final class Optimizer {
     let groups = try withDefaultFloatingPoint { try GroupRules(rule, layout, ownRules: rules) }
     self.groups = groups
     stateNames = groups.programs.stateNames
+    statesHaveBegun = !groups.programs.copiesParameters
     (engine, engineReason) = try withDefaultFloatingPoint {
       try choice.engine(for: groups.programs, logger: logger)
     }
