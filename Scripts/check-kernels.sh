@@ -42,7 +42,7 @@ checked=0
 failed=0
 while read -r _ name file states variant; do
   # The programs that UpdatePrograms.swift puts together.
-  for part in rules/list.inc lanes.cl beside.cl prepare.cl norm.cl "rules/$file" update.cl; do
+  for part in types.h rules/list.inc lanes.cl beside.cl prepare.cl norm.cl "rules/$file" update.cl; do
     printf '#line 1 "Kernels/%s"\n' "$part"
     cat "Kernels/$part"
   done >"$work/program.cl"
@@ -61,7 +61,7 @@ while read -r _ name file states variant; do
   compile_for_avx2 "-DSTATES=$states" "-DVARIANT=$variant" -DTABLE -DCONTROLLED -DACCUMULATED \
     -DAVERAGED "$work/program.cl"
 done <<<"$rows"
-cat Kernels/norm.cl Kernels/beside.cl Kernels/norm_kernels.cl >"$work/norm.cl"
+cat Kernels/types.h Kernels/norm.cl Kernels/beside.cl Kernels/norm_kernels.cl >"$work/norm.cl"
 for options in "-DITEMS=256 -Dlanes=float" "-DITEMS=256 -Dlanes=float -DACCUMULATED" \
   "-DITEMS=8 -Dlanes=float16 -DITEM_PER_TILE" \
   "-DITEMS=256 -Dlanes=float16 -DITEM_PER_TILE -DACCUMULATED"; do
@@ -69,7 +69,7 @@ for options in "-DITEMS=256 -Dlanes=float" "-DITEMS=256 -Dlanes=float -DACCUMULA
     "$work/norm.cl" || failed=1
   checked=$((checked + 3))
 done
-cat Kernels/lanes.cl Kernels/beside.cl Kernels/accumulate.cl >"$work/accumulate.cl"
+cat Kernels/types.h Kernels/lanes.cl Kernels/beside.cl Kernels/accumulate.cl >"$work/accumulate.cl"
 for lanes in 1 2 4 8 16; do
   for options in "" -DZEROING; do
     "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" \

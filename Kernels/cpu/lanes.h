@@ -33,6 +33,7 @@ static void store(lanes value, float *to, long count) {
   __builtin_memcpy(to, &value, (unsigned long)count * sizeof(float));
 }
 
+#include "../types.h"
 #include "../beside.cl"
 #include "../prepare.cl"
 

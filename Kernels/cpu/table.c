@@ -19,6 +19,9 @@ const descent_rule *descent_rules(int *count) {
   return rules;
 }
 
+static const char typesText[] = {
+#embed "../types.h"
+    , 0};
 static const char options[] = {
 #embed "../rules/list.inc"
     , 0};
@@ -45,8 +48,6 @@ static const char updateText[] = {
     , 0};
 
 descent_texts descent_program_texts(void) {
-  return (descent_texts){options,  lanesText,       prepareText, updateText,
-                         normText, normKernelsText, besideText,  accumulateText};
+  return (descent_texts){typesText, options,         lanesText,  prepareText,   updateText,
+                         normText,  normKernelsText, besideText, accumulateText};
 }
-
-int descent_preparation_size(void) { return sizeof(preparation); }

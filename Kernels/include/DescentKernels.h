@@ -4,10 +4,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../types.h"
 #include "DescentNorm.h"
 
+enum { descent_group_frozen_offset = __builtin_offsetof(descent_group, isFrozen) };
+
 // Updates `count` elements in place. `states` holds as many arrays as the rule keeps states;
-// `preparation` and `scalars` are the structures that prepare.cl and the rule's file declare.
+// `preparation` is a descent_preparation, `scalars` the structure that the rule's file declares.
 typedef void descent_update(float *parameters, const float *gradients, float *const *states,
                             long count, const void *preparation, const void *scalars);
 
@@ -18,9 +21,7 @@ typedef struct {
   float averageWeight;
 } descent_beside;
 
-// The same update with what stands beside it, some elements at a time so that they stay in the cache;
-// no rule keeps more than `descent_most_states` states.
-enum { descent_most_states = 4 };
+// The same update with what stands beside it, some elements at a time so that they stay in the cache.
 typedef void descent_update_beside(descent_update *update, float *parameters,
                                    const float *gradients, float *const *states, int stateCount,
                                    long count, const void *preparation, const void *scalars,
@@ -52,16 +53,14 @@ typedef struct {
 // The table: its rows in the order of rules/list.inc, and how many there are.
 const descent_rule *descent_rules(int *count);
 
-// What stands around a rule's text in an OpenCL program: options, lanes, prepare, and for steps that the
-// device decides norm; then update. The norm's own program is norm, beside and normKernels, that of sums
-// of gradients lanes, beside and accumulate.
+// What stands around a rule's text in an OpenCL program: types, options, lanes, beside, prepare, and
+// for steps that the device decides norm; then update. The norm's own program is types, norm, beside
+// and normKernels, that of sums of gradients types, lanes, beside and accumulate.
 typedef struct {
-  const char *options, *lanes, *prepare, *update, *norm, *normKernels, *beside, *accumulate;
+  const char *types, *options, *lanes, *prepare, *update, *norm, *normKernels, *beside,
+      *accumulate;
 } descent_texts;
 descent_texts descent_program_texts(void);
-
-// The size of the structure in prepare.cl.
-int descent_preparation_size(void);
 
 // Whether this processor has the instruction set of a column above.
 bool descent_supports_avx2(void);

@@ -1,33 +1,8 @@
-// Norms, clipping and skipping as this processor runs them; ../norm.cl says what the numbers are and
-// declares the same structures for devices.
+// Norms, clipping and skipping as this processor runs them; ../norm.cl says what the numbers are.
 #pragma once
-#include <stdbool.h>
-#include <stdint.h>
+#include "../types.h"
 
-// The most elements of a tile.
-enum { descent_tile = 1 << 14 };
-
-typedef struct {
-  float sum;
-  unsigned peak;
-} descent_partial;
-
-typedef struct {
-  float gradientScale, limit, epsilon;
-} descent_clipping;
-
-typedef struct {
-  uint32_t applied, before, isSkipped, skipped, grown;
-  float lossScale, inverse, scale;
-  descent_partial total;
-} descent_control;
-
-typedef struct {
-  float growthFactor, backoffFactor, minimum, maximum;
-  uint32_t growthInterval, skips;
-} descent_decision;
-
-// The sum of squares of up to `descent_tile` elements, each added to one of `with` unless that is null.
+// The sum of squares of up to DESCENT_TILE elements, each added to one of `with` unless that is null.
 typedef void descent_norm_tile(const float *from, const float *with, long count,
                                descent_partial *result);
 descent_norm_tile descent_norm_tile_baseline, descent_norm_tile_avx2, descent_norm_tile_avx512;

@@ -136,7 +136,7 @@ static bool read_setting(FILE *file, setting *s) {
   int fields = fscanf(file, " case %63s %" SCNx64 " %d %d %127[^\n]", s->kernel, &s->digest,
                       &s->states, &s->scalars, s->name);
   if (fields == EOF) return false;
-  const int preparationFloats = descent_preparation_size() / (int)sizeof(float);
+  const int preparationFloats = sizeof(descent_preparation) / sizeof(float);
   if (fields != 5 || s->states > statesLimit || s->scalars > scalarsLimit ||
       preparationFloats > preparationLimit)
     exit((fputs("not a case\n", stderr), 2));

@@ -47,16 +47,6 @@ import Testing
     try check(variant.rule)
   }
 
-  @Test("Swift's preparation is prepare.cl's")
-  func preparation() {
-    let preparation = Preparation<Float>(SGD(), gradientScale: 1)
-    #expect(members(preparation) == ["gradientScale", "limit", "coupledDecay", "decoupledDecay"])
-    #expect(
-      String(cString: descent_program_texts().prepare).contains(
-        "gradientScale, limit, coupledDecay, decoupledDecay"))
-    #expect(MemoryLayout<Preparation<Float>>.size == Int(descent_preparation_size()))
-  }
-
   @Test("rule files call nothing but what every device rounds alike")
   func allowedFunctions() throws {
     let call = try Regex(#"\b([A-Za-z_]\w*)\s*\("#, as: (Substring, Substring).self)

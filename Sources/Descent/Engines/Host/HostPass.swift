@@ -7,7 +7,7 @@ final class GroupValues {
 
   /// For the groups, and for what is left out.
   init(_ rule: CompiledRule, groups: Int) {
-    stride = StepInput.stride(rule)
+    stride = GroupRow.stride(rule)
     memory = .allocate(byteCount: (groups + 1) * stride, alignment: 16)
     memory.initializeMemory(as: UInt8.self, repeating: 0)
   }
@@ -24,9 +24,9 @@ final class GroupValues {
     /// Preparation and scalars of a group, or nil while it is frozen or what is left out.
     func of(_ group: Int) -> (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)? {
       guard let start = memory.baseAddress.map({ $0 + group * stride }),
-        start.load(fromByteOffset: stride - 4, as: UInt32.self) == 0
+        start.load(fromByteOffset: GroupRow.frozenOffset, as: UInt32.self) == 0
       else { return nil }
-      return (start, start + StepInput.preparationSize)
+      return (start, start + GroupRow.scalarsOffset)
     }
   }
 }

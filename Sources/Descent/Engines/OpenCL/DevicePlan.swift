@@ -1,4 +1,5 @@
 #if OpenCL
+internal import DescentKernels
 import OpenCLHost
 
 /// A step's launches on a device, each over one piece of every vector.
@@ -7,7 +8,7 @@ struct DevicePlan {
     /// Elements of one group.
     case flat(count: Int, group: Int)
     /// Blocks of several, with their number.
-    case table(Buffer<PlacedBlock>, count: Int)
+    case table(Buffer<descent_block>, count: Int)
   }
 
   struct Launch {
@@ -68,7 +69,7 @@ struct DevicePlan {
         launches.append(
           Launch(.flat(count: first.count, group: first.group), first, from: first.start))
       } else {
-        let blocks = try PlacedBlock.covering(runs, block: tableShape.block)
+        let blocks = try descent_block.covering(runs, block: tableShape.block)
         let table = try Buffer(context, copying: blocks)
         launches.append(Launch(.table(table, count: blocks.count), first, from: 0))
       }
@@ -98,32 +99,26 @@ extension StepPlan.Run {
   }
 }
 
-/// What one work-group of a table's launch updates. update.cl declares the same.
-struct PlacedBlock: BitwiseCopyable, Sendable, Equatable {
-  /// The first element's place in the layout.
-  var start: UInt64
-  var count: UInt32
-  var group: UInt32
-  var set: UInt32
-  private var unused: UInt32 = 0
-
+extension descent_block {
   init(start: Int, count: Int, group: Int, set: Int) {
-    (self.start, self.count) = (UInt64(start), UInt32(count))
-    (self.group, self.set) = (UInt32(group), UInt32(set))
+    self.init(
+      start: UInt64(start), count: UInt32(count), group: UInt32(group), set: UInt32(set), unused: 0)
   }
 
+  /// The blocks that cover the runs, none longer than `block`.
+  ///
   /// Throws ``DescentError/memory(bytes:)`` where there is no memory for so many.
   static func covering(
     _ runs: some Collection<StepPlan.Run>, block: Int
-  ) throws -> [PlacedBlock] {
+  ) throws -> [descent_block] {
     let total = runs.reduce(0) { $0 + ($1.count - 1) / block + 1 }
-    try checkMemory(total, stride: MemoryLayout<PlacedBlock>.stride)
-    var blocks: [PlacedBlock] = []
+    try checkMemory(total, stride: MemoryLayout<descent_block>.stride)
+    var blocks: [descent_block] = []
     blocks.reserveCapacity(total)
     for run in runs {
       for start in stride(from: run.start, to: run.start + run.count, by: block) {
         let count = min(block, run.start + run.count - start)
-        blocks.append(PlacedBlock(start: start, count: count, group: run.group, set: run.set))
+        blocks.append(descent_block(start: start, count: count, group: run.group, set: run.set))
       }
     }
     return blocks

@@ -80,6 +80,7 @@ final class DeviceSum {
     let made = try Program.cached(
       context,
       sources: [
+        ("types.h", String(cString: around.types)),
         ("lanes.cl", String(cString: around.lanes)),
         ("beside.cl", String(cString: around.beside)),
         ("accumulate.cl", String(cString: around.accumulate)),

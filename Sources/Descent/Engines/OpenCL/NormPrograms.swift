@@ -25,7 +25,7 @@ struct NormKernels {
 /// fixed.
 struct NormShape: Equatable {
   /// One for each accumulator.
-  static let accumulators = 256
+  static let accumulators = Int(DESCENT_ACCUMULATORS)
 
   /// Items of a group that adds up together, a power of two up to `accumulators`.
   private(set) var items: Int
@@ -91,6 +91,7 @@ struct NormPrograms {
     return try Program.cached(
       context,
       sources: [
+        ("types.h", String(cString: around.types)),
         ("norm.cl", String(cString: around.norm)),
         ("beside.cl", String(cString: around.beside)),
         ("norm_kernels.cl", String(cString: around.normKernels)),

@@ -252,11 +252,11 @@ final class OpenCLEngine: Engine {
       groupSize = shape.shape.groupSize
       try kernel.setArgument(0, UInt64(count))
       try kernel.setArgument(
-        1, bytes: UnsafeRawBufferPointer(start: own.preparation, count: StepInput.preparationSize))
+        1, bytes: UnsafeRawBufferPointer(start: own.preparation, count: GroupRow.preparationSize))
       try kernel.setArgument(
         2,
         bytes: UnsafeRawBufferPointer(
-          start: own.scalars, count: values.stride - StepInput.preparationSize - 4))
+          start: own.scalars, count: values.stride - GroupRow.scalarsOffset))
     case .table(let blocks, let count):
       guard let table = launch.table, let ring, let slot else { return nil }
       kernel = table
