@@ -1,4 +1,4 @@
-// The table of all rules, and the texts that OpenCL devices compile.
+// The tables of all rules and instruction sets, and the texts that OpenCL devices compile.
 #pragma clang diagnostic ignored "-Wunused-function"  // the rules are here for their scalars
 #define LANES 1
 #include "DescentKernels.h"
@@ -17,6 +17,21 @@ static const descent_rule rules[] = {
 const descent_rule *descent_rules(int *count) {
   *count = sizeof rules / sizeof *rules;
   return rules;
+}
+
+extern const descent_instructions descent_baseline, descent_avx2, descent_avx512;
+
+static const descent_instructions *const instructionSets[] = {
+    &descent_baseline,
+#if defined(__x86_64__)
+    &descent_avx2,
+    &descent_avx512,
+#endif
+};
+
+const descent_instructions *const *descent_instruction_sets(int *count) {
+  *count = sizeof instructionSets / sizeof *instructionSets;
+  return instructionSets;
 }
 
 static const char typesText[] = {

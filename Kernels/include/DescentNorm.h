@@ -1,11 +1,7 @@
-// Norms, clipping and skipping as this processor runs them; ../norm.cl says what the numbers are.
+// Norms, clipping and skipping on this processor, where nothing depends on the instruction set;
+// ../norm.cl says what the numbers are.
 #pragma once
 #include "../types.h"
-
-// The sum of squares of up to DESCENT_TILE elements, each added to one of `with` unless that is null.
-typedef void descent_norm_tile(const float *from, const float *with, long count,
-                               descent_partial *result);
-descent_norm_tile descent_norm_tile_baseline, descent_norm_tile_avx2, descent_norm_tile_avx512;
 
 float descent_norm_downscale(unsigned peak);
 

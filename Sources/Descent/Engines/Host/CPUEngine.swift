@@ -15,8 +15,8 @@ struct CPUOptions: Sendable {
 final class CPUEngine: HostEngine {
   let name: String
   let states: HostStates
-  private let update: CompiledUpdate
-  private let instructions: InstructionSet
+  private let kernels: HostKernels
+  private let update: descent_update
   private let pool: WorkerPool?
   private let block: Int
   private let layout: ParameterLayout
@@ -30,12 +30,12 @@ final class CPUEngine: HostEngine {
   init(_ rule: any UpdateRule, layout: ParameterLayout, options: CPUOptions) throws {
     let instructions = options.instructions ?? .best
     let compiled = try CompiledRule(rule.kernel)
-    let update = try compiled.update(for: instructions)
+    let kernels = try HostKernels(instructions)
     if let threads = options.threads, threads < 1 {
       throw DescentError.unsupported("the CPU engine needs at least 1 thread, not \(threads)")
     }
-    self.update = update
-    self.instructions = instructions
+    self.kernels = kernels
+    update = try kernels.update(compiled)
     self.layout = layout
     let count = layout.count
     states = try HostStates(rule, count: count)
@@ -59,7 +59,7 @@ final class CPUEngine: HostEngine {
     step.write(to: values.memory, stride: values.stride)
     if let norm {
       norm.measure(
-        gradients, with: sum, scale: Float(step.gradientScale), &control, instructions.tile, pool)
+        gradients, with: sum, scale: Float(step.gradientScale), &control, kernels.normTile, pool)
       countDecision()
     }
     let isSkipped = norm != nil && control.isSkipped != 0
@@ -69,7 +69,7 @@ final class CPUEngine: HostEngine {
       stateCount: states.ofRule.arrays.count, count: layout.count, block: block, runs: plan.runs,
       values: values.layout, inverse: norm == nil ? 1 : control.inverse,
       coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
-      zeroes: step.zeroes, besideKernel: instructions.updateBeside,
+      zeroes: step.zeroes, besideKernel: kernels.updateBeside,
       beside: descent_beside(
         sum: sum, average: step.average == nil ? nil : states.average,
         averageWeight: step.average?.weight ?? 0))
@@ -106,7 +106,7 @@ final class CPUEngine: HostEngine {
     }
     guard let plan = accumulatePlan else { return }
     let pass = AccumulatePass(
-      kernel: instructions.accumulate, gradients: gradients, sum: sum, runs: plan.runs,
+      kernel: kernels.accumulate, gradients: gradients, sum: sum, runs: plan.runs,
       count: layout.count, block: block, begins: begins, zeroes: zeroes)
     guard let pool else { return pass.run(0..<pass.count) }
     withUnsafePointer(to: pass) { pass in

@@ -76,7 +76,7 @@ final class HostPlan {
 
 /// One step's pass over memory, any part of which any thread can run.
 struct Pass {
-  let kernel: CompiledUpdate
+  let kernel: descent_update
   let parameters: HostPieces
   let gradients: HostPieces
   let states: UnsafePointer<UnsafeMutablePointer<Float>?>
@@ -91,7 +91,7 @@ struct Pass {
   let coefficients: UnsafeBufferPointer<Float>?
   let isSkipped: Bool
   let zeroes: Bool
-  let besideKernel: CompiledBesideUpdate
+  let besideKernel: descent_update_beside
   /// From the beginning of the layout.
   let beside: descent_beside
 
@@ -175,7 +175,7 @@ struct Pass {
 
 /// A gradient's way into a sum, any part of which any thread can go.
 struct AccumulatePass {
-  let kernel: CompiledAccumulate
+  let kernel: descent_accumulate
   let gradients: HostPieces
   let sum: UnsafeMutablePointer<Float>
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>
