@@ -42,7 +42,7 @@ checked=0
 failed=0
 while read -r _ name file states variant; do
   # The programs that UpdatePrograms.swift puts together.
-  for part in types.h rules/list.inc lanes.cl beside.cl prepare.cl norm.cl "rules/$file" update.cl; do
+  for part in types.h lanes.cl beside.cl prepare.cl norm.cl "rules/$file" update.cl; do
     printf '#line 1 "Kernels/%s"\n' "$part"
     cat "Kernels/$part"
   done >"$work/program.cl"

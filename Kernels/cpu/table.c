@@ -37,9 +37,6 @@ const descent_instructions *const *descent_instruction_sets(int *count) {
 static const char typesText[] = {
 #embed "../types.h"
     , 0};
-static const char options[] = {
-#embed "../rules/list.inc"
-    , 0};
 static const char lanesText[] = {
 #embed "../lanes.cl"
     , 0};
@@ -63,6 +60,6 @@ static const char updateText[] = {
     , 0};
 
 descent_texts descent_program_texts(void) {
-  return (descent_texts){typesText, options,         lanesText,  prepareText,   updateText,
-                         normText,  normKernelsText, besideText, accumulateText};
+  return (descent_texts){typesText, lanesText,       prepareText, updateText,
+                         normText,  normKernelsText, besideText,  accumulateText};
 }

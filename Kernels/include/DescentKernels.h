@@ -60,7 +60,7 @@ typedef struct {
   const char *name;  // of the variant: "rmsprop_centered"
   const char *file;  // of the formula: "rmsprop.cl"
   const char *text;
-  int variant;  // what it adds to the plain rule: the options of rules/list.inc
+  int variant;  // what it adds to the plain rule: options that the file defines
   int states;
   int scalarsSize;
 } descent_rule;
@@ -68,12 +68,11 @@ typedef struct {
 // The table: its rows in the order of rules/list.inc, and how many there are.
 const descent_rule *descent_rules(int *count);
 
-// What stands around a rule's text in an OpenCL program: types, options, lanes, beside, prepare, and
+// What stands around a rule's text in an OpenCL program: types, lanes, beside, prepare, and
 // for steps that the device decides norm; then update. The norm's own program is types, norm, beside
 // and normKernels, that of sums of gradients types, lanes, beside and accumulate.
 typedef struct {
-  const char *types, *options, *lanes, *prepare, *update, *norm, *normKernels, *beside,
-      *accumulate;
+  const char *types, *lanes, *prepare, *update, *norm, *normKernels, *beside, *accumulate;
 } descent_texts;
 descent_texts descent_program_texts(void);
 

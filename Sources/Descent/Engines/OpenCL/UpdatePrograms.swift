@@ -35,7 +35,6 @@ struct UpdatePrograms {
     let around = descent_program_texts()
     var parts: [(name: String, text: String)] = [
       ("types.h", String(cString: around.types)),
-      ("list.inc", String(cString: around.options)),
       ("lanes.cl", String(cString: around.lanes)),
       ("beside.cl", String(cString: around.beside)),
       ("prepare.cl", String(cString: around.prepare)),
