@@ -10,20 +10,6 @@
 // gradients is added to it, and with AVERAGED an average follows the parameters: beside.cl.
 //
 // The offsets move the three kinds of vectors against the blocks; they may wrap around.
-#define BLOCK (GROUP * LANES)
-
-#if STATES == 0
-#define EACH_STATE(DO)
-#elif STATES == 1
-#define EACH_STATE(DO) DO(0)
-#elif STATES == 2
-#define EACH_STATE(DO) DO(0) DO(1)
-#elif STATES == 3
-#define EACH_STATE(DO) DO(0) DO(1) DO(2)
-#elif STATES == 4
-#define EACH_STATE(DO) DO(0) DO(1) DO(2) DO(3)
-#endif
-
 // `restrict` is the kernel's own to say: in a function that is inlined it becomes an intrinsic that
 // oclgrind 21.10 does not know.
 #define ARGUMENT(i) , global float *restrict state##i

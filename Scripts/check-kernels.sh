@@ -42,7 +42,7 @@ checked=0
 failed=0
 while read -r _ name file states variant; do
   # The programs that UpdatePrograms.swift puts together.
-  for part in types.h lanes.cl beside.cl prepare.cl norm.cl "rules/$file" update.cl; do
+  for part in types.h lanes.cl states.cl beside.cl prepare.cl norm.cl "rules/$file" update.cl; do
     printf '#line 1 "Kernels/%s"\n' "$part"
     cat "Kernels/$part"
   done >"$work/program.cl"
@@ -74,6 +74,15 @@ for lanes in 1 2 4 8 16; do
   for options in "" -DZEROING; do
     "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" \
       -DGROUP=64 $options "$work/accumulate.cl" || failed=1
+    checked=$((checked + 1))
+  done
+done
+cat Kernels/types.h Kernels/lanes.cl Kernels/states.cl Sources/CeilingPasses/ceiling.cl \
+  >"$work/ceiling.cl"
+for lanes in 1 4 16; do
+  for states in 0 1 2 3 4; do
+    "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" \
+      -DGROUP=64 "-DSTATES=$states" "$work/ceiling.cl" || failed=1
     checked=$((checked + 1))
   done
 done

@@ -40,6 +40,9 @@ static const char typesText[] = {
 static const char lanesText[] = {
 #embed "../lanes.cl"
     , 0};
+static const char statesText[] = {
+#embed "../states.cl"
+    , 0};
 static const char prepareText[] = {
 #embed "../prepare.cl"
     , 0};
@@ -60,6 +63,13 @@ static const char updateText[] = {
     , 0};
 
 descent_texts descent_program_texts(void) {
-  return (descent_texts){typesText, lanesText,       prepareText, updateText,
-                         normText,  normKernelsText, besideText,  accumulateText};
+  return (descent_texts){.types = typesText,
+                         .lanes = lanesText,
+                         .states = statesText,
+                         .prepare = prepareText,
+                         .update = updateText,
+                         .norm = normText,
+                         .normKernels = normKernelsText,
+                         .beside = besideText,
+                         .accumulate = accumulateText};
 }

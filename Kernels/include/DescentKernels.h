@@ -68,11 +68,10 @@ typedef struct {
 // The table: its rows in the order of rules/list.inc, and how many there are.
 const descent_rule *descent_rules(int *count);
 
-// What stands around a rule's text in an OpenCL program: types, lanes, beside, prepare, and
-// for steps that the device decides norm; then update. The norm's own program is types, norm, beside
-// and normKernels, that of sums of gradients types, lanes, beside and accumulate.
+// The files that OpenCL programs are made of, beside those of rules; ../README.md says in which order.
 typedef struct {
-  const char *types, *lanes, *prepare, *update, *norm, *normKernels, *beside, *accumulate;
+  const char *types, *lanes, *states, *prepare, *update, *norm, *normKernels, *beside,
+      *accumulate;
 } descent_texts;
 descent_texts descent_program_texts(void);
 

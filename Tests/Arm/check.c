@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { countLimit = 4096, stepsLimit = 64, statesLimit = 4, preparationLimit = 8, scalarsLimit = 16 };
+enum { countLimit = 4096, stepsLimit = 64, statesLimit = DESCENT_MOST_STATES, preparationLimit = 8, scalarsLimit = 16 };
 
 typedef struct {
   char kernel[64], name[128];

@@ -55,7 +55,8 @@ import Testing
       for words in lines where words.first == "#define" {
         try #require(words.count == 3, "\(file): \(words)")
         #expect(words[1].hasPrefix(file.dropLast(3).uppercased() + "_"), "\(file): \(words[1])")
-        bits[words[1]] = try #require(Int(words[2]))
+        let bit = try #require(Int(words[2]))
+        bits[words[1]] = bit
       }
       #expect(bits.values.sorted() == bits.indices.enumerated().map { 1 << $0.offset }, "\(file)")
       let asked = lines.filter { $0.first == "#if" }

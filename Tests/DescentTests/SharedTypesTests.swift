@@ -136,10 +136,9 @@ private struct SharedType: Sendable {
   }
 
   #if OpenCL
-  /// What a kernel writes that has `body` and these texts before it.
+  /// What a kernel with this body writes, at the end of a program.
   private func results(
-    _ count: Int, _ sources: [(name: String, text: String)], _ body: String, options: String,
-    on queue: CommandQueue
+    _ count: Int, _ body: String, after program: DeviceProgram, on queue: CommandQueue
   ) throws -> [UInt32] {
     let text = """
       #define OFFSET(value, member) (uint)((char *)&(value).member - (char *)&(value))
@@ -147,10 +146,10 @@ private struct SharedType: Sendable {
       \(body)
       }
       """
-    let program = try Program(
-      queue.context, sources: sources + [("layout.cl", text)], options: "-cl-std=CL1.2" + options)
+    var program = program
+    program.append(DeviceProgram.Source(name: "layout.cl", text: text))
     let buffer = try Buffer(queue.context, copying: [UInt32](repeating: .max, count: count))
-    let kernel = try program.kernel(named: "layout")
+    let kernel = try program.make(in: queue.context).kernel(named: "layout")
     try kernel.setArgument(0, buffer)
     return try buffer.read(on: queue, after: [kernel.enqueue(on: queue, global: 1, local: 1)])
   }
@@ -173,9 +172,31 @@ private struct SharedType: Sendable {
     }
     for queue in try TestDevices.queues.get() {
       let found = try results(
-        expected.count, [("types.h", Self.text)], body, options: "", on: queue)
+        expected.count, body, after: DeviceProgram("types", [], defines: []), on: queue)
       for ((what, value), found) in zip(expected, found) {
         #expect(value == Int(found), "\(what) on \(queue.device.name)")
+      }
+    }
+  }
+
+  @Test("a group's row in update.cl is Swift's, for every number of scalars", .needsDevice)
+  func rowOnDevice() throws {
+    let rules = Dictionary(grouping: CompiledRule.all, by: \.scalarsSize).compactMap(\.value.first)
+    #expect(rules.count > 3)
+    for queue in try TestDevices.queues.get() {
+      for rule in rules {
+        let program = UpdatePrograms(rule: rule, context: queue.context)
+          .program(.table, LaunchShape(lanes: 1, groupSize: 1))
+        let found = try results(
+          3,
+          """
+            group_row row;
+            results[0] = sizeof(group_row);
+            results[1] = OFFSET(row, s);
+            results[2] = OFFSET(row, group.isFrozen);
+          """, after: program, on: queue)
+        let expected = [GroupRow.stride(rule), GroupRow.scalarsOffset, GroupRow.frozenOffset]
+        #expect(found.map { Int($0) } == expected, "\(rule.name) on \(queue.device.name)")
       }
     }
   }

@@ -11,7 +11,7 @@ final class DeviceNorm {
   /// A coefficient for each clipping set.
   let coefficients: Buffer<Float>
 
-  private var programs: NormPrograms
+  var programs: NormPrograms
   private let tensors: Fold
   private let sets: Fold
   private let limits: Buffer<descent_clipping>

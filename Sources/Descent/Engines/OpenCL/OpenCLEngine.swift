@@ -142,7 +142,9 @@ final class OpenCLEngine: Engine {
   func enqueueAccumulate(
     _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, after: [Event]
   ) throws -> Event {
-    let sum = try self.sum ?? DeviceSum(makeVector(), layout, shape: shape)
+    let sum =
+      try self.sum
+      ?? DeviceSum(makeVector(), layout, shape: shape, logger: programs.logger)
     self.sum = sum
     let before = pending.last + after
     var event: Event?
@@ -395,7 +397,11 @@ final class OpenCLEngine: Engine {
     StepDecision(control?.known ?? descent_control(lossScale: lossScale))
   }
 
-  func log(to logger: Logger?) { programs.logger = logger }
+  func log(to logger: Logger?) {
+    programs.logger = logger
+    norm?.programs.logger = logger
+    sum?.logger = logger
+  }
 
   // MARK: States
 
