@@ -1,10 +1,11 @@
-// Sums of squares that no finite gradient overflows and in which none vanishes, in one order on every
-// engine; in OpenCL C and, through cpu/norm.c, in C.
+// Sums of squares that no finite gradient overflows and in which none vanishes, in one order on
+// every engine; in OpenCL C and, through cpu/norm.c, in C.
 //
-// A tile is up to 16,384 elements of one tensor. Its squares are summed in Float by 256 accumulators,
-// of which number j takes the elements j, j + 256 …, and these by halves: j takes j + 128, then
-// j + 64 …. Before, each element is multiplied by a power of two that the tile's greatest magnitude
-// gives. Partials of tiles, and then of tensors, are summed in the same order in pairs of Floats.
+// A tile is up to 16,384 elements of one tensor. Its squares are summed in Float by 256
+// accumulators, of which number j takes the elements j, j + 256 …, and these by halves: j takes
+// j + 128, then j + 64 …. Before, each element is multiplied by a power of two that the tile's
+// greatest magnitude gives. Partials of tiles, and then of tensors, are summed in the same order in
+// pairs of Floats.
 //
 // The same in Swift: Sources/Descent/Engines/Reference/ReferenceNorm.swift
 

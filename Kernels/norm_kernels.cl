@@ -1,10 +1,11 @@
 // The norm of a gradient on a device, and what follows from it. Four kernels, each in one order of
-// operations: tiles, folds of tiles to tensors and of tensors to whatever is clipped together, and the
-// decision. norm.cl says what is computed. With ACCUMULATED the gradient is what a step will see: with the
-// sum of those before it.
+// operations: tiles, folds of tiles to tensors and of tensors to whatever is clipped together, and
+// the decision. norm.cl says what is computed. With ACCUMULATED the gradient is what a step will
+// see: with the sum of those before it.
 //
-// There are ITEMS items in a group that adds up together: a power of two up to DESCENT_ACCUMULATORS,
-// of which each item has as many as it takes. With ITEM_PER_TILE a tile is summed by one item.
+// There are ITEMS items in a group that adds up together: a power of two up to
+// DESCENT_ACCUMULATORS, of which each item has as many as it takes. With ITEM_PER_TILE a tile is
+// summed by one item.
 
 // As in lanes.cl.
 #ifdef __clang__
@@ -24,8 +25,8 @@
 #endif
 
 #ifdef ITEM_PER_TILE
-// An item for each tile: sixteen vectors of sixteen accumulators. A group per tile waits at barriers,
-// which take a processor several times as long as the sums.
+// An item for each tile: sixteen vectors of sixteen accumulators. A group per tile waits at
+// barriers, which take a processor several times as long as the sums.
 static uint16 magnitudes(float16 values) { return as_uint16(values) & 0x7fffffffu; }
 
 static float16 sixteen(const global float *from) { return vload16(0, from); }
@@ -129,7 +130,8 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
 }
 #endif
 
-// A group for each sum: number i takes the terms that stand at starts[i] … starts[i + 1] in the list.
+// A group for each sum: number i takes the terms that stand at starts[i] … starts[i + 1] in the
+// list.
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
     const global descent_partial *restrict terms, const global uint *restrict list,
     const global uint *restrict starts, global descent_partial *restrict results) {
@@ -140,7 +142,8 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
   const uint start = starts[own];
   const uint end = starts[own + 1];
 
-  // Many tensors are a single tile. The same for all items, which would meet at barriers for nothing.
+  // Many tensors are a single tile. The same for all items, which would meet at barriers for
+  // nothing.
   if (end - start == 1) {
     if (item == 0) results[own] = terms[list[start]];
     return;
@@ -176,8 +179,8 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
   }
 }
 
-// What the step does: the last of the results is the whole gradient's, the others are clipped each to
-// its own limit.
+// What the step does: the last of the results is the whole gradient's, the others are clipped each
+// to its own limit.
 kernel void norm_decide(const uint count, const global descent_partial *restrict results,
                         const global descent_clipping *restrict settings, const descent_decision d,
                         const descent_clipping whole, global descent_control *restrict now,

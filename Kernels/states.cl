@@ -1,6 +1,6 @@
 // For kernels over parameters and STATES states, in OpenCL C: a work-group's block of GROUP × LANES
-// consecutive elements, and a loop over the states that the preprocessor unrolls, since each state is
-// an argument of its own.
+// consecutive elements, and a loop over the states that the preprocessor unrolls, since each state
+// is an argument of its own.
 #define BLOCK (GROUP * LANES)
 
 #if STATES > DESCENT_MOST_STATES

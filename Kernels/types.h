@@ -1,6 +1,6 @@
 // The types and sizes that OpenCL devices, C and Swift share. This is their only declaration: its
-// text is the beginning of every OpenCL program, C includes it, and Swift imports it with the module
-// DescentKernels. Members have one size and alignment everywhere; padding is declared.
+// text is the beginning of every OpenCL program, C includes it, and Swift imports it with the
+// module DescentKernels. Members have one size and alignment everywhere; padding is declared.
 #ifndef DESCENT_TYPES
 #define DESCENT_TYPES
 
@@ -22,7 +22,8 @@
 
 // The elements that one work-group of a launch over a table updates; also a tile of a norm.
 typedef struct {
-  ULONG start;  // the first element's index in the layout
+  ULONG start;   // the first element's index in the layout
+  ULONG states;  // and in its segment of the states
   UINT count;
   UINT group;
   UINT set;  // index of its clipping coefficient

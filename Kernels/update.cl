@@ -4,23 +4,31 @@
 //
 // Without TABLE the blocks cover `count` elements of one group of parameters. With it, each block
 // says where it lies and which group it follows, so that one launch updates a whole model. With
-// CONTROLLED too, the device itself has decided whether the step is taken, by how much each gradient is
-// clipped and which step it is; the groups' values are there for every step that it may be. With
-// ZEROING the gradient is 0 afterwards, whatever was decided. With ACCUMULATED the sum of earlier
-// gradients is added to it, and with AVERAGED an average follows the parameters: beside.cl.
+// CONTROLLED too, the device itself has decided whether the step is taken, by how much each
+// gradient is clipped and which step it is; the groups' values are there for every step that it may
+// be. With ZEROING the gradient is 0 afterwards, whatever was decided. With ACCUMULATED the sum of
+// earlier gradients is added to it, and with AVERAGED an average follows the parameters: beside.cl.
 //
-// The offsets move the three kinds of vectors against the blocks; they may wrap around.
+// The offsets move each kind of vectors against the blocks; they may wrap around. In a table a
+// block says itself where it lies in the states, which have elements only for the tensors of this
+// program.
+
 // `restrict` is the kernel's own to say: in a function that is inlined it becomes an intrinsic that
 // oclgrind 21.10 does not know.
 #define ARGUMENT(i) , global float *restrict state##i
 #define PART_ARGUMENT(i) , global float *state##i
-#define PLACE(i) , state##i + statesOffset + at
+#define PLACE(i) , state##i + statesAt
 #define LOAD_STATE(i) state[i] = LOAD(state##i);
 #define STORE_STATE(i) STORE(state[i], state##i);
+#if defined(ACCUMULATED) || defined(AVERAGED)
+#define VECTORS_ARGUMENT , const ulong vectorsOffset
+#else
+#define VECTORS_ARGUMENT
+#endif
 #ifdef ACCUMULATED
 #define SUM_ARGUMENT , const global float *restrict sum
 #define SUM_PART_ARGUMENT , const global float *sum
-#define SUM_PLACE , sum + statesOffset + at
+#define SUM_PLACE , sum + vectorsOffset + at
 #define ADD_SUM(loaded) g = accumulated(loaded, g)
 #else
 #define SUM_ARGUMENT
@@ -31,7 +39,7 @@
 #ifdef AVERAGED
 #define AVERAGE_ARGUMENT , global float *restrict average, const float averageWeight
 #define AVERAGE_PART_ARGUMENT , global float *average, float averageWeight
-#define AVERAGE_PLACE , average + statesOffset + at, averageWeight
+#define AVERAGE_PLACE , average + vectorsOffset + at, averageWeight
 #define AVERAGE() STORE(averaged(LOAD(average), x, averageWeight), average)
 #define AVERAGE_PART(left) \
   store_part(averaged(load_part(average, left), x, averageWeight), average, left)
@@ -42,7 +50,7 @@
 #define AVERAGE()
 #define AVERAGE_PART(left)
 #endif
-#define BESIDE_ARGUMENTS EACH_STATE(ARGUMENT) SUM_ARGUMENT AVERAGE_ARGUMENT
+#define BESIDE_ARGUMENTS EACH_STATE(ARGUMENT) VECTORS_ARGUMENT SUM_ARGUMENT AVERAGE_ARGUMENT
 #define BESIDE_PART_ARGUMENTS EACH_STATE(PART_ARGUMENT) SUM_PART_ARGUMENT AVERAGE_PART_ARGUMENT
 #define BESIDE_PLACES EACH_STATE(PLACE) SUM_PLACE AVERAGE_PLACE
 #define LOAD_STATE_PART(i) state[i] = load_part(state##i, left);
@@ -124,6 +132,11 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
   const uint size = count - start < BLOCK ? (uint)(count - start) : BLOCK;
 #endif
   const ulong at = start + inside;
+#ifdef TABLE
+  const ulong statesAt = own.states + inside;
+#else
+  const ulong statesAt = statesOffset + at;
+#endif
   global float *to = parameters + parametersOffset + at;
   GRADIENT *from = gradients + gradientsOffset + at;
 #ifdef TABLE

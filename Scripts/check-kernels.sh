@@ -50,8 +50,8 @@ while read -r _ name file states variant; do
     for options in "" -DZEROING -DTABLE "-DTABLE -DZEROING" "-DTABLE -DCONTROLLED" \
       "-DTABLE -DCONTROLLED -DZEROING" -DACCUMULATED -DAVERAGED \
       "-DTABLE -DCONTROLLED -DZEROING -DACCUMULATED -DAVERAGED"; do
-      "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" -DGROUP=64 \
-        "-DSTATES=$states" "-DVARIANT=$variant" $options "$work/program.cl" || {
+      "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function \
+        "-DLANES=$lanes" -DGROUP=64 "-DSTATES=$states" "-DVARIANT=$variant" $options "$work/program.cl" || {
         echo "$name at $lanes lanes is not valid OpenCL C 1.2 $options" >&2
         failed=1
       }

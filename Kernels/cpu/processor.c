@@ -37,8 +37,8 @@ static int quota(const char *quotaFile, const char *periodFile) {
 #endif
 
 #if defined(__linux__)
-// The limit of this process's own group where version 2 is mounted, else of the root that a container
-// sees.
+// The limit of this process's own group where version 2 is mounted, else of the root that a
+// container sees.
 static int ownQuota(void) {
   char line[4096], path[4200];
   FILE *file = fopen("/proc/self/cgroup", "re");

@@ -21,7 +21,8 @@ typedef struct {
   float averageWeight;
 } descent_beside;
 
-// The same update with what stands beside it, some elements at a time so that they stay in the cache.
+// The same update with what stands beside it, some elements at a time so that they stay in the
+// cache.
 typedef void (*descent_update_beside)(descent_update update, float *parameters,
                                       const float *gradients, float *const *states, int stateCount,
                                       long count, const void *preparation, const void *scalars,
@@ -35,7 +36,8 @@ typedef void (*descent_delta)(descent_update update, float *deltas, const float 
                               const float *gradients, float *const *states, int stateCount,
                               long count, const void *preparation, const void *scalars);
 
-// The sum of squares of up to DESCENT_TILE elements, each added to one of `with` unless that is null.
+// The sum of squares of up to DESCENT_TILE elements, each added to one of `with` unless that is
+// null.
 typedef void (*descent_norm_tile)(const float *from, const float *with, long count,
                                   descent_partial *result);
 
@@ -68,7 +70,8 @@ typedef struct {
 // The table: its rows in the order of rules/list.inc, and how many there are.
 const descent_rule *descent_rules(int *count);
 
-// The files that OpenCL programs are made of, beside those of rules; ../README.md says in which order.
+// The files that OpenCL programs are made of, beside those of rules; ../README.md says in which
+// order.
 typedef struct {
   const char *types, *lanes, *states, *prepare, *update, *norm, *normKernels, *beside,
       *accumulate;

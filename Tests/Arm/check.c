@@ -1,6 +1,6 @@
 // Every setting of every rule as this processor's compiled kernels run it, against its pinned
-// digest: a program without Swift, so that it runs under an emulator. `descent verify --emit-cases FILE`
-// writes what only Swift knows, the scalars of each step; Scripts/check-arm.sh calls both.
+// digest: a program without Swift, so that it runs under an emulator. `descent verify --emit-cases
+// FILE` writes what only Swift knows, the scalars of each step; Scripts/check-arm.sh calls both.
 //
 // The values and the digest are those of Sources/Descent/Rule/Verification.swift.
 #include "DescentKernels.h"
@@ -10,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { countLimit = 4096, stepsLimit = 64, statesLimit = DESCENT_MOST_STATES, preparationLimit = 8, scalarsLimit = 16 };
+enum {
+  countLimit = 4096,
+  stepsLimit = 64,
+  statesLimit = DESCENT_MOST_STATES,
+  preparationLimit = 8,
+  scalarsLimit = 16
+};
 
 typedef struct {
   char kernel[64], name[128];

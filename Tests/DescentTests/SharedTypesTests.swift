@@ -24,7 +24,7 @@ private struct SharedType: Sendable {
   static let all = [
     SharedType(
       descent_block.self,
-      ["start": \.start, "count": \.count, "group": \.group, "set": \.set, "unused": \.unused]),
+      ["start": \.start, "states": \.states, "count": \.count, "group": \.group, "set": \.set, "unused": \.unused]),
     SharedType(
       descent_preparation.self,
       [
@@ -118,7 +118,7 @@ private struct SharedType: Sendable {
     let stride = GroupRow.stride(try CompiledRule(rule.kernel))
     var bytes = [UInt8](repeating: 0xff, count: 3 * stride)
     bytes.withUnsafeMutableBytes { memory in
-      StepInput(groups: groups, gradientScale: 2).write(to: memory, stride: stride)
+      StepInput(groups: groups, gradientScale: 2).write(to: memory, stride: stride, program: 0)
       for (index, isFrozen) in [false, true, true].enumerated() {
         let row = UnsafeRawBufferPointer(rebasing: memory[index * stride..<(index + 1) * stride])
         let group = row.loadUnaligned(as: descent_group.self)
@@ -138,7 +138,7 @@ private struct SharedType: Sendable {
   #if OpenCL
   /// What a kernel with this body writes, at the end of a program.
   private func results(
-    _ count: Int, _ body: String, after program: DeviceProgram, on queue: CommandQueue
+    _ count: Int, _ body: String, after program: ProgramText, on queue: CommandQueue
   ) throws -> [UInt32] {
     let text = """
       #define OFFSET(value, member) (uint)((char *)&(value).member - (char *)&(value))
@@ -147,7 +147,7 @@ private struct SharedType: Sendable {
       }
       """
     var program = program
-    program.append(DeviceProgram.Source(name: "layout.cl", text: text))
+    program.append(ProgramText.File(name: "layout.cl", text: text))
     let buffer = try Buffer(queue.context, copying: [UInt32](repeating: .max, count: count))
     let kernel = try program.make(in: queue.context).kernel(named: "layout")
     try kernel.setArgument(0, buffer)
@@ -172,7 +172,7 @@ private struct SharedType: Sendable {
     }
     for queue in try TestDevices.queues.get() {
       let found = try results(
-        expected.count, body, after: DeviceProgram("types", [], defines: []), on: queue)
+        expected.count, body, after: ProgramText("types", [], defines: []), on: queue)
       for ((what, value), found) in zip(expected, found) {
         #expect(value == Int(found), "\(what) on \(queue.device.name)")
       }

@@ -24,8 +24,8 @@ final class DeviceCeiling {
   /// Built when it is first asked for.
   private func kernel(states: Int) throws -> Kernel {
     if let kernel = kernels[states] { return kernel }
-    let own = DeviceProgram.Source(name: "ceiling.cl", text: String(cString: ceiling_kernel_text()))
-    let program = DeviceProgram(
+    let own = ProgramText.File(name: "ceiling.cl", text: String(cString: ceiling_kernel_text()))
+    let program = ProgramText(
       "ceiling", [.lanes, .states, own], defines: shape.defines + ["STATES=\(states)"])
     let kernel = try program.make(in: context).kernel(named: "ceiling")
     kernels[states] = kernel

@@ -39,22 +39,24 @@ final class HostPlan {
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>
 
   convenience init(
-    _ layout: ParameterLayout, _ sets: [Int]?, leftOut: [Bool] = [], parameters: [Int],
+    _ programs: RulePrograms, _ sets: [Int]?, leftOut: [Bool] = [], parameters: [Int],
     gradients: [Int]
   ) {
     self.init(
-      layout.stretches(sets: sets, leftOut: leftOut), count: layout.count, leftOut: leftOut,
+      programs.layout.stretches(sets: sets, leftOut: leftOut, programs: programs.ofGroup),
+      count: programs.layout.count, leftOut: leftOut, states: programs.states,
       parameters: parameters, gradients: gradients)
   }
 
   init(
-    _ stretches: [ParameterLayout.Stretch], count: Int, leftOut: [Bool] = [], parameters: [Int],
-    gradients: [Int]
+    _ stretches: [ParameterLayout.Stretch], count: Int, leftOut: [Bool] = [], states: [StateMap],
+    parameters: [Int], gradients: [Int]
   ) {
     self.leftOut = leftOut
     let plan = StepPlan(
       stretches, parameters: starts(ofPieces: parameters),
-      gradients: starts(ofPieces: gradients), states: [0, count])
+      gradients: starts(ofPieces: gradients), states: states.map { ($0, [0, $0.count]) },
+      vectors: [0, count])
     (self.parameters, self.gradients) = (plan.parameters, plan.gradients)
     runs = .allocate(capacity: plan.runs.count)
     _ = runs.initialize(from: plan.runs)
@@ -74,17 +76,24 @@ final class HostPlan {
   }
 }
 
-/// One step's pass over memory, any part of which any thread can run.
-struct Pass {
+/// A program as a pass runs it.
+struct HostProgram {
   let kernel: descent_update
-  let parameters: HostPieces
-  let gradients: HostPieces
   let states: UnsafePointer<UnsafeMutablePointer<Float>?>
   let stateCount: Int
+  let values: GroupValues.Layout
+}
+
+/// One step's pass over memory, any part of which any thread can run.
+struct Pass {
+  let programs: UnsafeBufferPointer<HostProgram>
+  /// The most states of a program.
+  let mostStates: Int
+  let parameters: HostPieces
+  let gradients: HostPieces
   let count: Int
   let block: Int
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>
-  let values: GroupValues.Layout
   /// Of the loss scale.
   let inverse: Float
   /// By clipping set; nil where nothing was looked at.
@@ -106,7 +115,7 @@ struct Pass {
   /// Every run's part of the range.
   func run(_ range: Range<Int>) {
     withUnsafeTemporaryAllocation(
-      of: UnsafeMutablePointer<Float>?.self, capacity: stateCount + 1
+      of: UnsafeMutablePointer<Float>?.self, capacity: mostStates + 1
     ) { shifted in
       StepPlan.forEachPart(of: range, in: runs) { run, part in
         guard let x = parameters[run.parameters.piece].baseAddress,
@@ -125,51 +134,56 @@ struct Pass {
     _ g: UnsafeMutablePointer<Float>,
     _ shifted: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
   ) {
-    let values = isSkipped ? nil : values.of(run.group)
+    let program = programs[run.program]
+    let values = isSkipped ? nil : program.values.of(run.group)
     guard zeroes else {
-      if let values { update(run, range, x, g, shifted, values) }
+      if let values { update(run, program, range, x, g, shifted, values) }
       return
     }
     for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.zeroedAtOnce) {
       let part = start..<min(start + Self.zeroedAtOnce, range.upperBound)
       let offset = start - range.lowerBound
-      if let values { update(run, part, x + offset, g + offset, shifted, values) }
+      if let values { update(run, program, part, x + offset, g + offset, shifted, values) }
       (g + offset).update(repeating: 0, count: part.count)
     }
   }
 
   private func update(
-    _ run: StepPlan.Run, _ range: Range<Int>, _ x: UnsafeMutablePointer<Float>,
-    _ g: UnsafeMutablePointer<Float>,
+    _ run: StepPlan.Run, _ program: HostProgram, _ range: Range<Int>,
+    _ x: UnsafeMutablePointer<Float>, _ g: UnsafeMutablePointer<Float>,
     _ shifted: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>,
     _ values: (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)
   ) {
-    for index in 0..<stateCount { shifted[index] = states[index].map { $0 + range.lowerBound } }
+    let start = range.lowerBound - run.states.origin
+    for index in 0..<program.stateCount {
+      shifted[index] = program.states[index].map { $0 + start }
+    }
     guard let coefficients else {
-      update(x, g, shifted, range, values.preparation, values.scalars)
+      update(program, x, g, shifted, range, values.preparation, values.scalars)
       return
     }
     var preparation = values.preparation.load(as: Preparation<Float>.self)
     preparation.gradientScale = preparation.gradientScale * inverse * coefficients[run.set]
     withUnsafeBytes(of: preparation) { preparation in
-      update(x, g, shifted, range, preparation.baseAddress, values.scalars)
+      update(program, x, g, shifted, range, preparation.baseAddress, values.scalars)
     }
   }
 
   private func update(
-    _ x: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>,
+    _ program: HostProgram, _ x: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>,
     _ states: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>, _ range: Range<Int>,
     _ preparation: UnsafeRawPointer?, _ scalars: UnsafeRawPointer?
   ) {
     if beside.sum == nil && beside.average == nil {
-      kernel(x, g, states.baseAddress, range.count, preparation, scalars)
+      program.kernel(x, g, states.baseAddress, range.count, preparation, scalars)
       return
     }
     let own = descent_beside(
       sum: beside.sum.map { $0 + range.lowerBound },
       average: beside.average.map { $0 + range.lowerBound }, averageWeight: beside.averageWeight)
     besideKernel(
-      kernel, x, g, states.baseAddress, Int32(stateCount), range.count, preparation, scalars, own)
+      program.kernel, x, g, states.baseAddress, Int32(program.stateCount), range.count, preparation,
+      scalars, own)
   }
 }
 

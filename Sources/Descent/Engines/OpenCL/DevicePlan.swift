@@ -16,6 +16,8 @@ struct DevicePlan {
     let parameters: Place
     let gradients: Place
     let states: Place
+    /// In the sum of gradients and the average.
+    let vectors: Place
   }
 
   /// A piece, and what to add to a block's start to be at its place in the piece. Less than 0 where
@@ -46,17 +48,19 @@ struct DevicePlan {
   let hasTables: Bool
 
   /// - Parameters:
-  ///   - stretches: what the step goes over; nil is all, treated as the key says.
-  ///   - states: the lengths of the states' segments.
+  ///   - stretches: what the launches go over, all of one program.
+  ///   - states: by program, where states lie and where their segments begin.
+  ///   - vectors: the lengths of the segments of a whole vector.
   ///   - shape: of flat launches.
   init(
-    _ layout: ParameterLayout, _ key: Key, stretches: [ParameterLayout.Stretch]? = nil,
-    states: [Int], shape: LaunchShape, context: Context
+    _ stretches: [ParameterLayout.Stretch], _ key: Key,
+    states: [(map: StateMap, starts: [Int])], vectors: [Int], shape: LaunchShape,
+    context: Context
   ) throws {
     let plan = StepPlan(
-      stretches ?? layout.stretches(sets: key.sets, leftOut: key.leftOut),
-      parameters: starts(ofPieces: key.parameters),
-      gradients: starts(ofPieces: key.gradients), states: starts(ofPieces: states))
+      stretches, parameters: starts(ofPieces: key.parameters),
+      gradients: starts(ofPieces: key.gradients), states: states,
+      vectors: starts(ofPieces: vectors))
     self.key = key
     tableShape = shape.forTable(
       ofRuns: plan.runs.map(\.count), isProcessor: context.device.type.contains(.cpu))
@@ -89,20 +93,23 @@ extension DevicePlan.Launch {
     self.work = work
     (parameters, gradients) = (place(run.parameters), place(run.gradients))
     states = place(run.states)
+    vectors = place(run.vectors)
   }
 }
 
 extension StepPlan.Run {
   /// Whether both lie in the same pieces.
   func isBeside(_ other: Self) -> Bool {
-    parameters == other.parameters && gradients == other.gradients && states == other.states
+    parameters == other.parameters && gradients == other.gradients
+      && states.piece == other.states.piece && vectors == other.vectors
   }
 }
 
 extension descent_block {
-  init(start: Int, count: Int, group: Int, set: Int) {
+  init(start: Int, states: Int = 0, count: Int, group: Int, set: Int) {
     self.init(
-      start: UInt64(start), count: UInt32(count), group: UInt32(group), set: UInt32(set), unused: 0)
+      start: UInt64(start), states: UInt64(states), count: UInt32(count), group: UInt32(group),
+      set: UInt32(set), unused: 0)
   }
 
   /// The blocks that cover the runs, none longer than `block`.
@@ -118,7 +125,10 @@ extension descent_block {
     for run in runs {
       for start in stride(from: run.start, to: run.start + run.count, by: block) {
         let count = min(block, run.start + run.count - start)
-        blocks.append(descent_block(start: start, count: count, group: run.group, set: run.set))
+        blocks.append(
+          descent_block(
+            start: start, states: start - run.states.origin, count: count, group: run.group,
+            set: run.set))
       }
     }
     return blocks

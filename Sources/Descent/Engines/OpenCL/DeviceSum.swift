@@ -43,8 +43,8 @@ final class DeviceSum {
       try kernel.setArgument(2, gradient.buffer)
       try kernel.setArgument(
         3, UInt64(bitPattern: Int64(gradient.range.lowerBound + launch.gradients.offset)))
-      try kernel.setArgument(4, vector.segments[0][launch.states.piece])
-      try kernel.setArgument(5, UInt64(bitPattern: Int64(launch.states.offset)))
+      try kernel.setArgument(4, vector.segments[0][launch.vectors.piece])
+      try kernel.setArgument(5, UInt64(bitPattern: Int64(launch.vectors.offset)))
       let event = try kernel.enqueue(
         on: queue, global: count * groupSize, local: groupSize, after: after)
       launched(event)
@@ -62,8 +62,8 @@ final class DeviceSum {
       let plan =
         if let plan, plan.key == key { plan } else {
           try DevicePlan(
-            layout, key, stretches: layout.occupied, states: vector.counts, shape: shape.shape,
-            context: context)
+            layout.occupied, key, states: [vector.whole], vectors: vector.counts,
+            shape: shape.shape, context: context)
         }
       self.plan = plan
       return (plan, try kernel(Kind(shape: plan.tableShape, zeroes: zeroes), context))
@@ -77,7 +77,7 @@ final class DeviceSum {
 
   private func kernel(_ kind: Kind, _ context: Context) throws -> Kernel {
     if let kernel = kernels[kind] { return kernel }
-    let program = DeviceProgram(
+    let program = ProgramText(
       "accumulate", [.lanes, .beside, .accumulate],
       defines: kind.shape.defines + (kind.zeroes ? ["ZEROING"] : []))
     let made = try program.make(in: context, logger: logger).kernel(named: "accumulate")
@@ -87,21 +87,29 @@ final class DeviceSum {
 }
 
 extension DeviceStates {
-  /// Enqueues copying these stretches of a vector that lies in pieces to the first of the vectors.
+  /// How a vector that lies as the parameters do is cut.
+  var whole: (map: StateMap, starts: [Int]) {
+    (StateMap(count: counts.reduce(0, +)), starts(ofPieces: counts))
+  }
+
+  /// Enqueues copying these stretches of a vector that lies in pieces to one of the vectors, which
+  /// lies as the map says.
   ///
   /// - Parameter enqueued: takes every copy's event; each waits for the one before.
   func enqueueCopy(
-    _ stretches: [ParameterLayout.Stretch], of pieces: [BufferSlice<Float>],
-    on queue: CommandQueue, after events: [Event], enqueued: (Event) -> Void
+    _ stretches: [ParameterLayout.Stretch], of pieces: [BufferSlice<Float>], to index: Int = 0,
+    map: StateMap, on queue: CommandQueue, after events: [Event], enqueued: (Event) -> Void
   ) throws {
     let from = starts(ofPieces: pieces.map(\.count))
+    let own = stretches.map { ParameterLayout.Stretch(range: $0.range, group: 0, set: 0) }
     let plan = StepPlan(
-      stretches, parameters: from, gradients: from, states: starts(ofPieces: counts))
+      own, parameters: from, gradients: from,
+      states: [(map, starts(ofPieces: counts))], vectors: from)
     var after = events
     for run in plan.runs {
       let piece = pieces[run.parameters.piece]
       let event = try piece.buffer.copy(
-        to: segments[0][run.states.piece], at: run.start - run.states.origin,
+        to: segments[index][run.states.piece], at: run.start - run.states.origin,
         from: piece.range.lowerBound + run.start - run.parameters.origin, count: run.count,
         on: queue, after: after)
       enqueued(event)

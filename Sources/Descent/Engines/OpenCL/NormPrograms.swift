@@ -83,7 +83,7 @@ struct NormPrograms {
     var defines = ["ITEMS=\(shape.items)", "lanes=" + (shape.itemPerTile ? "float16" : "float")]
     if shape.itemPerTile { defines.append("ITEM_PER_TILE") }
     if accumulated { defines.append("ACCUMULATED") }
-    return try DeviceProgram("norm", [.norm, .beside, .normKernels], defines: defines)
+    return try ProgramText("norm", [.norm, .beside, .normKernels], defines: defines)
       .make(in: context, logger: logger)
   }
 }

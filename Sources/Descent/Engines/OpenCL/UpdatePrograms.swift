@@ -32,8 +32,8 @@ struct UpdatePrograms {
     try program(asked, shape).make(in: context, logger: logger).kernel(named: "update")
   }
 
-  func program(_ asked: Options, _ shape: LaunchShape) -> DeviceProgram {
-    DeviceProgram(
+  func program(_ asked: Options, _ shape: LaunchShape) -> ProgramText {
+    ProgramText(
       rule.name,
       [.lanes, .states, .beside, .prepare] + (asked.contains(.controlled) ? [.norm] : [])
         + [.rule(rule), .update],
