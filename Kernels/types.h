@@ -4,7 +4,7 @@
 #ifndef DESCENT_TYPES
 #define DESCENT_TYPES
 
-#ifdef __OPENCL_VERSION__
+#if defined(__OPENCL_VERSION__) || defined(__OPENCL_C_VERSION__)
 #define UINT uint
 #define ULONG ulong
 #else

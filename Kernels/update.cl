@@ -132,9 +132,9 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
   const uint size = count - start < BLOCK ? (uint)(count - start) : BLOCK;
 #endif
   const ulong at = start + inside;
-#ifdef TABLE
+#if STATES > 0 && defined(TABLE)
   const ulong statesAt = own.states + inside;
-#else
+#elif STATES > 0
   const ulong statesAt = statesOffset + at;
 #endif
   global float *to = parameters + parametersOffset + at;
