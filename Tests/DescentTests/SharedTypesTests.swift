@@ -24,7 +24,10 @@ private struct SharedType: Sendable {
   static let all = [
     SharedType(
       descent_block.self,
-      ["start": \.start, "states": \.states, "count": \.count, "group": \.group, "set": \.set, "unused": \.unused]),
+      [
+        "start": \.start, "states": \.states, "count": \.count, "group": \.group, "set": \.set,
+        "unused": \.unused,
+      ]),
     SharedType(
       descent_preparation.self,
       [

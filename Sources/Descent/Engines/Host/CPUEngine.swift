@@ -78,7 +78,8 @@ final class CPUEngine: HostEngine {
     }
     if let norm {
       norm.measure(
-        gradients, with: sum, scale: Float(step.gradientScale), &control, instructions.normTile, pool)
+        gradients, with: sum, scale: Float(step.gradientScale), &control, instructions.normTile,
+        pool)
       countDecision()
     }
     let isSkipped = norm != nil && control.isSkipped != 0
