@@ -1,3 +1,4 @@
+import DescentKernels
 import Foundation
 import Testing
 
@@ -94,7 +95,7 @@ import OpenCLHost
       start: 0, count: 1 << 50, group: 0, set: 0, program: 0, parameters: .init(),
       gradients: .init(), states: .init(), vectors: .init())
     #expect(throws: DescentError.memory(bytes: 32 << 40)) {
-      try PlacedBlock.covering([run], block: 1024)
+      try descent_block.covering([run], block: 1024)
     }
   }
 

@@ -191,21 +191,15 @@ struct StepInput {
     group == groups.groups.count || groups.groups[group].isFrozen
   }
 
-  static let preparationSize = MemoryLayout<Preparation<Float>>.size
-
-  /// What ``write(to:stride:program:later:)`` writes for each group: preparation, scalars, and four
-  /// bytes that tell whether the group is frozen. update.cl declares the same.
-  static func stride(_ rule: CompiledRule) -> Int { preparationSize + rule.scalarsSize + 4 }
-
   /// The learning rate that a group's rule has in the coming step, or in the step that comes `later` steps
   /// after that; nil where it is the rule's own.
   func learningRate(ofGroup group: Int, later: Int = 0) -> Double? {
     groups.learningRate(ofGroup: group, after: appliedSteps + later, schedule)
   }
 
-  /// Writes what a program's kernels need to know of each group's coming step, one group after another
-  /// and as a frozen one what is left out; or of the step that comes `later` steps after that. Rows of
-  /// one group are written in the order of the steps.
+  /// Writes a ``GroupRow`` for each group's coming step in a program, one group after another and as a
+  /// frozen one what is left out; or for the step that comes `later` steps after that. Rows of one group
+  /// are written in the order of the steps.
   func write(
     to memory: UnsafeMutableRawBufferPointer, stride: Int, program: Int, later: Int = 0
   ) {
@@ -218,12 +212,13 @@ struct StepInput {
         limit: control.clipping(ofGroup: index)?.valueLimit ?? .infinity
       ) { preparation, scalars in
         memory[start...].copyBytes(from: preparation)
-        memory[(start + preparation.count)...].copyBytes(from: scalars)
+        memory[(start + GroupRow.scalarsOffset)...].copyBytes(from: scalars)
       }
     }
     for index in 0...groups.groups.count {
       memory.storeBytes(
-        of: isIdle(index) ? 1 : 0, toByteOffset: (index + 1) * stride - 4, as: UInt32.self)
+        of: isIdle(index) ? 1 : 0, toByteOffset: index * stride + GroupRow.frozenOffset,
+        as: UInt32.self)
     }
   }
 }

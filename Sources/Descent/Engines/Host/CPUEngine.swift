@@ -16,7 +16,7 @@ final class CPUEngine: HostEngine {
   let name: String
   let states: HostStates
   private let programs: RulePrograms
-  private let instructions: InstructionSet
+  private let instructions: HostKernels
   private let pool: WorkerPool?
   private let block: Int
   private let layout: ParameterLayout
@@ -32,9 +32,10 @@ final class CPUEngine: HostEngine {
 
   init(_ programs: RulePrograms, options: CPUOptions) throws {
     let layout = programs.layout
-    let instructions = options.instructions ?? .best
+    let set = options.instructions ?? .best
     let compiled = try programs.list.map { try CompiledRule($0.kernel) }
-    let updates = try compiled.map { try $0.update(for: instructions) }
+    let instructions = try HostKernels(set)
+    let updates = try compiled.map { try instructions.update($0) }
     if let threads = options.threads, threads < 1 {
       throw DescentError.unsupported("the CPU engine needs at least 1 thread, not \(threads)")
     }
@@ -56,7 +57,7 @@ final class CPUEngine: HostEngine {
     // The system may have refused some of them, or all.
     let started = pool?.threadCount ?? 1
     self.pool = started > 1 ? pool : nil
-    name = "cpu (\(instructions), \(started) thread\(started == 1 ? "" : "s"))"
+    name = "cpu (\(set), \(started) thread\(started == 1 ? "" : "s"))"
     kernels = .allocate(capacity: updates.count)
     _ = kernels.initialize(
       from: updates.indices.map { index in
@@ -77,7 +78,8 @@ final class CPUEngine: HostEngine {
     }
     if let norm {
       norm.measure(
-        gradients, with: sum, scale: Float(step.gradientScale), &control, instructions.tile, pool)
+        gradients, with: sum, scale: Float(step.gradientScale), &control, instructions.normTile,
+        pool)
       countDecision()
     }
     let isSkipped = norm != nil && control.isSkipped != 0

@@ -7,7 +7,7 @@ final class GroupValues {
 
   /// For the groups, and for what is left out.
   init(_ rule: CompiledRule, groups: Int) {
-    stride = StepInput.stride(rule)
+    stride = GroupRow.stride(rule)
     memory = .allocate(byteCount: (groups + 1) * stride, alignment: 16)
     memory.initializeMemory(as: UInt8.self, repeating: 0)
   }
@@ -24,9 +24,9 @@ final class GroupValues {
     /// Preparation and scalars of a group, or nil while it is frozen or what is left out.
     func of(_ group: Int) -> (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)? {
       guard let start = memory.baseAddress.map({ $0 + group * stride }),
-        start.load(fromByteOffset: stride - 4, as: UInt32.self) == 0
+        start.load(fromByteOffset: GroupRow.frozenOffset, as: UInt32.self) == 0
       else { return nil }
-      return (start, start + StepInput.preparationSize)
+      return (start, start + GroupRow.scalarsOffset)
     }
   }
 }
@@ -78,7 +78,7 @@ final class HostPlan {
 
 /// A program as a pass runs it.
 struct HostProgram {
-  let kernel: CompiledUpdate
+  let kernel: descent_update
   let states: UnsafePointer<UnsafeMutablePointer<Float>?>
   let stateCount: Int
   let values: GroupValues.Layout
@@ -100,7 +100,7 @@ struct Pass {
   let coefficients: UnsafeBufferPointer<Float>?
   let isSkipped: Bool
   let zeroes: Bool
-  let besideKernel: CompiledBesideUpdate
+  let besideKernel: descent_update_beside
   /// From the beginning of the layout.
   let beside: descent_beside
 
@@ -189,7 +189,7 @@ struct Pass {
 
 /// A gradient's way into a sum, any part of which any thread can go.
 struct AccumulatePass {
-  let kernel: CompiledAccumulate
+  let kernel: descent_accumulate
   let gradients: HostPieces
   let sum: UnsafeMutablePointer<Float>
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>

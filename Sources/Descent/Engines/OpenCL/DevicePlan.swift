@@ -1,4 +1,5 @@
 #if OpenCL
+internal import DescentKernels
 import OpenCLHost
 
 /// A step's launches on a device, each over one piece of every vector.
@@ -7,7 +8,7 @@ struct DevicePlan {
     /// Elements of one group.
     case flat(count: Int, group: Int)
     /// Blocks of several, with their number.
-    case table(Buffer<PlacedBlock>, count: Int)
+    case table(Buffer<descent_block>, count: Int)
   }
 
   struct Launch {
@@ -72,7 +73,7 @@ struct DevicePlan {
         launches.append(
           Launch(.flat(count: first.count, group: first.group), first, from: first.start))
       } else {
-        let blocks = try PlacedBlock.covering(runs, block: tableShape.block)
+        let blocks = try descent_block.covering(runs, block: tableShape.block)
         let table = try Buffer(context, copying: blocks)
         launches.append(Launch(.table(table, count: blocks.count), first, from: 0))
       }
@@ -104,34 +105,28 @@ extension StepPlan.Run {
   }
 }
 
-/// What one work-group of a table's launch updates. update.cl declares the same.
-struct PlacedBlock: BitwiseCopyable, Sendable, Equatable {
-  /// The first element's place in the layout, and in its segment of the states.
-  var start: UInt64
-  var states: UInt64
-  var count: UInt32
-  var group: UInt32
-  var set: UInt32
-  private var unused: UInt32 = 0
-
+extension descent_block {
   init(start: Int, states: Int = 0, count: Int, group: Int, set: Int) {
-    (self.start, self.states, self.count) = (UInt64(start), UInt64(states), UInt32(count))
-    (self.group, self.set) = (UInt32(group), UInt32(set))
+    self.init(
+      start: UInt64(start), states: UInt64(states), count: UInt32(count), group: UInt32(group),
+      set: UInt32(set), unused: 0)
   }
 
+  /// The blocks that cover the runs, none longer than `block`.
+  ///
   /// Throws ``DescentError/memory(bytes:)`` where there is no memory for so many.
   static func covering(
     _ runs: some Collection<StepPlan.Run>, block: Int
-  ) throws -> [PlacedBlock] {
+  ) throws -> [descent_block] {
     let total = runs.reduce(0) { $0 + ($1.count - 1) / block + 1 }
-    try checkMemory(total, stride: MemoryLayout<PlacedBlock>.stride)
-    var blocks: [PlacedBlock] = []
+    try checkMemory(total, stride: MemoryLayout<descent_block>.stride)
+    var blocks: [descent_block] = []
     blocks.reserveCapacity(total)
     for run in runs {
       for start in stride(from: run.start, to: run.start + run.count, by: block) {
         let count = min(block, run.start + run.count - start)
         blocks.append(
-          PlacedBlock(
+          descent_block(
             start: start, states: start - run.states.origin, count: count, group: run.group,
             set: run.set))
       }

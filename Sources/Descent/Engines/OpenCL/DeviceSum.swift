@@ -1,5 +1,5 @@
 #if OpenCL
-internal import DescentKernels
+import Logging
 import OpenCLHost
 
 /// The sum of gradients of several batches in a device's memory, cut as the states are.
@@ -9,14 +9,18 @@ final class DeviceSum {
   private var shape: FittedShape
   private var plan: DevicePlan?
   private var kernels: [Kind: Kernel] = [:]
+  var logger: Logger?
 
   private struct Kind: Hashable {
     let shape: LaunchShape
     let zeroes: Bool
   }
 
-  init(_ vector: DeviceStates, _ layout: ParameterLayout, shape: FittedShape) {
+  init(
+    _ vector: DeviceStates, _ layout: ParameterLayout, shape: FittedShape, logger: Logger? = nil
+  ) {
     (self.vector, self.layout, self.shape) = (vector, layout, shape)
+    self.logger = logger
   }
 
   /// Enqueues adding a gradient to the sum, or beginning it.
@@ -73,18 +77,10 @@ final class DeviceSum {
 
   private func kernel(_ kind: Kind, _ context: Context) throws -> Kernel {
     if let kernel = kernels[kind] { return kernel }
-    let around = descent_program_texts()
-    let options =
-      "-cl-std=CL1.2 -DLANES=\(kind.shape.lanes) -DGROUP=\(kind.shape.groupSize)"
-      + (kind.zeroes ? " -DZEROING" : "")
-    let made = try Program.cached(
-      context,
-      sources: [
-        ("lanes.cl", String(cString: around.lanes)),
-        ("beside.cl", String(cString: around.beside)),
-        ("accumulate.cl", String(cString: around.accumulate)),
-      ], options: options
-    ).kernel(named: "accumulate")
+    let program = ProgramText(
+      "accumulate", [.lanes, .beside, .accumulate],
+      defines: kind.shape.defines + (kind.zeroes ? ["ZEROING"] : []))
+    let made = try program.make(in: context, logger: logger).kernel(named: "accumulate")
     kernels[kind] = made
     return made
   }

@@ -165,7 +165,8 @@ final class OpenCLEngine: Engine {
   func enqueueAccumulate(
     _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, after: [Event]
   ) throws -> Event {
-    let sum = try self.sum ?? DeviceSum(makeVector(), layout, shape: own[0].shape)
+    let sum =
+      try self.sum ?? DeviceSum(makeVector(), layout, shape: own[0].shape, logger: logger)
     self.sum = sum
     let before = pending.last + after
     var event: Event?
@@ -302,11 +303,11 @@ final class OpenCLEngine: Engine {
       groupSize = shape.groupSize
       try kernel.setArgument(0, UInt64(count))
       try kernel.setArgument(
-        1, bytes: UnsafeRawBufferPointer(start: own.preparation, count: StepInput.preparationSize))
+        1, bytes: UnsafeRawBufferPointer(start: own.preparation, count: GroupRow.preparationSize))
       try kernel.setArgument(
         2,
         bytes: UnsafeRawBufferPointer(
-          start: own.scalars, count: program.values.stride - StepInput.preparationSize - 4))
+          start: own.scalars, count: program.values.stride - GroupRow.scalarsOffset))
     case .table(let blocks, let count):
       guard let table = fitted.table, let ring = program.ring, let slot else { return nil }
       kernel = table
@@ -406,6 +407,8 @@ final class OpenCLEngine: Engine {
   func log(to logger: Logger?) {
     self.logger = logger
     for program in own { program.logger = logger }
+    norm?.programs.logger = logger
+    sum?.logger = logger
   }
 
   // MARK: States
