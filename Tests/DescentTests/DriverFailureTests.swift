@@ -148,7 +148,9 @@ import Testing
     }
   }
 
-  @Test("bench goes on without a device that fails, whenever that is", arguments: [1, 9, 30])
+  @Test(
+    "bench goes on without a device that fails, whenever that is", .needsGroups(of: 256),
+    arguments: [1, 9, 30])
   func bench(_ build: Int) async throws {
     let layer = try CallLayer.library.get()
     await #expect(processExitsWith: .success) { [layer = layer as String, build = build as Int] in

@@ -78,7 +78,9 @@ import Testing
     }
   }
 
-  @Test("a shape of the caller's that a kernel does not allow is refused by name")
+  @Test(
+    "a shape of the caller's that a kernel does not allow is refused by name", .needsGroups(of: 128)
+  )
   func chosenShape() async throws {
     let layer = try CallLayer.library.get()
     await #expect(processExitsWith: .success) { [layer = layer as String] in

@@ -64,9 +64,12 @@ import OpenCLHost
       engines.append(.openCL(queue))
       // Segments of 2,048 elements, shorter than a tile.
       let context = try Context(queue.device, largestAllocation: 8192)
+      // A table of blocks of one element would be longer than such an allocation.
+      let lanes = queue.device.maximumWorkGroupSize < 16 ? 16 : 1
       engines.append(
         .openCL(
-          try CommandQueue(context), shape: LaunchShape(lanes: 1, groupSize: 16, on: queue.device)))
+          try CommandQueue(context),
+          shape: LaunchShape(lanes: lanes, groupSize: 16, on: queue.device)))
     }
     #endif
     return engines

@@ -20,6 +20,18 @@ extension Trait where Self == ConditionTrait {
     #endif
   }
 
+  /// Skips aloud where the first of them allows only smaller work-groups: the test names shapes, or
+  /// counts calls that a smaller shape adds.
+  static func needsGroups(of items: Int) -> Self {
+    #if OpenCL
+    .enabled(
+      if: (TestDevices.devices.first?.maximumWorkGroupSize ?? 0) >= items,
+      "no OpenCL device that promises the same bits and allows groups of \(items)")
+    #else
+    .disabled("built without OpenCL")
+    #endif
+  }
+
   /// The same where none of them has queues out of order.
   static var needsQueueOutOfOrder: Self {
     #if OpenCL

@@ -25,7 +25,7 @@ import Testing
     #expect(TunedShapes.parse("").isEmpty)
   }
 
-  @Test("what was saved is found again, until it is forgotten", .needsDevice)
+  @Test("what was saved is found again, until it is forgotten", .needsGroups(of: 16))
   func saved() throws {
     try withFolder { folder in
       let device = try #require(TestDevices.devices.first)
@@ -59,7 +59,7 @@ import Testing
     }
   }
 
-  @Test("a tuned shape that a kernel does not allow is reported as it is", .needsDevice)
+  @Test("a tuned shape that a kernel does not allow is reported as it is", .needsGroups(of: 8))
   func shrunk() async throws {
     let layer = try CallLayer.library.get()
     await #expect(processExitsWith: .success) { [layer = layer as String] in
@@ -97,7 +97,8 @@ import Testing
     }
   }
 
-  @Test("an optimizer takes the tuned shape and says so, unless one is asked for", .needsDevice)
+  @Test(
+    "an optimizer takes the tuned shape and says so, unless one is asked for", .needsGroups(of: 16))
   func engine() async throws {
     await #expect(processExitsWith: .success) {
       try inCacheFolderOfItsOwn {

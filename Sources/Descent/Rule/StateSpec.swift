@@ -17,7 +17,9 @@ public struct StateSpec: Hashable, Sendable {
   public let start: Start
 
   /// A state that begins with a number.
-  public init(_ name: String, startingAt value: Double = 0) { self.init(name, start: .value(value)) }
+  public init(_ name: String, startingAt value: Double = 0) {
+    self.init(name, start: .value(value))
+  }
 
   /// A state with any start.
   public init(_ name: String, start: Start) { (self.name, self.start) = (name, start) }

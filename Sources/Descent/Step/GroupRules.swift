@@ -88,7 +88,9 @@ final class GroupRules {
   }
 
   /// The step that is taken is the groups' last.
-  func keepLast() { for index in own.indices where own[index] != nil { lastOwn[index] = own[index] } }
+  func keepLast() {
+    for index in own.indices where own[index] != nil { lastOwn[index] = own[index] }
+  }
 
   /// Throws unless a rule goes on with a group's states.
   func checkMeaning(_ index: Int, _ rule: any UpdateRule) throws {
@@ -154,7 +156,9 @@ final class GroupRules {
     limit: Double, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
   ) rethrows -> Result {
     // In place: an assigned array would be copied when it is moved on.
-    if steps == 0 { for place in later[index].indices { later[index][place] = histories[index][place] } }
+    if steps == 0 {
+      for place in later[index].indices { later[index][place] = histories[index][place] }
+    }
     return try rules[index].withScalars(
       at: counts[index] + 1 + steps, history: &later[index], learningRate: learningRate,
       gradientScale: gradientScale, limit: limit, body)
