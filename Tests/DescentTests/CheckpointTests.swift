@@ -363,7 +363,7 @@ import OpenCLHost
             })
         #expect(try optimizer.stepCount(ofGroup: "default") == 9)
         #expect(try optimizer.stepCount(ofGroup: "head") == 0 && optimizer.stepCount == 0)
-        #expect(optimizer.learningRate == 0.5)
+        #expect(try optimizer.learningRate == 0.5)
         #expect(bits(Array(parameters[..<152])) == bits(Array(oldParameters[..<152])))
         #expect(parameters[152...].allSatisfy { $0 == 2 })
         #expect(

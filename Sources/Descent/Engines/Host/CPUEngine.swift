@@ -36,7 +36,8 @@ final class CPUEngine: HostEngine {
     let compiled = try programs.list.map { try CompiledRule($0.kernel) }
     let updates = try compiled.map { try $0.update(for: instructions) }
     if let threads = options.threads, threads < 1 {
-      throw DescentError.unsupported("the CPU engine needs at least 1 thread, not \(threads)")
+      throw DescentError.value(
+        of: "the CPU engine's number of threads", given: "\(threads)", allowed: "1 or more")
     }
     self.programs = programs
     self.instructions = instructions
