@@ -20,7 +20,7 @@ extension Array: MutableVector where Element: MutableVectorPart {
   }
 }
 
-extension Array: MutableVectorView where Element == UnsafeMutableBufferPointer<Float> {}
+extension Array: MutableVectorView where Element: MutableVectorPart & MutableVectorView {}
 
 extension ContiguousArray: Vector where Element: VectorPart {
   /// Calls `body` with the array's memory, or with the buffers in it.
@@ -42,7 +42,7 @@ extension ContiguousArray: MutableVector where Element: MutableVectorPart {
   }
 }
 
-extension ContiguousArray: MutableVectorView where Element == UnsafeMutableBufferPointer<Float> {}
+extension ContiguousArray: MutableVectorView where Element: MutableVectorPart & MutableVectorView {}
 
 // MARK: Spans
 
