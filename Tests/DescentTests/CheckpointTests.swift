@@ -159,7 +159,7 @@ import OpenCLHost
       try changed { $0.status.rule = Adam(beta1: 2) }
         == "adam: beta1 is 2.0; allowed is a number of at least 0 and below 1 that a Float can hold"
     )
-    #expect(try changed { $0.status.clipping = .value(-1) }.contains("limit of -1.0"))
+    #expect(try changed { $0.status.clipping = .value(-1) }.contains("limit is -1.0"))
     #expect(try changed { $0.status.lossScale = LossScale(scale: 0) }.contains("scale is 0.0"))
     #expect(try changed { $0.values["v"] = nil }.contains("\"v\" is needed"))
     #expect(try changed { $0.values["w"] = [] }.contains("no state of adam \"w\""))

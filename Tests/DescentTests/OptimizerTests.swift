@@ -563,7 +563,7 @@ import OpenCLHost
         message {
           _ = try Optimizer(
             SGD(), layout: layout, on: .openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 0)))
-        }.hasPrefix("groupSize is 0; allowed on "))
+        }.hasPrefix("groupSize is 0; allowed is 1 to "))
     }
   }
   #endif

@@ -143,8 +143,9 @@ import OpenCLHost
           )
         } == "\(DescentError.overlap)")
       #expect(Array(memory) == [1, 2, 0, 4, 5, 6])
+      let one = [0, 2, 4].map { UnsafeMutableBufferPointer(rebasing: memory[$0..<$0 + 1]) }
       try rule.delta(
-        parameters: part(0), gradients: part(0), states: [part(2)], into: part(4), step: 1)
+        parameters: one[0], gradients: one[0], states: [one[1]], into: one[2], step: 1)
       #expect(Array(memory) == [1, 2, 1, 4, -1, 6])
     }
   }

@@ -234,6 +234,66 @@ private struct Wrapper: MutableVector {
     #expect(bits(shared.values) == bits(expected))
   }
 
+  @Test("the rule alone takes every kind of vector, each cut in its own way")
+  func stateless() throws {
+    let (rule, zeros) = (Adam(), [Float](repeating: 0, count: Self.count))
+    let start = Self.pinned.parameters
+    var (expected, expectedStates, expectedDeltas) = (start, [zeros, zeros], zeros)
+    let g = Self.gradients(1)
+    try rule.delta(
+      start, gradients: g, states: &expectedStates, into: &expectedDeltas, step: 1)
+    expectedStates = [zeros, zeros]
+    try rule.update(&expected, gradients: g, states: &expectedStates, step: 1)
+
+    var (x, own, deltas) = (start, g, zeros)
+    var (m, v) = (zeros, zeros)
+    func cut<Result>(
+      _ values: inout [Float], _ ends: [Int],
+      _ body: ([UnsafeMutableBufferPointer<Float>]) throws -> Result
+    ) rethrows -> Result {
+      try values.withUnsafeMutableBufferPointer { values in
+        try body(
+          zip([0] + ends, ends + [Self.count]).map {
+            UnsafeMutableBufferPointer(rebasing: values[$0..<$1])
+          })
+      }
+    }
+    try cut(&own, [30, 31]) { own in
+      try cut(&m, [0, 13]) { m in
+        try cut(&v, []) { v in
+          try cut(&deltas, [49]) { deltas in
+            try rule.delta(
+              parameters: x.span, gradients: own, states: [m, v], into: deltas, step: 1)
+          }
+        }
+      }
+    }
+    #expect(bits(deltas) == bits(expectedDeltas) && x == start)
+    #expect(bits(m) == bits(expectedStates[0]) && bits(v) == bits(expectedStates[1]))
+    (m, v) = (zeros, zeros)
+    try cut(&x, [7, 30, 48]) { x in
+      try cut(&m, [0, 13]) { m in
+        try cut(&v, []) { v in
+          try rule.update(parameters: x, gradients: g.span, states: [m, v], step: 1)
+        }
+      }
+    }
+    #expect(bits(x) == bits(expected))
+    #expect(bits(m) == bits(expectedStates[0]) && bits(v) == bits(expectedStates[1]))
+
+    var model = Model(values: start)
+    var states = [zeros, zeros].map { ContiguousArray($0) }
+    try rule.update(&model, gradients: Model(values: g), states: &states, step: 1)
+    #expect(bits(model.values) == bits(expected))
+    #expect(states.map { bits(Array($0)) } == expectedStates.map(bits))
+    let error = DescentError.count(of: "state \"v\"", given: 1, expected: Self.count)
+    states[1] = [0]
+    #expect(throws: error) {
+      try rule.update(&model, gradients: g, states: &states, step: 2)
+    }
+    #expect(bits(model.values) == bits(expected) && states[1] == [0])
+  }
+
   @Test("the average is written into every kind of vector, and not between tensors")
   func average() throws {
     var layout = ParameterLayout()
