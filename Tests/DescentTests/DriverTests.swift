@@ -91,7 +91,7 @@ import Testing
           on: .openCL(device, shape: LaunchShape(lanes: 4, groupSize: 128)))
       }
       try #require(
-        text == "groupSize is 128; allowed for the kernel update on \(device.name) is 1 to 64")
+        text == "groupSize is 128; allowed is 1 to 64 for the kernel update on \(device.name)")
       _ = try Optimizer(
         Adam(), layout: layout, on: .openCL(device, shape: LaunchShape(lanes: 4, groupSize: 64)))
     }

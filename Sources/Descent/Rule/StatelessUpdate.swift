@@ -184,22 +184,30 @@ private func withMutableMemory<State: MutableVector>(
 private func forEachCommonPart(
   of vectors: [HostPieces], _ body: (UnsafeBufferPointer<UnsafeMutablePointer<Float>?>, Int) -> Void
 ) {
-  let count = elementCount(vectors[0])
-  var places = [(piece: Int, offset: Int)](repeating: (0, 0), count: vectors.count)
-  var starts = [UnsafeMutablePointer<Float>?](repeating: nil, count: vectors.count)
-  var done = 0
-  while done < count {
-    var length = count - done
-    for (index, pieces) in vectors.enumerated() {
-      while places[index].offset == pieces[places[index].piece].count {
-        places[index] = (places[index].piece + 1, 0)
-      }
-      let (piece, offset) = (pieces[places[index].piece], places[index].offset)
-      starts[index] = piece.baseAddress.map { $0 + offset }
-      length = min(length, piece.count - offset)
+  withUnsafeTemporaryAllocation(
+    of: UnsafeMutablePointer<Float>?.self, capacity: vectors.count
+  ) { starts in
+    starts.initialize(repeating: nil)
+    if vectors.allSatisfy({ $0.count == 1 }) {
+      for (index, pieces) in vectors.enumerated() { starts[index] = pieces[0].baseAddress }
+      if !vectors[0][0].isEmpty { body(UnsafeBufferPointer(starts), vectors[0][0].count) }
+      return
     }
-    starts.withUnsafeBufferPointer { body($0, length) }
-    for index in places.indices { places[index].offset += length }
-    done += length
+    var places = [(piece: Int, offset: Int)](repeating: (0, 0), count: vectors.count)
+    var left = elementCount(vectors[0])
+    while left > 0 {
+      var length = left
+      for (index, pieces) in vectors.enumerated() {
+        while places[index].offset == pieces[places[index].piece].count {
+          places[index] = (places[index].piece + 1, 0)
+        }
+        let (piece, offset) = (pieces[places[index].piece], places[index].offset)
+        starts[index] = piece.baseAddress.map { $0 + offset }
+        length = min(length, piece.count - offset)
+      }
+      body(UnsafeBufferPointer(starts), length)
+      for index in places.indices { places[index].offset += length }
+      left -= length
+    }
   }
 }

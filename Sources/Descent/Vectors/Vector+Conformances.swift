@@ -14,6 +14,8 @@ extension Array: MutableVector where Element: MutableVectorPart {
   public mutating func withMutableVectorMemory(
     for use: borrowing VectorUse, _ body: (VectorMemory) throws -> Void
   ) throws {
+    // A list of buffers is only read, and may be shared: making it unique would copy it.
+    guard Element.areElements else { return try withVectorMemory(for: use, body) }
     try withUnsafeMutableBufferPointer {
       try Element.withVectorMemory(of: UnsafeBufferPointer($0), body)
     }
@@ -36,6 +38,8 @@ extension ContiguousArray: MutableVector where Element: MutableVectorPart {
   public mutating func withMutableVectorMemory(
     for use: borrowing VectorUse, _ body: (VectorMemory) throws -> Void
   ) throws {
+    // A list of buffers is only read, and may be shared: making it unique would copy it.
+    guard Element.areElements else { return try withVectorMemory(for: use, body) }
     try withUnsafeMutableBufferPointer {
       try Element.withVectorMemory(of: UnsafeBufferPointer($0), body)
     }

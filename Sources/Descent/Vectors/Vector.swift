@@ -136,9 +136,16 @@ public protocol VectorPart {
 
 /// What an array consists of to be a ``MutableVector``: elements, or unsafe mutable buffers of
 /// elements.
-public protocol MutableVectorPart: VectorPart {}
+public protocol MutableVectorPart: VectorPart {
+  /// Whether the parts are the elements themselves, which an array must own alone to be written, or
+  /// refer to them.
+  static var areElements: Bool { get }
+}
 
 extension VectorElement {
+  /// True: an array of these holds the vector.
+  public static var areElements: Bool { true }
+
   /// Calls `body` with contiguous elements as one piece.
   public static func withVectorMemory(
     of parts: UnsafeBufferPointer<Self>, _ body: (VectorMemory) throws -> Void
@@ -163,6 +170,9 @@ extension UnsafeBufferPointer: VectorPart where Element: VectorElement {
 }
 
 extension UnsafeMutableBufferPointer: VectorPart, MutableVectorPart where Element: VectorElement {
+  /// False: an array of buffers refers to the vector.
+  public static var areElements: Bool { false }
+
   /// Calls `body` with the buffers as pieces.
   public static func withVectorMemory(
     of parts: UnsafeBufferPointer<Self>, _ body: (VectorMemory) throws -> Void
