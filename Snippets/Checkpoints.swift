@@ -21,7 +21,7 @@ let checkpoint = try Checkpoint("run.safetensors")
 print(checkpoint.metadata["epoch"] ?? "none", checkpoint.status?.stepCount ?? 0)
 let twin = try Optimizer(checkpoint, on: .cpu)
 // snippet.end
-print(twin.stepCount)
+print(try twin.stepCount)
 
 struct Line: ParameterVisitable {
   var slope: [Float] = [0, 0]
@@ -36,8 +36,8 @@ var line = Line()
 let lines = try Optimizer(Adam(), layout: ParameterLayout(of: line))
 
 // snippet.model
-try lines.save(to: "line.safetensors", model: line)
-try lines.load(from: "line.safetensors", model: &line)
+try lines.save(to: "line.safetensors", parameters: line)
+try lines.load(from: "line.safetensors", parameters: &line)
 // snippet.end
 
 // snippet.some

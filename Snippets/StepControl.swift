@@ -21,7 +21,8 @@ if let norm = try optimizer.lastNorm { print("the gradient's norm was", norm) }
 optimizer.skipsNonFinite = true
 gradients[0] = .infinity
 try optimizer.step(&parameters, gradients: gradients)
-print(optimizer.stepCount, "taken,", optimizer.skippedStepCount, "skipped")  // 1 taken, 1 skipped
+// 1 taken, 1 skipped
+print(try optimizer.stepCount, "taken,", try optimizer.skippedStepCount, "skipped")
 // snippet.end
 gradients[0] = 0
 
@@ -72,7 +73,7 @@ try mixed.setGroupRule("head", to: Momentum(learningRate: 0.01, nesterov: true))
 // snippet.schedule
 optimizer.schedule = .warmUp(1_000).then(.cosine(from: 1e-3, to: 1e-5, steps: 99_000))
 try optimizer.step(&parameters, gradients: gradients)
-print(optimizer.learningRate)  // of the coming step
+print(try optimizer.learningRate)  // of the coming step
 // snippet.end
 
 // snippet.leftOut

@@ -24,4 +24,4 @@ for _ in 1...500 {
   try optimizer.step(&parameters, zeroing: &gradients, gradientScale: 1 / 4)
 }
 print(parameters)  // close to 2 and 1
-print(optimizer.stepCount, "steps,", optimizer.skippedStepCount, "skipped")
+print(try optimizer.stepCount, "steps,", try optimizer.skippedStepCount, "skipped")

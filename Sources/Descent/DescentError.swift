@@ -2,10 +2,14 @@
 /// but for ``tornStep(_:)``, which says that something was. Print the error itself: its description is
 /// the message, which Foundation's `localizedDescription` does not know.
 public enum DescentError: Error, Equatable, Sendable {
-  /// A hyper-parameter is not finite or out of its range.
+  /// A rule's hyper-parameter is not finite or out of its range.
   case hyperparameter(rule: String, name: String, value: Double, allowed: String)
-  /// Hyper-parameters that exclude each other.
+  /// Hyper-parameters, or a hyper-parameter and a setting of the optimizer, that exclude each
+  /// other.
   case combination(rule: String, reason: String)
+  /// Any other value that is not allowed: an alignment, a number of threads or lanes, a limit of
+  /// clipping, a scale, a count of steps, a schedule, a group's number, memory of another context.
+  case value(of: String, given: String, allowed: String)
   /// A name that is not known, and those that are.
   case unknown(kind: String, name: String, known: [String])
   /// A state that is needed was not given.
@@ -18,15 +22,16 @@ public enum DescentError: Error, Equatable, Sendable {
   case memory(bytes: Int)
   /// A tensor's shape or name that a layout cannot take.
   case layout(name: String, reason: String)
-  /// A group's setting that cannot be.
-  case group(name: String, reason: String)
   /// The rule was replaced by one that keeps other states.
   case ruleChanged(from: String, to: String)
   /// Nesterov's momentum is not the one that the last step was told would come.
   case momentumNotAnnounced(announced: Double, given: Double)
-  /// A step after ``Optimizer/settle(_:)-([Float])``: the parameters are no longer the look-ahead
-  /// point.
+  /// A step after ``Optimizer/settle(_:)``: the parameters are no longer the look-ahead point.
   case settled
+  /// The whole state was asked for while gradients are accumulated, which are no part of it.
+  case accumulating(count: Int)
+  /// The average of the parameters was asked for, and none is kept, or none has begun.
+  case noAverage(isKept: Bool)
   /// The call needs a rule or an engine of another kind.
   case unsupported(String)
   /// A step failed after it had begun to write; load a state before going on.
@@ -40,6 +45,8 @@ extension DescentError: CustomStringConvertible {
       "\(rule): \(name) is \(value); allowed is \(allowed)"
     case .combination(let rule, let reason):
       "\(rule): \(reason)"
+    case .value(let what, let given, let allowed):
+      "\(what) is \(given); allowed is \(allowed)"
     case .unknown(let kind, let name, let known):
       "there is no \(kind) \"\(name)\"; there is "
         + (known.isEmpty ? "none" : known.joined(separator: ", "))
@@ -54,8 +61,6 @@ extension DescentError: CustomStringConvertible {
       "there is no memory for \(bytes) bytes"
     case .layout(let name, let reason):
       "tensor \"\(name)\": \(reason)"
-    case .group(let name, let reason):
-      "group \"\(name)\": \(reason)"
     case .ruleChanged(let old, let new):
       "the optimizer was made for \(old) and keeps its states; \(new) needs a new optimizer"
     case .momentumNotAnnounced(let announced, let given):
@@ -64,6 +69,13 @@ extension DescentError: CustomStringConvertible {
     case .settled:
       "the parameters were settled, so their gradients are no longer taken at the look-ahead "
         + "point; reset the optimizer or restore a state before going on"
+    case .accumulating(let count):
+      "gradients are accumulated (\(count)), which are no part of the state; take the step that they "
+        + "are for, or call dropAccumulated(), before the state"
+    case .noAverage(let isKept):
+      isKept
+        ? "the average begins with the first step; there has been none"
+        : "no average is kept; set averaging before a step"
     case .unsupported(let what):
       what
     case .tornStep(let reason):

@@ -31,9 +31,6 @@ public enum OpenCLUsageError: Error, Sendable, Equatable {
   /// A queue that lives on the device, where only kernels can put commands into it.
   case queueOnDevice
 
-  /// Memory that kernels may not write, where they would have to.
-  case readOnly(what: String)
-
   /// A part of a buffer that begins `offset` bytes into its memory, where the device wants a multiple of
   /// `alignment`. A slice may begin anywhere.
   case misaligned(offset: Int, alignment: Int)
@@ -70,8 +67,6 @@ extension OpenCLUsageError: CustomStringConvertible {
       "the cl_mem is of type 0x\(String(type, radix: 16)); allowed is a buffer, 0x10f0"
     case .queueOnDevice:
       "the cl_command_queue is a queue on the device; allowed is a queue of the host's"
-    case .readOnly(let what):
-      "the \(what) lie in memory that kernels may only read; allowed is CL_MEM_READ_WRITE"
     case .misaligned(let offset, let alignment):
       "a buffer that begins \(offset) bytes into its memory; allowed is a multiple of \(alignment), "
         + "or a slice of the whole"

@@ -135,7 +135,7 @@ static void mistakes(void) {
   expect_error(descent_update(adam, x, g, none, 4, 1, 1), wrong, "states[1] is null");
   expect_error(descent_update(adam, x, g, same, 4, 1, 1), wrong, "share memory");
   expect_error(descent_update(adam, x, x + 3, states, 4, 1, 1), wrong, "share memory");
-  expect_error(descent_update(adam, x, g, states, 4, 0, 1), wrong, "a step is counted from 1, not 0");
+  expect_error(descent_update(adam, x, g, states, 4, 0, 1), wrong, "step is 0; allowed is 1 to 9007199254740992");
   expect_error(descent_update(adam, x, g, states, 4, 1, NAN), wrong, "gradientScale is nan");
   expect_error(descent_update(adam, x, g, states, SIZE_MAX, 1, 1), wrong, "count is 18446744073709551615");
   expect_error(descent_update(other, x, g, states, 4, 1, 1), DESCENT_WRONG_VALUE, "no known method");

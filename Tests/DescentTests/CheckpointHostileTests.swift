@@ -125,7 +125,7 @@ import Testing
     ),
     (
       "optimizer.steps", #"{"taken":7,"skipped":0,"groups":{"default":7}}"#,
-      "group \"biases\": it has no step count"
+      "the step count of group \"biases\" is missing; allowed is 0 to 9007199254740992"
     ),
     (
       "optimizer.steps", #"{"taken":7,"skipped":0,"groups":{"default":7,"biases":1,"x":1}}"#,
@@ -138,7 +138,7 @@ import Testing
     (
       "optimizer.control",
       #"{"averageHasBegun":false,"leftOut":[],"skipsNonFinite":true,"clipping":{"globalNorm":{"_0":-1,"epsilon":0}}}"#,
-      "a clipping limit of -1.0"
+      "clipping: limit is -1.0"
     ),
     (
       "optimizer.control",
@@ -155,7 +155,7 @@ import Testing
     ),
     (
       "optimizer.control", #"{"averageHasBegun":true,"leftOut":[],"skipsNonFinite":false}"#,
-      "an average of the parameters has begun that nobody asks for"
+      "averaging is none, with an average that has begun; allowed is a decay"
     ),
     (
       "optimizer.control",
@@ -167,9 +167,9 @@ import Testing
       #"{"averageHasBegun":true,"averaging":{"decay":0},"leftOut":[],"skipsNonFinite":false}"#,
       "tensor \"optimizer.average.hidden.weight\": it is missing"
     ),
-    ("optimizer.schedule", "[]", "a schedule without a part"),
+    ("optimizer.schedule", "[]", "a schedule's number of parts is 0; allowed is 1 or more"),
     ("optimizer.schedule", #"[{"curve":{"custom":{"function":{}}}}]"#, "a custom schedule is a"),
-    ("optimizer.layout", #"{"alignment":3,"tensors":[],"groups":{}}"#, "an alignment of 3 bytes"),
+    ("optimizer.layout", #"{"alignment":3,"tensors":[],"groups":{}}"#, "alignment is 3 bytes"),
     (
       "optimizer.layout", #"{"alignment":4,"tensors":[],"groups":{}}"#,
       "there is no group \""

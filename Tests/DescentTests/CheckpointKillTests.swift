@@ -42,7 +42,7 @@ import Testing
           try optimizer.save(to: path, parameters: parameters)
         } load: {
           try optimizer.load(from: path, parameters: &parameters)
-          return optimizer.stepCount
+          return try optimizer.stepCount
         }
         while digests.count <= step {
           try straight.step(&x, gradients: gradients(digests.count))

@@ -30,7 +30,7 @@ import Testing
       let optimizer = try Optimizer(
         Adam(), layout: ParameterLayout(of: model, alignment: alignment), on: .cpu)
       try optimizer.step(&model, gradients: Self.model)
-      try optimizer.save(to: path, model: model, metadata: ["epoch": "1"])
+      try optimizer.save(to: path, parameters: model, metadata: ["epoch": "1"])
       var parameters = [Float](repeating: 0, count: optimizer.layout.count)
       for (tensor, values) in zip(
         optimizer.layout.tensors, [model.weight, model.bias, [model.scale]])
@@ -42,14 +42,14 @@ import Testing
         try Data(contentsOf: URL(filePath: path)) == Data(contentsOf: URL(filePath: flat)))
 
       var twin = Self.zero
-      try Optimizer(Adam(), layout: optimizer.layout, on: .cpu).load(from: path, model: &twin)
+      try Optimizer(Adam(), layout: optimizer.layout, on: .cpu).load(from: path, parameters: &twin)
       #expect(twin == model)
       // Another model keeps what it has, and its tensors are named.
       var other = Self.zero
       other.bias = [7]
       let before = other
-      #expect(throws: DescentError.self) { try optimizer.load(from: path, model: &other) }
-      #expect(throws: DescentError.self) { try optimizer.save(to: flat, model: other) }
+      #expect(throws: DescentError.self) { try optimizer.load(from: path, parameters: &other) }
+      #expect(throws: DescentError.self) { try optimizer.save(to: flat, parameters: other) }
       #expect(other == before)
     }
   }
@@ -64,22 +64,22 @@ import Testing
       for cuts in [[], [0], [1], [layout.count], [5, 5, 133, 150], [132, 152, 153, 210]] {
         let ends = cuts + [layout.count]
         try values.withUnsafeMutableBufferPointer { values in
-          let pieces = zip([0] + cuts, ends).map {
+          var pieces = zip([0] + cuts, ends).map {
             UnsafeMutableBufferPointer(rebasing: values[$0..<$1])
           }
           let start = Array(values)
           try optimizer.save(to: path, parameters: pieces.map { UnsafeBufferPointer($0) })
           values.update(repeating: 0)
-          try optimizer.load(from: Checkpoint(path), parameters: pieces)
+          try optimizer.load(from: Checkpoint(path), parameters: &pieces)
           #expect(bits(Array(values)) == bits(start))
-          let short = Array(pieces.dropLast())
+          var short = Array(pieces.dropLast())
           let error = DescentError.count(
             of: "parameters", given: short.reduce(0) { $0 + $1.count }, expected: layout.count)
           if short.reduce(0, { $0 + $1.count }) < layout.count {
             #expect(throws: error) {
               try optimizer.save(to: path, parameters: short.map { UnsafeBufferPointer($0) })
             }
-            #expect(throws: error) { try optimizer.load(from: Checkpoint(path), parameters: short) }
+            #expect(throws: error) { try optimizer.load(from: path, parameters: &short) }
           }
         }
       }

@@ -146,8 +146,8 @@ import Testing
         #expect(try optimizer.status.missedSteps == [])
         if skips {
           var x = [Float](repeating: 0, count: layout.count)
-          try optimizer.step(&x, gradients: x.map { _ in .nan })
-          #expect(optimizer.skippedStepCount == 1)
+          try optimizer.step(&x, gradients: x.map { _ in Float.nan })
+          #expect(try optimizer.skippedStepCount == 1)
           #expect(try optimizer.status.missedSteps == [])
           // Nor is it counted with a later step.
           optimizer.leftOut = []

@@ -106,7 +106,7 @@ extension GroupMoves {
   /// The move of each group's parameter in a step with gradients of 1.
   func move(_ optimizer: Optimizer) throws -> [String: Float] {
     var x = [Float](repeating: 0, count: optimizer.layout.count)
-    try optimizer.step(&x, gradients: x.map { _ in 1 })
+    try optimizer.step(&x, gradients: x.map { _ in Float(1) })
     return Dictionary(
       uniqueKeysWithValues: optimizer.layout.tensors.map {
         ($0.group, x[$0.range.lowerBound])

@@ -83,7 +83,7 @@ import OpenCLHost
       }
       for index in 0...1 {
         #expect(try x[index].read(on: queues[index]) == expected)
-        #expect(optimizers[index].stepCount == 20)
+        #expect(try optimizers[index].stepCount == 20)
       }
       #expect(try g.read(on: queues[1]).allSatisfy { $0 == 0 })
     }
@@ -110,7 +110,7 @@ import OpenCLHost
         }
         return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
       }
-      #expect(done == 24 && optimizer.stepCount == 24)
+      #expect(try done == 24 && optimizer.stepCount == 24)
     }
   }
   #endif

@@ -87,7 +87,7 @@ import OpenCLHost
     init(_ optimizer: Optimizer, _ parameters: [Float]) throws {
       digest.combine(parameters)
       for name in optimizer.stateNames { digest.combine(try optimizer.state(name)) }
-      (steps, skipped) = (optimizer.stepCount, optimizer.skippedStepCount)
+      (steps, skipped) = try (optimizer.stepCount, optimizer.skippedStepCount)
       norm = try optimizer.lastNorm
       scale = try optimizer.lossScale
       groupSteps = try ["even", "odd"].map(optimizer.stepCount(ofGroup:))
@@ -132,13 +132,13 @@ import OpenCLHost
       try optimizer.step(&x, zeroing: &g)
       #expect(x == before && g == [0, 0, 0])
       #expect(try optimizer.states() == states)
-      #expect(optimizer.stepCount == 1 && optimizer.skippedStepCount == 1)
+      #expect(try optimizer.stepCount == 1 && optimizer.skippedStepCount == 1)
       #expect(try optimizer.lastNorm == .infinity)
       // Finite, but not once it is scaled.
       try optimizer.step(&x, gradients: [1, 1e38, 1], gradientScale: 10)
-      #expect(x == before && optimizer.skippedStepCount == 2)
+      #expect(try x == before && optimizer.skippedStepCount == 2)
       try optimizer.step(&x, gradients: [3, 4, 0])
-      #expect(x != before && optimizer.stepCount == 2)
+      #expect(try x != before && optimizer.stepCount == 2)
       #expect(try optimizer.lastNorm == 5)
     }
   }
@@ -194,7 +194,7 @@ import OpenCLHost
           .contains("allowed is a positive number that a Float can hold"))
     }
     optimizer.clipping = .globalNorm(1, epsilon: -1)
-    #expect(message { try optimizer.step(&x, gradients: [1]) }.contains("epsilon of -1.0"))
+    #expect(message { try optimizer.step(&x, gradients: [1]) }.contains("epsilon is -1.0"))
     optimizer.clipping = nil
     #expect(
       message { try optimizer.setLossScale(LossScale(scale: 0)) }.contains("scale is 0.0"))
@@ -204,7 +204,7 @@ import OpenCLHost
     #expect(
       message { try optimizer.setLossScale(LossScale(backoffFactor: 1e-50)) }
         .contains("backoffFactor is 1e-50"))
-    #expect(x == [1] && optimizer.stepCount == 0)
+    #expect(try x == [1] && optimizer.stepCount == 0)
     #expect(try optimizer.lastNorm == nil && optimizer.lossScale == nil)
   }
 
@@ -222,7 +222,7 @@ import OpenCLHost
               gradients: [
                 UnsafeBufferPointer(rebasing: g[..<2]), UnsafeBufferPointer(rebasing: g[2...]),
               ])
-          }.contains("one begins at 2"))
+          }.hasPrefix("the start of a piece of gradients is 2; allowed is "))
       }
     }
     #expect(x == [1, 1, 1, 1])
@@ -287,7 +287,7 @@ import OpenCLHost
       try optimizer.reset()
       #expect(try optimizer.lossScale?.scale == 512 && optimizer.lastNorm == nil)
       try optimizer.step(&x, gradients: [3, 4])
-      #expect(optimizer.stepCount == 1)
+      #expect(try optimizer.stepCount == 1)
     }
   }
 
@@ -313,7 +313,7 @@ import OpenCLHost
             "\(optimizer.engineName), \(tensor.name)")
         }
       }
-      #expect(optimizer.skippedStepCount == 0 && optimizer.stepCount == 3)
+      #expect(try optimizer.skippedStepCount == 0 && optimizer.stepCount == 3)
     }
   }
 
@@ -326,7 +326,7 @@ import OpenCLHost
     #expect(message { try optimizer.step(&x, gradients: [1]) }.contains("nextMomentum cannot"))
     optimizer.rule = Nesterov(momentum: 0.5)
     try optimizer.step(&x, gradients: [1])
-    #expect(optimizer.stepCount == 1)
+    #expect(try optimizer.stepCount == 1)
   }
 
   #if OpenCL
@@ -383,7 +383,7 @@ import OpenCLHost
       try both { try $0.setGroup("odd", to: ParameterGroup(isFrozen: true)) }
       try step(3)
       #expect(try x.read(on: queue) == expected)
-      #expect(optimizer.stepCount == 52 && reference.stepCount == 52)
+      #expect(try optimizer.stepCount == 52 && reference.stepCount == 52)
       #expect(try optimizer.stepCount(ofGroup: "odd") == 49)
       #expect(try optimizer.states() == reference.states())
     }
@@ -413,8 +413,8 @@ import OpenCLHost
         if step >= 20 { try events[step - 20].wait() }
       }
       #expect(try x.read(on: queue) == expected)
-      #expect(optimizer.skippedStepCount == reference.skippedStepCount)
-      #expect(optimizer.stepCount == reference.stepCount && reference.skippedStepCount > 20)
+      #expect(try optimizer.skippedStepCount == reference.skippedStepCount)
+      #expect(try optimizer.stepCount == reference.stepCount && reference.skippedStepCount > 20)
       #expect(try optimizer.lossScale == reference.lossScale)
       #expect(try optimizer.states() == reference.states())
     }

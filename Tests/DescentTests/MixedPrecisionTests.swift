@@ -118,8 +118,8 @@ import Testing
           scaler.update(foundInf: foundInf)
           skips += foundInf ? 1 : 0
           growths += scaler.scale > before ? 1 : 0
-          try #require(optimizer.skippedStepCount == skips, "step \(step) on \(choice)")
-          try #require(optimizer.stepCount == oracle.steps)
+          try #require(try optimizer.skippedStepCount == skips, "step \(step) on \(choice)")
+          try #require(try optimizer.stepCount == oracle.steps)
           for i in x.indices {
             peaks[i] = max(peaks[i], x[i].magnitude)
             let bound = Double(2 * oracle.steps + 8) * Double(peaks[i].ulp)

@@ -39,7 +39,8 @@ import OpenCLHost
         }
       }
       #expect(model.p == other.p && model.p == third.p && model.p != Model().p)
-      #expect(optimizers.map(\.stepCount) == [3, 3, 3])
+      let counts = try optimizers.map { try $0.stepCount }
+      #expect(counts == [3, 3, 3])
     }
   }
 
@@ -49,7 +50,7 @@ import OpenCLHost
       let optimizer = try Optimizer(Adam(), layout: ParameterLayout(), on: choice)
       var none: [Float] = []
       try optimizer.step(&none, gradients: [])
-      #expect(optimizer.stepCount == 1 && none.isEmpty)
+      #expect(try optimizer.stepCount == 1 && none.isEmpty)
       #expect(try optimizer.states() == ["m": [], "v": []])
     }
   }
@@ -61,7 +62,7 @@ import OpenCLHost
         SGD(learningRate: 1), layout: ParameterLayout(count: 1), on: choice)
       var x: [Float] = [0]
       try optimizer.step(&x, gradients: [1])
-      optimizer.learningRate = 0.5
+      optimizer.setLearningRate(0.5)
       try optimizer.step(&x, gradients: [1])
       optimizer.rule = SGD(learningRate: 0.25, maximize: true)
       try optimizer.step(&x, gradients: [1])
@@ -124,7 +125,7 @@ import OpenCLHost
 
       func refuses(_ expected: String, _ body: () throws -> Void) throws {
         #expect(message(body) == expected)
-        #expect(x == before.0 && optimizer.stepCount == 1)
+        #expect(try x == before.0 && optimizer.stepCount == 1)
         #expect(try optimizer.states() == before.1)
       }
       try refuses("gradients: 7 given, 8 expected") {
@@ -163,7 +164,7 @@ import OpenCLHost
       try refuses("stepCount is -1; allowed is 0 to 9007199254740992") {
         try optimizer.restore(states: ["m": x, "v": x], stepCount: -1)
       }
-      optimizer.learningRate = .nan
+      optimizer.setLearningRate(.nan)
       try refuses(
         "adam: learningRate is nan; allowed is a number of at least 0 that a Float can hold"
       ) {
@@ -181,7 +182,7 @@ import OpenCLHost
       optimizer.rule = Adam(learningRate: 0.1)
       try refuses("no error") {}
       try optimizer.step(&x, gradients: Model().g)
-      #expect(optimizer.stepCount == 2)
+      #expect(try optimizer.stepCount == 2)
     }
   }
 
@@ -232,7 +233,7 @@ import OpenCLHost
       }
       let first = try run()
       try optimizer.reset()
-      #expect(optimizer.stepCount == 0)
+      #expect(try optimizer.stepCount == 0)
       #expect(Difference(first, try run()) == Difference())
     }
   }
@@ -257,6 +258,7 @@ import OpenCLHost
     let optimizer = try Optimizer(
       SGD(learningRate: 1), layout: ParameterLayout(count: 4), on: .cpu)
     var memory = [Float](repeating: 1, count: 8)
+    let none: [UnsafeMutableBufferPointer<Float>] = []
     try memory.withUnsafeMutableBufferPointer { memory in
       let (low, high) = (
         UnsafeMutableBufferPointer(rebasing: memory[0..<4]),
@@ -271,13 +273,13 @@ import OpenCLHost
       #expect(
         message {
           try SGD().update(
-            parameters: low, gradients: UnsafeBufferPointer(high), states: [], step: 1,
+            parameters: low, gradients: UnsafeBufferPointer(high), states: none, step: 1,
             gradientScale: .nan)
         } == "gradientScale is nan; allowed is what a Float can hold")
       #expect(
         message {
           try SGD().update(
-            parameters: low, gradients: UnsafeBufferPointer(rebasing: memory[3..<7]), states: [],
+            parameters: low, gradients: UnsafeBufferPointer(rebasing: memory[3..<7]), states: none,
             step: 1)
         } == "two of the parameters, gradients and states share memory")
     }
@@ -298,7 +300,7 @@ import OpenCLHost
     #expect(update(SGD(), [1], [], 1) == "gradients: 1 given, 2 expected")
     #expect(update(Momentum(), [1, 1], [], 1) == "states of momentum: 0 given, 1 expected")
     #expect(update(Momentum(), [1, 1], [[1]], 1) == "state \"b\": 1 given, 2 expected")
-    #expect(update(SGD(), [1, 1], [], 0) == "a step is counted from 1, not 0")
+    #expect(update(SGD(), [1, 1], [], 0) == "step is 0; allowed is 1 to 9007199254740992")
   }
 
   @Test("climbing keeps the gradient's scale, and weight decay does not climb")
@@ -361,17 +363,17 @@ import OpenCLHost
     #expect(message { try optimizer.step(&x, gradients: [1]) } == "it broke")
     engine.failure = nil
     try optimizer.step(&x, gradients: [1])
-    #expect(optimizer.stepCount == 2)
+    #expect(try optimizer.stepCount == 2)
     let refusal = "\(DescentError.tornStep("it broke"))"
     for again in [
       { try optimizer.reset() }, { try optimizer.restore(states: ["b": [0]], stepCount: 5) },
     ] {
       engine.failure = TornStep(underlying: Failure())
-      let steps = optimizer.stepCount
+      let steps = try optimizer.stepCount
       #expect(message { try optimizer.step(&x, gradients: [1]) } == "it broke")
       engine.failure = nil
       #expect(message { try optimizer.step(&x, gradients: [1]) } == refusal)
-      #expect(optimizer.stepCount == steps)
+      #expect(try optimizer.stepCount == steps)
       engine.failure = Failure()
       #expect(message { try again() } == "it broke")
       engine.failure = nil
@@ -379,7 +381,7 @@ import OpenCLHost
       try again()
       try optimizer.step(&x, gradients: [1])
     }
-    #expect(optimizer.stepCount == 6)
+    #expect(try optimizer.stepCount == 6)
   }
 
   @Test("a rule that cannot be makes no optimizer")
@@ -390,7 +392,7 @@ import OpenCLHost
     #expect(
       message {
         _ = try Optimizer(SGD(), layout: ParameterLayout(count: 1), on: .cpu(threads: 0))
-      } == "the CPU engine needs at least 1 thread, not 0")
+      } == "the CPU engine's number of threads is 0; allowed is 1 or more")
   }
 
   @Test("the automatic choice says what it took, and why")
@@ -469,7 +471,7 @@ import OpenCLHost
     }
     #expect(update(Momentum(), states: 0) == "states of momentum: 0 given, 1 expected")
     #expect(update(SGD(), states: 0, gradients: 3) == "gradients: 3 given, 4 expected")
-    #expect(update(Momentum(), states: 1, step: 0) == "a step is counted from 1, not 0")
+    #expect(update(Momentum(), states: 1, step: 0) == "step is 0; allowed is 1 to 9007199254740992")
     #expect(update(SGD(learningRate: -1), states: 0).hasPrefix("sgd: learningRate is -1.0"))
     #expect(
       update(Adam(), states: 2) == "two of the parameters, gradients and states share memory")
@@ -544,7 +546,7 @@ import OpenCLHost
       #expect(
         message { try device.enqueueStep(stranger, gradients: gradients) }.contains(
           "another context"))
-      #expect(device.stepCount == 25)
+      #expect(try device.stepCount == 25)
     }
   }
 
@@ -561,7 +563,7 @@ import OpenCLHost
         message {
           _ = try Optimizer(
             SGD(), layout: layout, on: .openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 0)))
-        }.hasPrefix("groupSize is 0; allowed on "))
+        }.hasPrefix("groupSize is 0; allowed is 1 to "))
     }
   }
   #endif

@@ -106,7 +106,8 @@ import OpenCLHost
         refuses { try optimizer.step([x], zeroing: [wide, within]) }
         refuses { try optimizer.accumulate(zeroing: [wide, within]) }
         refuses {
-          try optimizer.step([part(0..<3), part(2..<5)], gradients: [.init(part(5..<11))])
+          try optimizer.step(
+            [part(0..<3), part(2..<5)], gradients: UnsafeBufferPointer(part(5..<11)))
         }
         refuses { try optimizer.step([part(5..<11)], gradients: read) }
         refuses { try optimizer.step([part(6..<7), part(0..<5)], gradients: read) }
@@ -142,9 +143,9 @@ import OpenCLHost
           )
         } == "\(DescentError.overlap)")
       #expect(Array(memory) == [1, 2, 0, 4, 5, 6])
+      let one = [0, 2, 4].map { UnsafeMutableBufferPointer(rebasing: memory[$0..<$0 + 1]) }
       try rule.delta(
-        parameters: .init(rebasing: memory[0..<1]), gradients: .init(rebasing: memory[0..<1]),
-        states: [.init(rebasing: memory[2..<3])], into: .init(rebasing: memory[4..<5]), step: 1)
+        parameters: one[0], gradients: one[0], states: [one[1]], into: one[2], step: 1)
       #expect(Array(memory) == [1, 2, 1, 4, -1, 6])
     }
   }

@@ -43,7 +43,7 @@ import Testing
         message { try optimizer.step(&x, gradients: [1], gradientScale: scale) }
       }
       let allowed = "allowed is a number of at least 0 that a Float can hold"
-      optimizer.learningRate = 1e-46
+      optimizer.setLearningRate(1e-46)
       #expect(step() == "sgd: learningRate is 1e-46; \(allowed)")
       optimizer.rule = SGD(learningRate: 1)
       for scale in [1e-46, -1e-46] {
@@ -51,10 +51,10 @@ import Testing
       }
       for clipping in [Clipping.globalNorm(1e-46), .tensorNorm(1e-46), .value(1e-46)] {
         optimizer.clipping = clipping
-        #expect(step().hasPrefix("a clipping limit of 1e-46; allowed is"))
+        #expect(step().hasPrefix("clipping: limit is 1e-46; allowed is"))
       }
       optimizer.clipping = .globalNorm(1, epsilon: 1e-46)
-      #expect(step() == "a clipping epsilon of 1e-46; \(allowed)")
+      #expect(step() == "clipping: epsilon is 1e-46; \(allowed)")
       optimizer.clipping = nil
       optimizer.averaging = ParameterAverage(decay: 1e-46)
       #expect(step().hasPrefix("averaging: decay is 1e-46; allowed is"))
@@ -71,11 +71,11 @@ import Testing
       #expect(
         message { try optimizer.setGroup(group, to: ParameterGroup(weightDecay: 1e39)) }
           == "group \"default\": weightDecay is 1e+39; \(allowed)")
-      optimizer.learningRate = 1e-30
+      optimizer.setLearningRate(1e-30)
       #expect(
         message { try optimizer.setGroup(group, to: ParameterGroup(learningRateFactor: 1e-20)) }
           == "sgd: learningRate is 1e-50; \(allowed)")
-      #expect(x == [1] && optimizer.stepCount == 0)
+      #expect(try x == [1] && optimizer.stepCount == 0)
     }
   }
 
@@ -88,8 +88,8 @@ import Testing
       var x: [Float] = [1]
       for _ in 1...5 { try optimizer.step(&x, gradients: [0x1p100]) }
       let moved = x
-      #expect(
-        optimizer.learningRate < 1e-90 && optimizer.learningRate > 0 && optimizer.stepCount == 5)
+      let rate = try optimizer.learningRate
+      #expect(try rate < 1e-90 && rate > 0 && optimizer.stepCount == 5)
       try optimizer.step(&x, gradients: [0x1p100])
       #expect(x == moved)
       optimizer.schedule = .linear(from: 1e-3, to: 1e-60, steps: 3)

@@ -66,7 +66,7 @@ import Testing
       var layout = ParameterLayout()
       try layout.append("w", shape: [0])
       let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout, on: .reference)
-      try optimizer.save(to: folder + "/run.safetensors", parameters: [])
+      try optimizer.save(to: folder + "/run.safetensors", parameters: [] as [Float])
       func step(_ count: Int) throws -> String {
         let path = folder + "/gradients.safetensors"
         let writer = try SafetensorsWriter(

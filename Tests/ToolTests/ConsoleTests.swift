@@ -57,7 +57,7 @@ import Testing
     var layout = ParameterLayout()
     try layout.append(hostile, shape: [2], group: hostile)
     let optimizer = try Optimizer(SGD(), layout: layout, on: .cpu)
-    try optimizer.save(to: path, parameters: [1, 2], metadata: [hostile: hostile])
+    try optimizer.save(to: path, parameters: [1, 2] as [Float], metadata: [hostile: hostile])
   }
 
   @Test("a JSON document has controls as JSON's escapes, and reads as the same text")

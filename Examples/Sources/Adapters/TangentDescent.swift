@@ -20,8 +20,8 @@ where Model.TangentVector: ParameterVisitable {
   }
 
   public var learningRate: Float {
-    get { Float(optimizer.learningRate) }
-    set { optimizer.learningRate = Double(newValue) }
+    get { Float(optimizer.rule.learningRate) }
+    set { optimizer.setLearningRate(Double(newValue)) }
   }
 
   public func update(_ model: inout Model, along direction: Model.TangentVector) {

@@ -171,5 +171,5 @@ for epoch in 1...3 {
   print("epoch \(epoch): loss \(loss)")
 }
 let accuracy = digits.accuracy { greatest(model(Array($0))) }
-print("\(optimizer.stepCount) steps on \(optimizer.engineName): \(accuracy * 100)% right")
+print("\(try optimizer.stepCount) steps on \(optimizer.engineName): \(accuracy * 100)% right")
 require(accuracy > 0.9, "an accuracy above 0.9")

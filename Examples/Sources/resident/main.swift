@@ -87,5 +87,5 @@ let accuracy = digits.accuracy { image in
       ) { $0 + $1.0 * $1.1 }
     })
 }
-print("\(optimizer.stepCount) steps on \(optimizer.engineName): \(accuracy * 100)% right")
+print("\(try optimizer.stepCount) steps on \(optimizer.engineName): \(accuracy * 100)% right")
 require(accuracy > 0.9, "an accuracy above 0.9")

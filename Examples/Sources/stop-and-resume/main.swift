@@ -39,11 +39,12 @@ func train(saving path: String?) throws -> [Float] {
   if let path, FileManager.default.fileExists(atPath: path) {
     try optimizer.load(from: path, parameters: &parameters)
     // Not by `print`, which keeps it for later: there may be none.
-    FileHandle.standardOutput.write(Data("  goes on after step \(optimizer.stepCount)\n".utf8))
+    let step = try optimizer.stepCount
+    FileHandle.standardOutput.write(Data("  goes on after step \(step)\n".utf8))
   }
-  while optimizer.stepCount < steps {
+  while try optimizer.stepCount < steps {
     // The batch follows from the step count, so that the data resume as well.
-    let step = optimizer.stepCount
+    let step = try optimizer.stepCount
     try optimizer.step(&parameters, gradients: gradients(parameters, step: step))
     if let path { try optimizer.save(to: path, parameters: parameters) }
   }

@@ -26,8 +26,8 @@ public struct Checkpoint: Sendable {
   let pyTorch: PyTorchOptimizer?
 
   /// What the trainer gave to
-  /// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)-(_,[Float]?,_,_,_)`` beside
-  /// the state. An entry `format` with the value `pt` is left out, since every file has it.
+  /// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)`` beside the state. An entry
+  /// `format` with the value `pt` is left out, since every file has it.
   public var metadata: [String: String] {
     reader.metadata.filter {
       !Self.isReserved($0.key)
@@ -174,8 +174,8 @@ extension Checkpoint {
     return OptimizerState(status, values: values)
   }
 
-  /// Reads parameters by name, from an optimizer's checkpoint or from any model's file, into memory
-  /// that lies as `layout` says.
+  /// Reads parameters by name, from an optimizer's checkpoint or from any model's file, into a
+  /// vector of the layout: an array, a model, or a variable that holds buffers.
   ///
   /// Tensors that the file does not have stay as they are, as do those for which `isWanted` does
   /// not hold. Everything is checked, checksums too, before anything is read.
@@ -187,42 +187,55 @@ extension Checkpoint {
   ///   a file that was altered.
   @discardableResult
   public func readParameters(
-    into parameters: UnsafeMutableBufferPointer<Float>, layout: ParameterLayout,
+    into parameters: inout some MutableVector & ~Copyable & ~Escapable, layout: ParameterLayout,
     converting: Bool = false,
     where isWanted: (ParameterLayout.Tensor) throws -> Bool = { _ in true }
   ) throws -> LoadReport {
-    guard parameters.count == layout.count else {
-      throw DescentError.count(
-        of: "parameters", given: parameters.count, expected: layout.count)
+    var report = LoadReport()
+    try parameters.withMutableVectorMemory(for: VectorUse(.parameters, in: layout)) { memory in
+      guard memory.count == layout.count else {
+        throw DescentError.count(of: "parameters", given: memory.count, expected: layout.count)
+      }
+      let wanted = try layout.tensors.filter { try isWanted($0) && reader[$0.name] != nil }
+      for tensor in wanted { try check(tensor.name, tensor.shape, converting: converting) }
+      try verify()
+      let pieces = VectorPieces(memory.pieces)
+      for tensor in wanted {
+        try readParameters(of: tensor, into: pieces, converting: converting)
+      }
+      report = LoadReport(self, layout, loaded: wanted.map(\.name), parameters: true)
     }
-    let wanted = try layout.tensors.filter { try isWanted($0) && reader[$0.name] != nil }
-    for tensor in wanted { try check(tensor.name, tensor.shape, converting: converting) }
-    try verify()
-    for tensor in wanted {
-      try readParameters(of: tensor, into: parameters, converting: converting)
-    }
-    return LoadReport(self, layout, loaded: wanted.map(\.name), parameters: true)
-  }
-
-  /// As with an unsafe buffer.
-  @discardableResult
-  public func readParameters(
-    into parameters: inout [Float], layout: ParameterLayout, converting: Bool = false,
-    where isWanted: (ParameterLayout.Tensor) throws -> Bool = { _ in true }
-  ) throws -> LoadReport {
-    try parameters.withUnsafeMutableBufferPointer {
-      try readParameters(into: $0, layout: layout, converting: converting, where: isWanted)
-    }
+    return report
   }
 
   func readParameters(
-    of tensor: ParameterLayout.Tensor, into parameters: UnsafeMutableBufferPointer<Float>,
-    converting: Bool = false
+    of tensor: ParameterLayout.Tensor, into parameters: VectorPieces, converting: Bool = false
   ) throws {
-    try reader.file(of: tensor.name).read(
-      tensor.name, into: UnsafeMutableBufferPointer(rebasing: parameters[tensor.range]),
-      converting: converting)
+    let file = try reader.file(of: tensor.name)
+    try parameters.forEachPart(of: tensor.range) { part, offset in
+      if part.count == tensor.count {
+        return try file.read(tensor.name, into: part, converting: converting)
+      }
+      try file.read(
+        tensor.name, elements: offset..<offset + part.count, into: part, converting: converting)
+    }
   }
+}
+
+/// Where a checkpoint is loaded from: a path, as a `String`, or a ``Checkpoint`` that was opened.
+public protocol CheckpointSource {
+  /// The checkpoint, opened if it was not. Throws as ``Checkpoint/init(_:)`` does.
+  func openedCheckpoint() throws -> Checkpoint
+}
+
+extension Checkpoint: CheckpointSource {
+  /// The checkpoint itself.
+  public func openedCheckpoint() -> Checkpoint { self }
+}
+
+extension String: CheckpointSource {
+  /// The checkpoint at this path. Throws as ``Checkpoint/init(_:)`` does.
+  public func openedCheckpoint() throws -> Checkpoint { try Checkpoint(self) }
 }
 
 /// What a call that loads has taken from a file.
@@ -233,6 +246,8 @@ public struct LoadReport: Equatable, Sendable {
   public var leftOut: [String] = []
   /// Tensors of the layout that stayed as they were.
   public var kept: [String] = []
+
+  init() {}
 
   init(
     _ checkpoint: Checkpoint, _ layout: ParameterLayout, loaded: [String], parameters: Bool,

@@ -6,7 +6,7 @@
 /// ```
 ///
 /// A file holds the same without a second copy in memory:
-/// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)-(_,[Float]?,_,_,_)``.
+/// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)``.
 public struct OptimizerState: Equatable, Sendable {
   /// Where the optimizer stands.
   public var status: OptimizerStatus

@@ -88,7 +88,9 @@ public struct OptimizerStatus: Sendable {
     try checkStepCount("the count of skipped steps", skippedStepCount)
     for name in layout.groupNames {
       guard let count = groupStepCounts[name] else {
-        throw DescentError.group(name: name, reason: "it has no step count")
+        throw DescentError.value(
+          of: "the step count of group \"\(name)\"", given: "missing",
+          allowed: "0 to \(Self.maximumStepCount)")
       }
       try checkStepCount("the step count of group \"\(name)\"", count)
       let group = layout.group(name) ?? ParameterGroup()
@@ -116,12 +118,14 @@ public struct OptimizerStatus: Sendable {
     try schedule?.validate()
     for name in leftOut.union(missedSteps) { _ = try layout.tensor(name) }
     if let baseLearningRate, !(baseLearningRate.isFinite && baseLearningRate >= 0) {
-      throw DescentError.unsupported(
-        "the base learning rate is \(baseLearningRate); allowed is finite and at least 0")
+      throw DescentError.value(
+        of: "the base learning rate", given: "\(baseLearningRate)",
+        allowed: "finite and at least 0")
     }
     try averaging?.validate()
     if averageHasBegun && averaging == nil {
-      throw DescentError.unsupported("an average of the parameters has begun that nobody asks for")
+      throw DescentError.value(
+        of: "averaging", given: "none, with an average that has begun", allowed: "a decay")
     }
   }
 }
@@ -139,10 +143,14 @@ extension OptimizerStatus {
     for name in names {
       guard let value = history[name] else {
         if history.isEmpty && groupStepCounts[group] == 0 { return }
-        throw DescentError.group(name: group, reason: "its history has no \"\(name)\"")
+        throw DescentError.value(
+          of: "\"\(name)\" in the history of group \"\(group)\"", given: "missing",
+          allowed: "a finite number")
       }
       if !value.isFinite {
-        throw DescentError.group(name: group, reason: "\"\(name)\" of its history is \(value)")
+        throw DescentError.value(
+          of: "\"\(name)\" in the history of group \"\(group)\"", given: "\(value)",
+          allowed: "a finite number")
       }
     }
   }

@@ -115,7 +115,7 @@ extension OptimizerStatus {
     self = try refusing(PyTorchOptimizer.optimizerKey) {
       let rules = try given.groups.map { try PyTorchOptimizer.rule(given.className, $0) }
       guard var base = rules.first else {
-        throw DescentError.unsupported("no group; allowed is at least one")
+        throw DescentError.value(of: "the number of groups", given: "0", allowed: "1 or more")
       }
       for rule in rules { try rule.validate() }
       let rates = try PyTorchRates(given.groups, given.base)

@@ -44,7 +44,8 @@ struct PyTorchRates {
   ) throws {
     for (name, value) in given.flatMap(\.numbers) + (defaults?.numbers ?? [])
     where !(value.isFinite && value >= 0) {
-      throw DescentError.unsupported("\(name) is \(value); allowed is finite and at least 0")
+      throw DescentError.value(
+        of: name, given: "\(value)", allowed: "finite and at least 0")
     }
     let current = given.map(\.lr)
     let initial = given.map { $0.initialRate ?? $0.lr }

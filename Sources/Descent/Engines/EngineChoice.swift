@@ -93,7 +93,8 @@ extension EngineChoice {
     #if OpenCL
     case .device(let device, let shape):
       guard device.isAvailable else {
-        throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
+        throw DescentError.value(
+          of: "the OpenCL device \(device.name)", given: "not available", allowed: "one that is")
       }
       return try engine(
         programs, CommandQueue(Context(device)), shape, because: "asked for", logger)

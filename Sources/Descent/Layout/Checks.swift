@@ -14,29 +14,40 @@ extension Double {
 }
 
 /// Throws unless a gradient can be multiplied by `scale` and mean something.
-func checkScale(_ scale: Double) throws {
+func checkScale(_ scale: Double) throws(DescentError) {
   guard Float(scale).isFinite, scale.keepsItsSignAsFloat else {
-    throw DescentError.unsupported("gradientScale is \(scale); allowed is what a Float can hold")
+    throw .value(of: "gradientScale", given: "\(scale)", allowed: "what a Float can hold")
   }
 }
 
 /// Throws unless a state may have this count of steps.
-func checkStepCount(_ what: @autoclosure () -> String, _ count: Int) throws {
-  guard (0...OptimizerStatus.maximumStepCount).contains(count) else {
-    throw DescentError.unsupported(
-      "\(what()) is \(count); allowed is 0 to \(OptimizerStatus.maximumStepCount)")
+func checkStepCount(_ what: @autoclosure () -> String, _ count: Int) throws(DescentError) {
+  try checkStepCount(what(), count, from: 0)
+}
+
+/// Throws unless a step may have this number.
+func checkStep(_ step: Int) throws(DescentError) { try checkStepCount("step", step, from: 1) }
+
+private func checkStepCount(
+  _ what: @autoclosure () -> String, _ count: Int, from least: Int
+) throws(DescentError) {
+  guard (least...OptimizerStatus.maximumStepCount).contains(count) else {
+    throw .value(
+      of: what(), given: "\(count)", allowed: "\(least) to \(OptimizerStatus.maximumStepCount)")
   }
 }
 
 /// Throws if one of these ranges of memory that is written shares an element with another: that
 /// must not change before it is read.
-func checkApart<Address: Comparable>(_ pieces: [(range: Range<Address>, isWritten: Bool)]) throws {
+func checkApart<Address: Comparable>(
+  _ pieces: [(range: Range<Address>, isWritten: Bool)]
+) throws(DescentError) {
   var (end, writtenEnd): (Address?, Address?) = (nil, nil)
   for (range, isWritten) in pieces.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
     // Those before begin no later, so they reach into this one if one of them ends behind its
     // start.
     if let other = isWritten ? end : writtenEnd, other > range.lowerBound {
-      throw DescentError.overlap
+      throw .overlap
     }
     end = max(end ?? range.upperBound, range.upperBound)
     if isWritten { writtenEnd = max(writtenEnd ?? range.upperBound, range.upperBound) }

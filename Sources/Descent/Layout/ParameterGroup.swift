@@ -59,13 +59,14 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
     return rule
   }
 
-  /// Throws ``DescentError/group(name:reason:)`` for a number that cannot be.
-  func validate(_ name: String) throws {
+  /// Throws ``DescentError/value(of:given:allowed:)`` for a number that is not allowed.
+  func validate(_ name: String) throws(DescentError) {
     let allowed = Hyperparameter<ParameterGroup>.Allowed.atLeastZero
     for (what, value) in [
       ("learningRateFactor", learningRateFactor), ("weightDecay", weightDecay ?? 0),
     ] where !allowed.contains(value) {
-      throw DescentError.group(name: name, reason: "\(what) is \(value); allowed is \(allowed)")
+      throw .value(
+        of: "group \"\(name)\": \(what)", given: "\(value)", allowed: allowed.description)
     }
     try clipping?.validate()
   }

@@ -48,16 +48,16 @@ public struct ParameterLayout: Hashable, Sendable {
 
   /// Tensors at multiples of `alignment` bytes. 512 suits vectors and sub-buffers of every device.
   /// Throws ``DescentError`` unless that is a power of two from 4 up.
-  public init(alignment: Int) throws {
+  public init(alignment: Int) throws(DescentError) {
     guard alignment >= 4, alignment & (alignment - 1) == 0 else {
-      throw DescentError.unsupported(
-        "an alignment of \(alignment) bytes; allowed is a power of two from 4 up")
+      throw .value(
+        of: "alignment", given: "\(alignment) bytes", allowed: "a power of two from 4 up")
     }
     self.alignment = alignment
   }
 
   /// One tensor of `count` elements, named `parameters`. Throws if `count` is negative.
-  public init(count: Int) throws {
+  public init(count: Int) throws(DescentError) {
     self.init()
     try append("parameters", shape: [count])
   }
@@ -74,11 +74,11 @@ public struct ParameterLayout: Hashable, Sendable {
   ///   the tensor would overlap the last, or the sum is more than memory can have.
   public mutating func append(
     _ name: String, shape: [Int], group: String = ParameterGroup.defaultName, at offset: Int? = nil
-  ) throws {
-    if name.isEmpty { throw DescentError.layout(name: name, reason: "a name must not be empty") }
-    if self[name] != nil { throw DescentError.layout(name: name, reason: "the name is taken") }
+  ) throws(DescentError) {
+    if name.isEmpty { throw .layout(name: name, reason: "a name must not be empty") }
+    if self[name] != nil { throw .layout(name: name, reason: "the name is taken") }
     if let size = shape.first(where: { $0 < 0 }) {
-      throw DescentError.layout(name: name, reason: "a size of \(size) in its shape \(shape)")
+      throw .layout(name: name, reason: "a size of \(size) in its shape \(shape)")
     }
     let range = try range(name, shape, at: offset)
     if groups[group] == nil {
@@ -91,7 +91,9 @@ public struct ParameterLayout: Hashable, Sendable {
     elementCount += range.count
   }
 
-  private func range(_ name: String, _ shape: [Int], at offset: Int?) throws -> Range<Int> {
+  private func range(
+    _ name: String, _ shape: [Int], at offset: Int?
+  ) throws(DescentError) -> Range<Int> {
     var (size, overflow) = (1, false)
     for side in shape where !overflow {
       (size, overflow) = size.multipliedReportingOverflow(by: side)
@@ -100,13 +102,13 @@ public struct ParameterLayout: Hashable, Sendable {
     let step = alignment / MemoryLayout<Float>.stride
     let start = offset ?? (count + step - 1) / step * step
     guard start >= count else {
-      throw DescentError.layout(
+      throw .layout(
         name: name, reason: "an offset of \(start), before the last tensor's end at \(count)")
     }
     var end = 0
     if !overflow { (end, overflow) = start.addingReportingOverflow(size) }
     if overflow || end > Int.max / MemoryLayout<Float>.stride - step {
-      throw DescentError.layout(name: name, reason: "more elements than memory can have: \(shape)")
+      throw .layout(name: name, reason: "more elements than memory can have: \(shape)")
     }
     return start..<end
   }
@@ -116,9 +118,9 @@ public struct ParameterLayout: Hashable, Sendable {
     places[name].map { tensors[$0] }
   }
 
-  func tensor(_ name: String) throws -> Tensor {
+  func tensor(_ name: String) throws(DescentError) -> Tensor {
     guard let tensor = self[name] else {
-      throw DescentError.unknown(kind: "tensor", name: name, known: tensors.map(\.name))
+      throw .unknown(kind: "tensor", name: name, known: tensors.map(\.name))
     }
     return tensor
   }
@@ -132,9 +134,11 @@ extension ParameterLayout {
 
   /// Sets what a group's tensors do otherwise. Throws ``DescentError`` if no tensor names the group, or
   /// for a number that cannot be.
-  public mutating func setGroup(_ name: String, to group: ParameterGroup) throws {
+  public mutating func setGroup(
+    _ name: String, to group: ParameterGroup
+  ) throws(DescentError) {
     guard groups[name] != nil else {
-      throw DescentError.unknown(kind: "group", name: name, known: groupNames)
+      throw .unknown(kind: "group", name: name, known: groupNames)
     }
     try group.validate(name)
     groups[name] = group

@@ -7,18 +7,13 @@ struct VectorPieces {
   /// Of all pieces.
   var count: Int { ends.last ?? 0 }
 
-  init(_ pieces: [UnsafeMutableBufferPointer<Float>]) {
-    self.pieces = pieces
+  init(_ pieces: HostPieces) {
+    self.pieces = Array(pieces)
     var end = 0
     ends = pieces.map {
       end += $0.count
       return end
     }
-  }
-
-  /// Pieces that are only read.
-  init(_ pieces: [UnsafeBufferPointer<Float>]) {
-    self.init(pieces.map { UnsafeMutableBufferPointer(mutating: $0) })
   }
 
   /// Calls `body` with the memory of each part of a range of the vector that lies in one piece, and

@@ -13,9 +13,11 @@
 /// }
 /// ```
 ///
-/// Gradients are visited likewise: they may be of the model's own type, or of any other that hands
-/// over the same names and shapes in the same order, such as the model's `TangentVector`.
-public protocol ParameterVisitable {
+/// A model is a ``MutableVector``: steps, accumulation, saving and loading take it where they take
+/// an array. Gradients are visited likewise: they may be of the model's own type, or of any other
+/// that hands over the same names and shapes in the same order, such as the model's
+/// `TangentVector`.
+public protocol ParameterVisitable: MutableVector {
   /// Hands every tensor to the visitor: each one once, and the same in the same order in every
   /// visit. A step visits what it writes twice, to borrow and to give back, and again if the second
   /// visit did not ask for all of it; gradients that it only reads once. What is handed over may

@@ -19,73 +19,39 @@ public import OpenCLHost
 /// 8 bytes for each element, each further one 12, and the step 4 more, or 8 where it looks at its gradient
 /// first; zeroing a gradient behind it adds 4.
 extension Optimizer {
-  /// Adds gradients to the sum that the coming step takes along.
+  /// Adds gradients to the sum for the coming step.
   ///
-  /// - Parameter gradients: `layout.count` elements, tensor after tensor.
-  /// - Throws: ``DescentError`` before anything is touched. If the device fails, `OpenCLError`; all that was
-  ///   accumulated is dropped. After a failure of what was enqueued already, the optimizer refuses to
-  ///   go on until it is reset or a state is restored.
-  public func accumulate(_ gradients: [Float]) throws {
-    try gradients.withUnsafeBufferPointer { try accumulate($0) }
+  /// - Parameter gradients: `layout.count` elements, tensor after tensor, in any memory that
+  ///   ``step(_:gradients:gradientScale:)-(Parameters,_,_)`` takes gradients in. Zeros stand for a
+  ///   model's empty tensor that ``leftOut`` names.
+  /// - Throws: ``DescentError`` before anything is changed. If the device fails, `OpenCLError`; the
+  ///   sum is dropped. After a failure of what was enqueued before, the optimizer refuses to go on
+  ///   until it is reset or a state is restored.
+  public func accumulate(_ gradients: borrowing some Vector & ~Copyable & ~Escapable) throws {
+    try gradients.withVectorMemory(for: use(.gradients)) { try accumulate($0, zeroes: false) }
   }
 
-  /// The same, and leaves every gradient 0.
-  public func accumulate(zeroing gradients: inout [Float]) throws {
-    try gradients.withUnsafeMutableBufferPointer { try accumulate(zeroing: $0) }
+  /// Adds gradients to the sum for the coming step and sets every gradient to 0. No two pieces may
+  /// overlap. Otherwise as ``accumulate(_:)``.
+  public func accumulate<Gradients: MutableVector & ~Copyable & ~Escapable>(
+    zeroing gradients: inout Gradients
+  ) throws {
+    try gradients.withMutableVectorMemory(for: use(.gradients)) { try accumulate($0, zeroes: true) }
   }
 
-  /// The same for memory that a span lends.
-  public func accumulate(_ gradients: Span<Float>) throws {
-    try gradients.withUnsafeBufferPointer { try accumulate($0) }
-  }
-
-  /// The same for memory of any alignment.
-  public func accumulate(_ gradients: UnsafeBufferPointer<Float>) throws {
-    try withUnsafePointer(to: UnsafeMutableBufferPointer(mutating: gradients)) {
-      try accumulate(HostPieces(start: $0, count: 1), zeroes: false)
-    }
-  }
-
-  /// The same for memory of any alignment, and leaves every gradient 0.
-  public func accumulate(zeroing gradients: UnsafeMutableBufferPointer<Float>) throws {
-    try withUnsafePointer(to: gradients) {
-      try accumulate(HostPieces(start: $0, count: 1), zeroes: true)
-    }
-  }
-
-  /// The same for a vector in several pieces of memory, cut anywhere; they may overlap.
-  public func accumulate(_ gradients: [UnsafeBufferPointer<Float>]) throws {
-    try gradients.withUnsafeBufferPointer { gradients in
-      try gradients.withMemoryRebound(to: UnsafeMutableBufferPointer<Float>.self) {
-        try accumulate($0, zeroes: false)
-      }
-    }
-  }
-
-  /// The same for a vector in several pieces, and leaves every gradient 0. No two may overlap.
-  public func accumulate(zeroing gradients: [UnsafeMutableBufferPointer<Float>]) throws {
-    try gradients.withUnsafeBufferPointer { try accumulate($0, zeroes: true) }
-  }
-
-  /// The same for gradients that lie in a model: as
-  /// ``step(_:gradients:gradientScale:)-(Model,Gradients,_)`` takes them. Zeros stand for an empty tensor
-  /// that ``leftOut`` names.
-  public func accumulate<Gradients: ParameterVisitable>(_ gradients: Gradients) throws {
-    var gradients = gradients
-    try TensorLoan(layout, of: "gradients", writes: false, mayBeMissing: leftOut)
-      .lend(&gradients) { try accumulate($0.map { UnsafeBufferPointer($0) }) }
-  }
-
-  /// The same, and leaves every gradient 0.
-  public func accumulate<Gradients: ParameterVisitable>(zeroing gradients: inout Gradients) throws {
-    try TensorLoan(layout, of: "gradients", writes: true, mayBeMissing: leftOut)
-      .lend(&gradients) { try accumulate(zeroing: $0) }
+  /// Adds and zeroes gradients that are passed by value: a span, an unsafe buffer or an array of
+  /// these. Otherwise as ``accumulate(zeroing:)-(Gradients)``.
+  public func accumulate<View: MutableVectorView & ~Copyable & ~Escapable>(
+    zeroing gradients: consuming View
+  ) throws {
+    try accumulate(zeroing: &gradients)
   }
 
   /// Forgets what was accumulated.
   public func dropAccumulated() { accumulatedCount = 0 }
 
-  private func accumulate(_ gradients: HostPieces, zeroes: Bool) throws {
+  private func accumulate(_ gradients: VectorMemory, zeroes: Bool) throws {
+    let gradients = gradients.pieces
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try gradientsApart.check(HostPieces(start: nil, count: 0), gradients, zeroes: zeroes)
     try addingToSum { begins in
@@ -106,40 +72,23 @@ extension Optimizer {
 
 #if OpenCL
 extension Optimizer {
-  /// Enqueues adding gradients in device memory to the sum that the coming step takes along, and returns the
-  /// event, without waiting. Otherwise as ``accumulate(_:)-([Float])`` and
-  /// ``enqueueStep(_:gradients:gradientScale:zeroing:after:)-(BufferSlice<Float>,_,_,_,_)``.
+  /// Enqueues adding gradients in device memory to the sum for the coming step, and returns the
+  /// event without waiting. Otherwise as ``accumulate(_:)`` and
+  /// ``enqueueStep(_:gradients:gradientScale:zeroing:after:)``.
   @discardableResult
   public func enqueueAccumulate(
-    _ gradients: [BufferSlice<Float>], zeroing: Bool = false, after events: [Event] = []
+    _ gradients: some DeviceVector, zeroing: Bool = false, after events: [Event] = []
   ) throws -> Event {
     let engine = try deviceEngine(for: "enqueueAccumulate")
+    let gradients = DeviceMemory(gradients).slices
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check([], gradients, zeroes: zeroing)
-    try checkContext([("gradients", gradients)], engine)
-    guard !zeroing || gradients.allSatisfy(\.buffer.isWritable) else {
-      throw OpenCLUsageError.readOnly(what: "gradients to zero")
-    }
+    try checkContext("gradients", gradients, engine)
+    if zeroing { try checkWritable("gradients to zero", gradients) }
     try engine.queue.require(events)
     return try addingToSum { begins in
       try engine.enqueueAccumulate(gradients, begins: begins, zeroes: zeroing, after: events)
     }
-  }
-
-  /// The same for one piece of memory.
-  @discardableResult
-  public func enqueueAccumulate(
-    _ gradients: BufferSlice<Float>, zeroing: Bool = false, after events: [Event] = []
-  ) throws -> Event {
-    try enqueueAccumulate([gradients], zeroing: zeroing, after: events)
-  }
-
-  /// The same for a whole buffer.
-  @discardableResult
-  public func enqueueAccumulate(
-    _ gradients: Buffer<Float>, zeroing: Bool = false, after events: [Event] = []
-  ) throws -> Event {
-    try enqueueAccumulate(gradients.whole, zeroing: zeroing, after: events)
   }
 }
 #endif

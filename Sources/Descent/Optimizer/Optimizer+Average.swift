@@ -15,12 +15,11 @@ public struct ParameterAverage: Hashable, Codable, Sendable {
   /// 1 − d.
   var weight: Float { Float(1 - decay) }
 
-  /// Throws ``DescentError/hyperparameter(rule:name:value:allowed:)`` for a decay out of its range.
-  func validate() throws {
+  /// Throws ``DescentError/value(of:given:allowed:)`` for a decay out of its range.
+  func validate() throws(DescentError) {
     let allowed = Hyperparameter<ParameterAverage>.Allowed.fromZeroToBelowOne
     guard allowed.contains(decay) else {
-      throw DescentError.hyperparameter(
-        rule: "averaging", name: "decay", value: decay, allowed: allowed.description)
+      throw .value(of: "averaging: decay", given: "\(decay)", allowed: allowed.description)
     }
   }
 }
@@ -35,5 +34,26 @@ extension Optimizer {
   /// The same of one tensor.
   public func average(of tensor: String) throws -> [Float] {
     try state(Self.averageName, of: tensor)
+  }
+
+  /// Replaces parameters by their ``average()``, in a copy to evaluate or to publish:
+  ///
+  ///     var averaged = model
+  ///     try optimizer.writeAverage(into: &averaged)
+  ///
+  /// Elements between the layout's tensors stay as they are. Throws ``DescentError``, and changes
+  /// nothing, where no average has begun or the vector is not the layout's.
+  public func writeAverage(
+    into parameters: inout some MutableVector & ~Copyable & ~Escapable
+  ) throws {
+    try parameters.withMutableVectorMemory(for: use(.parameters)) { memory in
+      try checkCount("parameters", memory.count)
+      let average = try average()
+      memory.pieces.forEachPart(of: layout.occupied) { range, part in
+        average[range].withUnsafeBufferPointer {
+          if let start = $0.baseAddress { part.update(from: start, count: range.count) }
+        }
+      }
+    }
   }
 }

@@ -1,8 +1,8 @@
 public import Logging
 
 extension Optimizer {
-  /// Writes the whole state to a safetensors file, with the parameters if they are given, for any
-  /// engine to go on from. ``Checkpoint`` says what is in it.
+  /// Writes the whole state and the parameters to a safetensors file, for any engine to go on from.
+  /// ``Checkpoint`` says what is in it.
   ///
   /// The file appears whole or not at all: it is written beside its name, synced and renamed, and
   /// the folder is synced; a crash in between leaves the file that was there. States go there a
@@ -11,22 +11,35 @@ extension Optimizer {
   ///
   /// - Parameters:
   ///   - path: where the file is to appear; an index and shards beside it, where it is cut.
-  ///   - parameters: `layout.count` elements, after the step that was last taken. Those on a device
-  ///     are read back first.
+  ///   - parameters: `layout.count` elements, after the step that was last taken: an array, a span,
+  ///     buffers, or a model that hands over the tensors of ``layout``. Those on a device are read
+  ///     back first.
   ///   - naming: whose names states have; PyTorch's are for a script of Examples/pytorch to read.
   ///   - metadata: whatever else the trainer needs to go on, under keys of its own; those that
   ///     begin with `optimizer.`, `pytorch.` or as ``SafetensorsWriter`` says are taken.
   ///   - shardSize: a file of more bytes is cut into several, with an index.
   /// - Throws: ``DescentError`` for what ``status`` throws; ``SafetensorsError`` if the file cannot
-  ///   be written, or two tensors would have one name.
+  ///   be written, or two tensors would have one name; ``DescentError/layout(name:reason:)`` with
+  ///   the first tensor of a model that is not the layout's.
   public func save(
-    to path: String, parameters: UnsafeBufferPointer<Float>, naming: StateNaming = .descent,
-    metadata: [String: String] = [:], shardSize: Int = .max
+    to path: String, parameters: borrowing some Vector & ~Copyable & ~Escapable,
+    naming: StateNaming = .descent, metadata: [String: String] = [:], shardSize: Int = .max
   ) throws {
-    try write(path, VectorPieces([parameters]), naming, metadata, shardSize)
+    try parameters.withVectorMemory(for: use(.parameters)) {
+      try write(path, VectorPieces($0.pieces), naming, metadata, shardSize)
+    }
   }
 
-  func write(
+  /// Writes the whole state without the parameters: `try optimizer.save(to: "run.safetensors")`.
+  /// Otherwise as ``save(to:parameters:naming:metadata:shardSize:)``.
+  public func save(
+    to path: String, naming: StateNaming = .descent, metadata: [String: String] = [:],
+    shardSize: Int = .max
+  ) throws {
+    try write(path, nil, naming, metadata, shardSize)
+  }
+
+  private func write(
     _ path: String, _ parameters: VectorPieces?, _ naming: StateNaming,
     _ metadata: [String: String], _ shardSize: Int
   ) throws {
@@ -54,19 +67,12 @@ extension Optimizer {
     }
   }
 
-  /// As with an unsafe buffer: `try optimizer.save(to: "run.safetensors", parameters: parameters)`.
-  public func save(
-    to path: String, parameters: [Float]? = nil, naming: StateNaming = .descent,
-    metadata: [String: String] = [:], shardSize: Int = .max
-  ) throws {
-    guard let parameters else { return try write(path, nil, naming, metadata, shardSize) }
-    try parameters.withUnsafeBufferPointer {
-      try write(path, VectorPieces([$0]), naming, metadata, shardSize)
-    }
-  }
-
   /// Takes up where the optimizer stopped that wrote the file, on whatever engine that was: as
-  /// ``load(_:)``, and reads the parameters into memory of `layout.count` elements, if it is given.
+  /// ``load(_:)``, and reads the parameters.
+  ///
+  /// ```swift
+  /// try optimizer.load(from: "run.safetensors", parameters: &parameters)
+  /// ```
   ///
   /// The whole file is read once to check it, checksums, names, shapes, rule and counts, before
   /// anything is touched, and again to load it. A PyTorch optimizer's state has no clipping,
@@ -74,15 +80,29 @@ extension Optimizer {
   /// its own settings of these, its groups' too. If it fails after that, because the device does,
   /// the optimizer refuses to go on until a state is loaded.
   ///
+  /// - Parameters:
+  ///   - source: a path, or a ``Checkpoint`` that was opened.
+  ///   - parameters: `layout.count` elements: an array, a model that hands over the tensors of
+  ///     ``layout`` (which has them back also after an error), or a variable that holds a buffer or
+  ///     an array of buffers; no two of these may overlap.
   /// - Throws: ``SafetensorsError`` for a file that is not whole or was altered,
   ///   ``CheckpointError`` or ``DescentError`` for one that does not fit.
   public func load(
-    from checkpoint: Checkpoint, parameters: UnsafeMutableBufferPointer<Float>? = nil
+    from source: some CheckpointSource,
+    parameters: inout some MutableVector & ~Copyable & ~Escapable
   ) throws {
-    try load(checkpoint, parameters.map { VectorPieces([$0]) })
+    let checkpoint = try source.openedCheckpoint()
+    try parameters.withMutableVectorMemory(for: use(.parameters)) {
+      try load(checkpoint, VectorPieces($0.pieces))
+    }
   }
 
-  func load(_ checkpoint: Checkpoint, _ parameters: VectorPieces?) throws {
+  /// The same without parameters: `try optimizer.load(from: "run.safetensors")`.
+  public func load(from source: some CheckpointSource) throws {
+    try load(source.openedCheckpoint(), nil)
+  }
+
+  private func load(_ checkpoint: Checkpoint, _ parameters: VectorPieces?) throws {
     guard var status = checkpoint.status else {
       throw CheckpointError.noOptimizer(file: checkpoint.path)
     }
@@ -102,13 +122,7 @@ extension Optimizer {
     try checkpoint.verify()
     try take(status, fit) {
       guard let parameters else { return }
-      for tensor in layout.tensors {
-        let file = try checkpoint.reader.file(of: tensor.name)
-        try parameters.forEachPart(of: tensor.range) { part, offset in
-          if part.count == tensor.count { return try file.read(tensor.name, into: part) }
-          try file.read(tensor.name, elements: offset..<offset + part.count, into: part)
-        }
-      }
+      for tensor in layout.tensors { try checkpoint.readParameters(of: tensor, into: parameters) }
     } _: {
       try checkpoint.read($0, $1, $2, $3)
     }
@@ -126,23 +140,6 @@ extension Optimizer {
       status.lossScale = scale
     }
     status.averaging = averaging
-  }
-
-  /// As with a checkpoint that was opened: `try optimizer.load(from: "run.safetensors")`.
-  public func load(
-    from path: String, parameters: UnsafeMutableBufferPointer<Float>? = nil
-  ) throws {
-    try load(from: Checkpoint(path), parameters: parameters)
-  }
-
-  /// The same with the parameters in an array.
-  public func load(from checkpoint: Checkpoint, parameters: inout [Float]) throws {
-    try parameters.withUnsafeMutableBufferPointer { try load(from: checkpoint, parameters: $0) }
-  }
-
-  /// The same with the parameters in an array.
-  public func load(from path: String, parameters: inout [Float]) throws {
-    try load(from: Checkpoint(path), parameters: &parameters)
   }
 
   /// A new optimizer that goes on from a checkpoint, with its rule and layout. Throws
@@ -178,14 +175,68 @@ extension Optimizer {
   /// A group takes over the step count of its tensors in the file. Tensors that are new need a
   /// group of their own, so that their bias correction begins at the beginning; a group whose
   /// tensors would stand at different steps is refused.
-  /// ``Checkpoint/readParameters(into:layout:converting:where:)-([Float],_,_,_)`` reads parameters alone.
+  /// ``Checkpoint/readParameters(into:layout:converting:where:)`` reads parameters alone.
   ///
   /// - Returns: what was loaded, what the file has beside it, and what stayed.
-  /// - Throws: as ``load(from:parameters:)-(String,[Float])``, also for a wanted tensor of another shape, before
+  /// - Throws: as ``load(from:parameters:)``, also for a wanted tensor of another shape, before
   ///   anything is touched.
   @discardableResult
   public func load(
-    from checkpoint: Checkpoint, parameters: UnsafeMutableBufferPointer<Float>? = nil,
+    from source: some CheckpointSource,
+    parameters: inout some MutableVector & ~Copyable & ~Escapable,
+    where isWanted: (ParameterLayout.Tensor) throws -> Bool
+  ) throws -> LoadReport {
+    let checkpoint = try source.openedCheckpoint()
+    var report = LoadReport()
+    try parameters.withMutableVectorMemory(for: use(.parameters)) {
+      report = try load(checkpoint, VectorPieces($0.pieces), where: isWanted)
+    }
+    return report
+  }
+
+  /// The same without parameters.
+  @discardableResult
+  public func load(
+    from source: some CheckpointSource,
+    where isWanted: (ParameterLayout.Tensor) throws -> Bool
+  ) throws -> LoadReport {
+    try load(source.openedCheckpoint(), nil, where: isWanted)
+  }
+
+  /// Loads tensors by name, all of which the file and the layout must have. Otherwise as
+  /// ``load(from:parameters:where:)``.
+  @discardableResult
+  public func load(
+    from source: some CheckpointSource,
+    parameters: inout some MutableVector & ~Copyable & ~Escapable, tensors: [String]
+  ) throws -> LoadReport {
+    let checkpoint = try source.openedCheckpoint()
+    let names = try known(tensors, in: checkpoint)
+    return try load(from: checkpoint, parameters: &parameters) { names.contains($0.name) }
+  }
+
+  /// The same without parameters.
+  @discardableResult
+  public func load(
+    from source: some CheckpointSource, tensors: [String]
+  ) throws -> LoadReport {
+    let checkpoint = try source.openedCheckpoint()
+    let names = try known(tensors, in: checkpoint)
+    return try load(from: checkpoint) { names.contains($0.name) }
+  }
+
+  private func known(_ tensors: [String], in checkpoint: Checkpoint) throws -> Set<String> {
+    for name in tensors {
+      let own = try layout.tensor(name)
+      if checkpoint.status?.layout[own.name] == nil {
+        throw CheckpointError.tensor(name: name, reason: "it is missing in \(checkpoint.path)")
+      }
+    }
+    return Set(tensors)
+  }
+
+  private func load(
+    _ checkpoint: Checkpoint, _ parameters: VectorPieces?,
     where isWanted: (ParameterLayout.Tensor) throws -> Bool
   ) throws -> LoadReport {
     guard let status = checkpoint.status else {
@@ -231,44 +282,6 @@ extension Optimizer {
     return LoadReport(
       checkpoint, layout, loaded: wanted.map(\.name), parameters: parameters != nil,
       states: states)
-  }
-
-  /// Loads tensors by name, all of which the file and the layout must have. Otherwise as with a
-  /// predicate.
-  @discardableResult
-  public func load(
-    from checkpoint: Checkpoint, parameters: UnsafeMutableBufferPointer<Float>? = nil,
-    tensors: [String]
-  ) throws -> LoadReport {
-    for name in tensors {
-      let own = try layout.tensor(name)
-      if checkpoint.status?.layout[own.name] == nil {
-        throw CheckpointError.tensor(name: name, reason: "it is missing in \(checkpoint.path)")
-      }
-    }
-    let names = Set(tensors)
-    return try load(from: checkpoint, parameters: parameters) { names.contains($0.name) }
-  }
-
-  /// The same with the parameters in an array.
-  @discardableResult
-  public func load(
-    from checkpoint: Checkpoint, parameters: inout [Float],
-    where isWanted: (ParameterLayout.Tensor) throws -> Bool
-  ) throws -> LoadReport {
-    try parameters.withUnsafeMutableBufferPointer {
-      try load(from: checkpoint, parameters: $0, where: isWanted)
-    }
-  }
-
-  /// The same with the parameters in an array.
-  @discardableResult
-  public func load(
-    from checkpoint: Checkpoint, parameters: inout [Float], tensors: [String]
-  ) throws -> LoadReport {
-    try parameters.withUnsafeMutableBufferPointer {
-      try load(from: checkpoint, parameters: $0, tensors: tensors)
-    }
   }
 
   /// Reads one element of a state, and so waits for every step that writes it.

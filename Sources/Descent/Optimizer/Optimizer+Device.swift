@@ -30,78 +30,67 @@ extension Optimizer {
   /// A step that cannot be skipped counts as taken. If its event fails, the next call that needs the states
   /// throws the event's error, and the optimizer refuses to go on until it is reset or a state is restored.
   ///
+  /// Vectors may be in several buffers, tensor after tensor or cut anywhere, gradients otherwise
+  /// than parameters. Each piece takes a launch; the launches follow one another without a wait,
+  /// and the event is the last one's.
+  ///
   /// - Parameters:
   ///   - parameters: `layout.count` elements, in the context of ``queue``.
-  ///   - gradients: lie the same way. The two must not overlap.
-  ///   - gradientScale: what every gradient is multiplied by first.
-  ///   - zeroing: whether the gradients are 0 after the step, also after one that was skipped.
+  ///   - gradients: the same, in the same order. No piece of the parameters may overlap another
+  ///     piece of either vector.
+  ///   - gradientScale: a factor on every gradient.
+  ///   - zeroing: whether the gradients are 0 after the step, also after one that was skipped; then
+  ///     no two of their pieces may overlap.
   ///   - events: what the step waits for, beyond what is in ``queue`` already; in an adopted queue that is
   ///     out of order, beyond the optimizer's own steps.
-  /// - Throws: ``DescentError``, also on an engine without a device, or `OpenCLUsageError` for a
-  ///   buffer or an event of another context or parameters that kernels may only read, before anything
-  ///   is touched; `OpenCLError` if the device refuses, or for an event that has failed already.
+  /// - Throws: ``DescentError`` before anything is changed, also on an engine without a device and
+  ///   for a buffer of another context or one that kernels may not write. `OpenCLUsageError` for an
+  ///   event of another context, `OpenCLError` if the device refuses or for an event that has
+  ///   failed already.
   @discardableResult
   public func enqueueStep(
-    _ parameters: BufferSlice<Float>, gradients: BufferSlice<Float>, gradientScale: Double = 1,
+    _ parameters: some DeviceVector, gradients: some DeviceVector, gradientScale: Double = 1,
     zeroing: Bool = false, after events: [Event] = []
   ) throws -> Event {
-    try enqueueStep(
-      [parameters], gradients: [gradients], gradientScale: gradientScale, zeroing: zeroing,
-      after: events)
-  }
-
-  /// Enqueues a step over vectors that lie in several buffers, tensor after tensor or cut anywhere: the
-  /// pieces one after another are the vector. Gradients may be cut otherwise. The launches follow one
-  /// another without a wait, and the event is the last one's.
-  @discardableResult
-  public func enqueueStep(
-    _ parameters: [BufferSlice<Float>], gradients: [BufferSlice<Float>],
-    gradientScale: Double = 1, zeroing: Bool = false, after events: [Event] = []
-  ) throws -> Event {
     let engine = try deviceEngine(for: "enqueueStep")
+    let parameters = DeviceMemory(parameters).slices
+    let gradients = DeviceMemory(gradients).slices
     try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check(parameters, gradients, zeroes: zeroing)
-    try checkContext([("parameters", parameters), ("gradients", gradients)], engine)
-    guard parameters.allSatisfy(\.buffer.isWritable) else {
-      throw OpenCLUsageError.readOnly(what: "parameters")
-    }
-    guard !zeroing || gradients.allSatisfy(\.buffer.isWritable) else {
-      throw OpenCLUsageError.readOnly(what: "gradients to zero")
-    }
+    try checkContext("parameters", parameters, engine)
+    try checkContext("gradients", gradients, engine)
+    try checkWritable("parameters", parameters)
+    if zeroing { try checkWritable("gradients to zero", gradients) }
     try engine.queue.require(events)
     return try take(gradientScale, zeroes: zeroing) { input in
       try engine.enqueue(parameters, gradients, input, after: events)
     }
   }
 
-  func deviceEngine(for call: String) throws -> OpenCLEngine {
+  func deviceEngine(for call: String) throws(DescentError) -> OpenCLEngine {
     guard let engine = engine as? OpenCLEngine else {
-      throw DescentError.unsupported(
+      throw .unsupported(
         "\(call) needs an optimizer on an OpenCL device; this one runs on \(engineName)")
     }
     return engine
   }
 
   func checkContext(
-    _ vectors: [(what: String, slices: [BufferSlice<Float>])], _ engine: OpenCLEngine
-  ) throws {
-    for (what, slices) in vectors {
-      for slice in slices where slice.buffer.context.rawHandle != engine.queue.context.rawHandle {
-        throw OpenCLUsageError.otherContext(what: what, than: "optimizer")
-      }
+    _ what: String, _ slices: [BufferSlice<Float>], _ engine: OpenCLEngine
+  ) throws(DescentError) {
+    for slice in slices where slice.buffer.context.rawHandle != engine.queue.context.rawHandle {
+      throw .value(
+        of: "the memory of \(what)", given: "in another context",
+        allowed: "the context of the optimizer's queue")
     }
   }
 
-  /// Enqueues a step over whole buffers; otherwise as with slices.
-  @discardableResult
-  public func enqueueStep(
-    _ parameters: Buffer<Float>, gradients: Buffer<Float>, gradientScale: Double = 1,
-    zeroing: Bool = false, after events: [Event] = []
-  ) throws -> Event {
-    try enqueueStep(
-      parameters.whole, gradients: gradients.whole, gradientScale: gradientScale, zeroing: zeroing,
-      after: events)
+  func checkWritable(_ what: String, _ slices: [BufferSlice<Float>]) throws(DescentError) {
+    guard slices.allSatisfy(\.buffer.isWritable) else {
+      throw .value(
+        of: "the memory of \(what)", given: "read-only for kernels", allowed: "CL_MEM_READ_WRITE")
+    }
   }
 }
 #endif

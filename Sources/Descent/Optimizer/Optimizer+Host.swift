@@ -2,111 +2,87 @@
 extension Optimizer {
   /// Updates all parameters from all gradients.
   ///
+  /// ```swift
+  /// try optimizer.step(&parameters, gradients: gradients)  // arrays, models
+  /// try optimizer.step(parameters.mutableSpan, gradients: gradients.span)
+  /// ```
+  ///
+  /// - Memory may have any alignment. Parameters and gradients may be of different types and in
+  ///   different pieces.
+  /// - No piece of the parameters may overlap another piece of either vector. Pieces of the
+  ///   gradients, which are only read, may overlap one another.
+  /// - A step over arrays, spans and buffers allocates nothing.
+  /// - A model (``ParameterVisitable``) hands over the tensors of ``layout``, with their names and
+  ///   shapes and in their order. Parameters are visited to borrow the tensors and again to return
+  ///   them, gradients once. A gradient that ``leftOut`` names may be empty, as in a tangent vector
+  ///   that is zero. A step over a model makes small allocations for lists of tensors and shapes;
+  ///   ``ParameterVisitor`` lists what is copied. After an error the model has all its tensors,
+  ///   except one that no later visit asks for; the error names it.
+  ///
   /// - Parameters:
   ///   - parameters: `layout.count` elements, tensor after tensor.
-  ///   - gradients: lie the same way.
-  ///   - gradientScale: what every gradient is multiplied by first: one over a loss scale, or over a
-  ///     number of accumulated batches.
-  /// - Throws: ``DescentError`` before anything is touched; `OpenCLError` if the device fails.
-  public func step(
-    _ parameters: inout [Float], gradients: [Float], gradientScale: Double = 1
+  ///   - gradients: the same, in the same order.
+  ///   - gradientScale: a factor on every gradient: one over a loss scale, or over a number of
+  ///     accumulated batches.
+  /// - Throws: ``DescentError`` before anything is changed: ``DescentError/layout(name:reason:)``
+  ///   with the first tensor of a model that is not the layout's. `OpenCLError` if the device
+  ///   fails.
+  public func step<
+    Parameters: MutableVector & ~Copyable & ~Escapable, Gradients: Vector & ~Copyable & ~Escapable
+  >(
+    _ parameters: inout Parameters, gradients: borrowing Gradients, gradientScale: Double = 1
   ) throws {
-    try parameters.withUnsafeMutableBufferPointer { parameters in
-      try gradients.withUnsafeBufferPointer { gradients in
-        try step(parameters, gradients: gradients, gradientScale: gradientScale)
+    try parameters.withMutableVectorMemory(for: use(.parameters)) { parameters in
+      try gradients.withVectorMemory(for: use(.gradients)) { gradients in
+        try step(parameters, gradients, gradientScale, zeroes: false)
       }
     }
   }
 
-  /// Updates all parameters from all gradients, and leaves every gradient 0, also after a step that was
-  /// skipped: in the same pass over memory. Otherwise as
-  /// ``step(_:gradients:gradientScale:)-([Float],_,_)``.
-  public func step(
-    _ parameters: inout [Float], zeroing gradients: inout [Float], gradientScale: Double = 1
+  /// Updates parameters that are passed by value: a span, an unsafe buffer or an array of these.
+  /// Otherwise as ``step(_:gradients:gradientScale:)-(Parameters,_,_)``.
+  public func step<
+    View: MutableVectorView & ~Copyable & ~Escapable, Gradients: Vector & ~Copyable & ~Escapable
+  >(
+    _ parameters: consuming View, gradients: borrowing Gradients, gradientScale: Double = 1
   ) throws {
-    try parameters.withUnsafeMutableBufferPointer { parameters in
-      try gradients.withUnsafeMutableBufferPointer { gradients in
-        try step(parameters, zeroing: gradients, gradientScale: gradientScale)
-      }
-    }
+    try step(&parameters, gradients: gradients, gradientScale: gradientScale)
   }
 
-  /// Updates memory of any alignment, and leaves every gradient 0. The two must not overlap. Otherwise as
-  /// ``step(_:zeroing:gradientScale:)-([Float],_,_)``.
-  public func step(
-    _ parameters: UnsafeMutableBufferPointer<Float>,
-    zeroing gradients: UnsafeMutableBufferPointer<Float>, gradientScale: Double = 1
+  /// Updates all parameters from all gradients and sets every gradient to 0 in the same pass over
+  /// memory, also after a step that was skipped. No two pieces may overlap. Otherwise as
+  /// ``step(_:gradients:gradientScale:)-(Parameters,_,_)``.
+  public func step<
+    Parameters: MutableVector & ~Copyable & ~Escapable,
+    Gradients: MutableVector & ~Copyable & ~Escapable
+  >(
+    _ parameters: inout Parameters, zeroing gradients: inout Gradients, gradientScale: Double = 1
   ) throws {
-    try withPieces(parameters, gradients) { try step($0, $1, gradientScale, zeroes: true) }
-  }
-
-  /// Updates memory that a span lends: `step(parameters.mutableSpan, gradients: gradients.span)`.
-  /// Otherwise as ``step(_:gradients:gradientScale:)-([Float],_,_)``.
-  public func step(
-    _ parameters: consuming MutableSpan<Float>, gradients: Span<Float>, gradientScale: Double = 1
-  ) throws {
-    try parameters.withUnsafeMutableBufferPointer { parameters in
-      try gradients.withUnsafeBufferPointer { gradients in
-        try step(parameters, gradients: gradients, gradientScale: gradientScale)
-      }
-    }
-  }
-
-  /// Updates memory of any alignment. The two must not overlap. Otherwise as
-  /// ``step(_:gradients:gradientScale:)-([Float],_,_)``.
-  public func step(
-    _ parameters: UnsafeMutableBufferPointer<Float>, gradients: UnsafeBufferPointer<Float>,
-    gradientScale: Double = 1
-  ) throws {
-    try withPieces(parameters, UnsafeMutableBufferPointer(mutating: gradients)) {
-      try step($0, $1, gradientScale, zeroes: false)
-    }
-  }
-
-  private func withPieces(
-    _ parameters: UnsafeMutableBufferPointer<Float>,
-    _ gradients: UnsafeMutableBufferPointer<Float>, _ body: (HostPieces, HostPieces) throws -> Void
-  ) rethrows {
-    try withUnsafePointer(to: parameters) { parameters in
-      try withUnsafePointer(to: gradients) { gradients in
-        try body(HostPieces(start: parameters, count: 1), HostPieces(start: gradients, count: 1))
-      }
-    }
-  }
-
-  /// Updates a vector that lies in several pieces of memory, tensor after tensor or cut anywhere:
-  /// the pieces one after another are the vector. Gradients may be cut otherwise. No piece of the
-  /// parameters may overlap another piece; those of the gradients, which are only read, may overlap
-  /// one another. Otherwise as ``step(_:gradients:gradientScale:)-([Float],_,_)``.
-  public func step(
-    _ parameters: [UnsafeMutableBufferPointer<Float>], gradients: [UnsafeBufferPointer<Float>],
-    gradientScale: Double = 1
-  ) throws {
-    try parameters.withUnsafeBufferPointer { parameters in
-      try gradients.withUnsafeBufferPointer { gradients in
-        // Not an array of the other type: a step allocates nothing.
-        try gradients.withMemoryRebound(to: UnsafeMutableBufferPointer<Float>.self) { gradients in
-          try step(parameters, gradients, gradientScale, zeroes: false)
-        }
-      }
-    }
-  }
-
-  /// The same, and leaves every gradient 0. No two pieces may overlap.
-  public func step(
-    _ parameters: [UnsafeMutableBufferPointer<Float>],
-    zeroing gradients: [UnsafeMutableBufferPointer<Float>], gradientScale: Double = 1
-  ) throws {
-    try parameters.withUnsafeBufferPointer { parameters in
-      try gradients.withUnsafeBufferPointer { gradients in
+    try parameters.withMutableVectorMemory(for: use(.parameters)) { parameters in
+      try gradients.withMutableVectorMemory(for: use(.gradients)) { gradients in
         try step(parameters, gradients, gradientScale, zeroes: true)
       }
     }
   }
 
-  private func step(
-    _ parameters: HostPieces, _ gradients: HostPieces, _ gradientScale: Double, zeroes: Bool
+  /// Updates parameters and zeroes gradients that are passed by value. Otherwise as
+  /// ``step(_:zeroing:gradientScale:)-(Parameters,_,_)``.
+  public func step<
+    View: MutableVectorView & ~Copyable & ~Escapable,
+    GradientView: MutableVectorView & ~Copyable & ~Escapable
+  >(
+    _ parameters: consuming View, zeroing gradients: consuming GradientView,
+    gradientScale: Double = 1
   ) throws {
+    try step(&parameters, zeroing: &gradients, gradientScale: gradientScale)
+  }
+
+  func use(_ role: VectorUse.Role) -> VectorUse { VectorUse(role, in: self) }
+
+  private func step(
+    _ parameters: VectorMemory, _ gradients: VectorMemory, _ gradientScale: Double, zeroes: Bool
+  ) throws {
+    let (parameters, gradients) = (parameters.pieces, gradients.pieces)
     try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check(parameters, gradients, zeroes: zeroes)

@@ -7,32 +7,78 @@ extension Optimizer {
   }
 
   /// Writes Nesterov's iterate W = φ + γV into `iterate`, from the parameters φ that steps update.
-  /// The parameters stay as they are, and training may go on. W is what to evaluate and to publish; to go
-  /// on later, φ is what to save.
-  /// Parameters on a device are read back first.
+  ///
+  /// The parameters stay as they are, and training may continue. W is what to evaluate and to
+  /// publish; to continue later, save φ. Parameters on a device are read back first. Elements of
+  /// `iterate` between the layout's tensors stay as they are. The two vectors may not overlap.
   ///
   /// - Throws: ``DescentError/unsupported(_:)`` if the rule is not ``Nesterov``, and what reading a
   ///   state throws.
-  public func writeIterate(from parameters: [Float], into iterate: inout [Float]) throws {
-    try checkCount("parameters", parameters.count)
-    try checkCount("iterate", iterate.count)
+  public func writeIterate(
+    from parameters: borrowing some Vector & ~Copyable & ~Escapable,
+    into iterate: inout some MutableVector & ~Copyable & ~Escapable
+  ) throws {
+    try parameters.withVectorMemory(for: use(.parameters)) { parameters in
+      try iterate.withMutableVectorMemory(for: use(.iterate)) { iterate in
+        try checkCount("parameters", parameters.count)
+        try checkCount("iterate", iterate.count)
+        var apart = PieceCheck()
+        try apart.check(iterate.pieces, parameters.pieces, zeroes: false)
+        let (ahead, start) = (try lookAhead(), VectorPieces(parameters.pieces))
+        iterate.pieces.forEachPart(of: layout.occupied) { range, iterate in
+          start.forEachPart(of: range) { part, offset in
+            if let first = part.baseAddress {
+              (iterate + offset).update(from: first, count: part.count)
+            }
+          }
+        }
+        add(ahead, to: VectorPieces(iterate.pieces))
+      }
+    }
+  }
+
+  /// Replaces the parameters φ by Nesterov's iterate W, at the end of training. Later steps throw
+  /// ``DescentError/settled`` until ``reset()`` or
+  /// ``restore(states:stepCount:groupStepCounts:)``.
+  ///
+  /// Elements between the layout's tensors stay as they are. Throws as ``writeIterate(from:into:)``
+  /// does.
+  public func settle(_ parameters: inout some MutableVector & ~Copyable & ~Escapable) throws {
+    try parameters.withMutableVectorMemory(for: use(.parameters)) { parameters in
+      try checkCount("parameters", parameters.count)
+      add(try lookAhead(), to: VectorPieces(parameters.pieces))
+    }
+    isSettled = true
+  }
+
+  /// What the parameters are short of the point to evaluate, for each tensor where that is another
+  /// one; nothing once settled.
+  private func lookAhead() throws -> [(range: Range<Int>, values: [Float])] {
     try checkStates()
-    let points = groups.rules.indices.map(evaluationPoint)
     guard hasEvaluationPoint else {
       throw DescentError.unsupported(
         "only nesterov's parameters are a look-ahead point; \(type(of: rule).name)'s are the iterate"
       )
     }
+    if isSettled { return [] }
+    let points = groups.rules.indices.map(evaluationPoint)
     let places = Dictionary(uniqueKeysWithValues: zip(groups.names, points))
-    for tensor in layout.tensors {
-      guard !isSettled, let point = places[tensor.group] ?? nil else {
-        for i in tensor.range { iterate[i] = parameters[i] }
-        continue
-      }
+    return try layout.tensors.compactMap { tensor in
+      guard let point = places[tensor.group] ?? nil else { return nil }
       let values = try state(point.state, of: tensor.name)
-      withDefaultFloatingPoint {
+      return withDefaultFloatingPoint {
         let factor = Float(point.factor)
-        for (i, value) in zip(tensor.range, values) { iterate[i] = parameters[i] + factor * value }
+        return (tensor.range, values.map { factor * $0 })
+      }
+    }
+  }
+
+  private func add(_ ahead: [(range: Range<Int>, values: [Float])], to parameters: VectorPieces) {
+    withDefaultFloatingPoint {
+      for (range, values) in ahead {
+        parameters.forEachPart(of: range) { part, offset in
+          for i in part.indices { part[i] += values[offset + i] }
+        }
       }
     }
   }
@@ -43,14 +89,5 @@ extension Optimizer {
     let last = groups.own[index] == nil ? lastRule : groups.lastOwn[index]
     return last?.evaluationPoint(afterStep: true)
       ?? groups.rules[index].evaluationPoint(afterStep: false)
-  }
-
-  /// Replaces the parameters φ by Nesterov's iterate W, at the end of training. Later steps throw
-  /// ``DescentError/settled`` until ``reset()`` or
-  /// ``restore(states:stepCount:groupStepCounts:)``.
-  public func settle(_ parameters: inout [Float]) throws {
-    let start = parameters
-    try writeIterate(from: start, into: &parameters)
-    isSettled = true
   }
 }

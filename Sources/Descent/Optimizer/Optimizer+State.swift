@@ -3,10 +3,9 @@ public import Logging
 extension Optimizer {
   /// Where the optimizer stands. Waits for enqueued steps.
   ///
-  /// Throws ``DescentError/settled`` after ``settle(_:)-([Float])``,
-  /// ``DescentError/unsupported(_:)`` while
-  /// gradients are accumulated, ``DescentError/tornStep(_:)`` after a step that failed, and what
-  /// the next step would throw of a rule or a clipping that cannot be.
+  /// Throws ``DescentError/settled`` after ``settle(_:)``, ``DescentError/accumulating(count:)``
+  /// while gradients are accumulated, ``DescentError/tornStep(_:)`` after a step that failed, and
+  /// what the next step would throw of a rule or a clipping that cannot be.
   public var status: OptimizerStatus {
     get throws {
       try collect(wait: true)

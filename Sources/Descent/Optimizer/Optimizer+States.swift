@@ -47,9 +47,10 @@ extension Optimizer {
   /// ``lossScale``, if there is one, all that it takes to go on elsewhere.
   ///
   /// Throws ``DescentError/memory(bytes:)`` where there is no memory for a copy of them;
-  /// ``DescentError/settled`` after ``settle(_:)-([Float])``: a run that goes on from a settled point
-  /// with these states would take the look-ahead twice. Throws ``DescentError/unsupported(_:)`` while
-  /// gradients are accumulated, which are no state and would be lost.
+  /// ``DescentError/settled`` after ``settle(_:)``: a run that goes on from a settled point
+  /// with these states would take the look-ahead twice. Throws
+  /// ``DescentError/accumulating(count:)`` while gradients are accumulated, which are no state and
+  /// would be lost.
   public func states() throws -> [String: [Float]] {
     if isSettled { throw DescentError.settled }
     try checkStates()
@@ -62,11 +63,8 @@ extension Optimizer {
     return result
   }
 
-  func checkNothingAccumulated() throws {
-    guard accumulatedCount > 0 else { return }
-    throw DescentError.unsupported(
-      "gradients are accumulated (\(accumulatedCount)), which are no part of the state; take the step "
-        + "that they are for, or call dropAccumulated(), before the state")
+  func checkNothingAccumulated() throws(DescentError) {
+    guard accumulatedCount == 0 else { throw .accumulating(count: accumulatedCount) }
   }
 
   /// Takes up where another optimizer of this rule and layout stopped. ``rule`` is then the coming
@@ -151,18 +149,14 @@ extension Optimizer {
   }
 
   /// Throws unless a vector of that name can be read and replaced.
-  private func checkBegun(_ name: String) throws {
-    if name == Self.averageName && averaging == nil {
-      throw DescentError.unsupported("no average is kept; set averaging before a step")
-    }
+  private func checkBegun(_ name: String) throws(DescentError) {
+    if name == Self.averageName && averaging == nil { throw .noAverage(isKept: false) }
     try checkName(name)
-    if name == Self.averageName && !averageHasBegun {
-      throw DescentError.unsupported("the average begins with the first step; there has been none")
-    }
+    if name == Self.averageName && !averageHasBegun { throw .noAverage(isKept: true) }
   }
 
   /// Throws unless some tensor has a state of that name, or it is the average that is kept.
-  func checkName(_ name: String) throws {
+  func checkName(_ name: String) throws(DescentError) {
     if name == Self.averageName && averaging != nil || stateNames.contains(name) { return }
     throw unknownState(name, of: firstRule, known: stateNames)
   }

@@ -24,9 +24,9 @@ public final class Optimizer {
     }
   }
 
-  /// The learning rate of the run: the rule's, as ``rule`` was last set. Setting ``learningRate``
-  /// leaves it, as does a schedule. PyTorch's optimizers know it as `initial_lr`, which their
-  /// schedulers multiply.
+  /// The learning rate of the run: the rule's, as ``rule`` was last set.
+  /// ``setLearningRate(_:)`` leaves it, as does a schedule. PyTorch's optimizers know it as
+  /// `initial_lr`, which their schedulers multiply.
   public internal(set) var baseLearningRate: Double
 
   /// The learning rate over the steps, in place of the rule's own; nil leaves that to the rule. The step
@@ -50,18 +50,22 @@ public final class Optimizer {
   /// Why this engine, in a sentence.
   public let engineReason: String
 
-  /// How many steps have been taken; a skipped one is none. Bias corrections follow from it. Waits for
-  /// enqueued steps that may be skipped; one that failed throws at the next call that throws.
+  /// The number of steps taken, without those that were skipped. Bias corrections follow from it.
+  /// Waits for enqueued steps that may be skipped, and throws the error of one that failed.
   public var stepCount: Int {
-    try? collect(wait: true)
-    return appliedSteps
+    get throws {
+      try collect(wait: true)
+      return appliedSteps
+    }
   }
 
   /// How many steps were skipped since the beginning or a restored state, because their gradient was not
-  /// finite. Waits as ``stepCount``.
+  /// finite. Waits and throws as ``stepCount`` does.
   public var skippedStepCount: Int {
-    try? collect(wait: true)
-    return skippedSteps
+    get throws {
+      try collect(wait: true)
+      return skippedSteps
+    }
   }
 
   /// How gradients are clipped from the next step on, in groups that do not say otherwise. A wrong limit
@@ -111,7 +115,7 @@ public final class Optimizer {
     }
   }
 
-  /// How many gradients ``accumulate(_:)-([Float])`` has summed up for the coming step.
+  /// How many gradients ``accumulate(_:)`` has summed up for the coming step.
   public internal(set) var accumulatedCount = 0
 
   /// The states that the rules of all groups keep, by name.
@@ -200,17 +204,22 @@ public final class Optimizer {
   }
 
   /// η of the coming step, before its group's factor: the schedule's where there is one, else the
-  /// rule's. Setting it takes the schedule away and leaves ``baseLearningRate``. With a schedule,
-  /// reading it waits as ``stepCount`` does.
+  /// rule's. With a schedule it waits and throws as ``stepCount`` does.
   public var learningRate: Double {
-    get { schedule?.learningRate(after: stepCount) ?? rule.learningRate }
-    set {
-      schedule = nil
-      let base = baseLearningRate
-      rule.learningRate = newValue
-      // That of a rule that no step could take is no run's.
-      if base.isFinite && base >= 0 { baseLearningRate = base }
+    get throws {
+      guard let schedule else { return rule.learningRate }
+      return schedule.learningRate(after: try stepCount)
     }
+  }
+
+  /// Sets η from the next step on, which validates it. Removes the schedule and leaves
+  /// ``baseLearningRate``.
+  public func setLearningRate(_ rate: Double) {
+    schedule = nil
+    let base = baseLearningRate
+    rule.learningRate = rate
+    // That of a rule that no step could take is no run's.
+    if base.isFinite && base >= 0 { baseLearningRate = base }
   }
 
   // MARK: A step, whatever the memory
@@ -257,9 +266,9 @@ public final class Optimizer {
     let most = OptimizerStatus.maximumStepCount - engine.stepsInFlight
     guard max(appliedSteps, skippedSteps) < most, groups.counts.allSatisfy({ $0 < most }) else {
       let count = max(appliedSteps, skippedSteps, groups.counts.max() ?? 0)
-      throw DescentError.unsupported(
-        "\(count) steps are counted; allowed is fewer than \(OptimizerStatus.maximumStepCount) "
-          + "before a step")
+      throw DescentError.value(
+        of: "the step count before a step", given: "\(count)",
+        allowed: "less than \(OptimizerStatus.maximumStepCount)")
     }
   }
 
@@ -333,9 +342,9 @@ public final class Optimizer {
       guard control.looks || !leftOut.isEmpty || groups.groups.contains(where: \.isFrozen) else {
         return
       }
-      throw DescentError.unsupported(
-        "\(type(of: rule).name): \(reason) in a step that may be skipped, leaves tensors out or has a "
-          + "frozen group")
+      throw DescentError.combination(
+        rule: type(of: rule).name,
+        reason: "\(reason) in a step that may be skipped, leaves tensors out or has a frozen group")
     }
   }
 
@@ -388,9 +397,9 @@ public final class Optimizer {
         {
           continue
         }
-        return .hyperparameter(
-          rule: "schedule", name: "the learning rate after \(steps) steps, with a group's factor,",
-          value: own,
+        return .value(
+          of: "schedule: the learning rate after \(steps) steps, with a group's factor,",
+          given: "\(own)",
           allowed: isFloat
             ? "one of which a step with these hyper-parameters makes numbers that a Float can hold"
             : Hyperparameter<Schedule>.Allowed.atLeastZero.description)
@@ -399,9 +408,9 @@ public final class Optimizer {
     return nil
   }
 
-  func checkCount(_ what: String, _ given: Int) throws {
+  func checkCount(_ what: String, _ given: Int) throws(DescentError) {
     guard given == layout.count else {
-      throw DescentError.count(of: what, given: given, expected: layout.count)
+      throw .count(of: what, given: given, expected: layout.count)
     }
   }
 }

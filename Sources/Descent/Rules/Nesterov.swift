@@ -8,7 +8,7 @@
 ///
 ///     V ← γₜV + ηg;   φ ← φ − (ηg + γₜ₊₁V)
 ///
-/// ``Optimizer/writeIterate(from:into:)`` gives W, ``Optimizer/settle(_:)-([Float])`` puts it in φ's
+/// ``Optimizer/writeIterate(from:into:)`` gives W, ``Optimizer/settle(_:)`` puts it in φ's
 /// place at the end. The method stays exact while η changes from step to step, and while γ does as long as each
 /// step knows the next one's γ: see ``nextMomentum``.
 ///

@@ -18,8 +18,8 @@ extension Curve {
     }
   }
 
-  /// Throws ``DescentError/hyperparameter(rule:name:value:allowed:)`` for a number out of its range.
-  func validate() throws {
+  /// Throws ``DescentError/value(of:given:allowed:)`` for a number out of its range.
+  func validate() throws(DescentError) {
     switch self {
     case .constant(let rate):
       try check("rate", rate, .atLeastZero)
@@ -62,7 +62,7 @@ extension Curve {
     }
   }
 
-  private func validate(_ knots: [Schedule.Knot]) throws {
+  private func validate(_ knots: [Schedule.Knot]) throws(DescentError) {
     try check("number of knots", knots.count, atLeast: 1)
     for (index, knot) in knots.enumerated() {
       try check("rate", knot.rate, .atLeastZero)
@@ -75,17 +75,17 @@ extension Curve {
 
   func check(
     _ name: String, _ value: Double, _ allowed: Hyperparameter<Schedule>.Allowed
-  ) throws {
+  ) throws(DescentError) {
     // A rate is worked out in Double, and may run out to where it is 0 as a Float.
     if case .atLeastZero = allowed, value > 0, !value.isPositiveAsFloat { return }
     if !allowed.contains(value) { throw violation(name, value, allowed.description) }
   }
 
-  func check(_ name: String, _ value: Int, atLeast least: Int) throws {
+  func check(_ name: String, _ value: Int, atLeast least: Int) throws(DescentError) {
     if value < least { throw violation(name, Double(value), "a number of at least \(least)") }
   }
 
   private func violation(_ name: String, _ value: Double, _ allowed: String) -> DescentError {
-    .hyperparameter(rule: "schedule \(self.name)", name: name, value: value, allowed: allowed)
+    .value(of: "schedule \(self.name): \(name)", given: "\(value)", allowed: allowed)
   }
 }

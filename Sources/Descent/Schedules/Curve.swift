@@ -109,8 +109,9 @@ final class ScheduleFunction: Hashable, Sendable, Codable, CustomStringConvertib
 
   var description: String { "…" }
 
-  private static let refusal = DescentError.unsupported(
-    "a custom schedule is a function, which no file can hold; allowed are the ready schedules")
+  private static let refusal = DescentError.value(
+    of: "a custom schedule", given: "a function, which no file can hold",
+    allowed: "one of the ready schedules")
 
   init(from decoder: any Decoder) throws { throw Self.refusal }
   func encode(to encoder: any Encoder) throws { throw Self.refusal }

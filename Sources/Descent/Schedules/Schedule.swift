@@ -90,17 +90,20 @@ public struct Schedule: Hashable, Sendable {
 }
 
 extension Schedule {
-  /// Throws ``DescentError/hyperparameter(rule:name:value:allowed:)`` for a number that is not
-  /// allowed, ``DescentError/unsupported(_:)`` for a part that cannot follow another.
-  public func validate() throws {
-    if parts.isEmpty { throw DescentError.unsupported("a schedule without a part has no rate") }
+  /// Throws ``DescentError/value(of:given:allowed:)`` for a number that is not allowed, and for a
+  /// part that cannot follow another.
+  public func validate() throws(DescentError) {
+    if parts.isEmpty {
+      throw .value(of: "a schedule's number of parts", given: "0", allowed: "1 or more")
+    }
     for (index, part) in parts.enumerated() {
       try part.curve.validate()
       if let lasts = part.lasts { try part.curve.check("lasting", lasts, atLeast: 0) }
       if part.length == nil && index < parts.count - 1 {
-        throw DescentError.unsupported(
-          "a schedule follows one that never ends (\(part.curve.name)); allowed is to follow "
-            + "one with an end, as lasting(_:) gives it")
+        throw .value(
+          of: "a schedule's part",
+          given: "one that follows one that never ends (\(part.curve.name))",
+          allowed: "one that follows a part with an end, as lasting(_:) gives it")
       }
     }
   }
@@ -125,7 +128,7 @@ extension Schedule: Codable {
   }
 
   /// A list of the parts with their curves' names and numbers. Throws
-  /// ``DescentError/unsupported(_:)`` if one is a function.
+  /// ``DescentError/value(of:given:allowed:)`` if one is a function.
   public func encode(to encoder: any Encoder) throws {
     try parts.encode(to: encoder)
   }

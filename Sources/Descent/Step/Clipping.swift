@@ -12,8 +12,9 @@ public enum Clipping: Hashable, Codable, Sendable {
   /// Every element to −limit … limit; NaN stays NaN.
   case value(_ limit: Double)
 
-  /// Throws ``DescentError/unsupported(_:)`` unless the limit is a positive Float and ε is at least 0.
-  func validate() throws {
+  /// Throws ``DescentError/value(of:given:allowed:)`` unless the limit is a positive Float and ε is
+  /// at least 0.
+  func validate() throws(DescentError) {
     let (limit, epsilon) =
       switch self {
       case .globalNorm(let limit, let epsilon), .tensorNorm(let limit, let epsilon):
@@ -21,12 +22,14 @@ public enum Clipping: Hashable, Codable, Sendable {
       case .value(let limit): (limit, 0)
       }
     guard Float(limit).isFinite, limit.isPositiveAsFloat else {
-      throw DescentError.unsupported(
-        "a clipping limit of \(limit); allowed is a positive number that a Float can hold")
+      throw .value(
+        of: "clipping: limit", given: "\(limit)",
+        allowed: "a positive number that a Float can hold")
     }
     let allowed = Hyperparameter<Clipping>.Allowed.atLeastZero
     guard allowed.contains(epsilon) else {
-      throw DescentError.unsupported("a clipping epsilon of \(epsilon); allowed is \(allowed)")
+      throw .value(
+        of: "clipping: epsilon", given: "\(epsilon)", allowed: allowed.description)
     }
   }
 

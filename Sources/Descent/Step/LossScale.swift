@@ -82,14 +82,14 @@ public struct LossScale: Hashable, Sendable {
     }
   }
 
-  /// Throws ``DescentError/unsupported(_:)`` for numbers that would not scale.
-  func validate() throws {
+  /// Throws ``DescentError/value(of:given:allowed:)`` for numbers that would not scale.
+  func validate() throws(DescentError) {
     func check(
       _ name: String, _ value: some CustomStringConvertible, _ isAllowed: Bool,
       _ allowed: @autoclosure () -> String
-    ) throws {
-      if !isAllowed {
-        throw DescentError.unsupported("lossScale: \(name) is \(value); allowed is \(allowed())")
+    ) throws(DescentError) {
+      guard isAllowed else {
+        throw .value(of: "lossScale: \(name)", given: "\(value)", allowed: allowed())
       }
     }
     let bounds = "2⁻¹²⁶ to 2¹²⁶, whose inverses are normal Floats too"

@@ -58,9 +58,10 @@ struct NormPlan {
     return try tiles.map { tile in
       while starts[piece + 1] <= tile.start { piece += 1 }
       guard starts[piece + 1] >= tile.start + tile.count else {
-        throw DescentError.unsupported(
-          "to clip or skip, a piece of gradients must begin where a tensor does, or a multiple of "
-            + "\(Tile.length) elements later; one begins at \(starts[piece + 1])")
+        throw DescentError.value(
+          of: "the start of a piece of gradients", given: "\(starts[piece + 1])",
+          allowed: "to clip or skip, the start of a tensor, or a multiple of \(Tile.length) "
+            + "elements after it")
       }
       return piece
     }

@@ -250,7 +250,7 @@ extension CheckpointCommand {
         metadata: checkpoint.metadata)
       let result = Result(
         file: output, rule: type(of: optimizer.rule).name, device: engine.name,
-        steps: optimizer.stepCount, digest: Digest(parameters).description)
+        steps: try optimizer.stepCount, digest: Digest(parameters).description)
       try json.console.print(
         "\(output): \(result.rule) after step \(result.steps), digest \(result.digest)")
       try json.write([result], of: "checkpoint step")

@@ -52,7 +52,7 @@ struct Trainer {
     var run = self.run
     if let checkpoint, checkpoint.resumes && checkpoint.exists {
       outcome.losses = try checkpoint.load(into: optimizer, &parameters, as: run)
-      outcome.resumedSteps = optimizer.stepCount
+      outcome.resumedSteps = try optimizer.stepCount
     } else {
       outcome.losses.append(
         Double(classifier.evaluate(parameters: parameters, on: training).loss))
@@ -61,7 +61,7 @@ struct Trainer {
     func save() throws {
       run.losses = outcome.losses
       try checkpoint?.save(optimizer, parameters, run)
-      saved = optimizer.stepCount
+      saved = try optimizer.stepCount
     }
     for epoch in 1...epochs {
       // Also in the epochs that are over: one order is shuffled into the next.
@@ -82,10 +82,10 @@ struct Trainer {
         let iterate = try Self.iterate(of: optimizer, parameters)
         outcome.losses.append(Double(classifier.evaluate(parameters: iterate, on: training).loss))
       }
-      if checkpoint?.interval == nil && optimizer.stepCount > saved { try save() }
+      if try checkpoint?.interval == nil && optimizer.stepCount > saved { try save() }
       progress(epoch)
     }
-    if optimizer.stepCount > saved { try save() }
+    if try optimizer.stepCount > saved { try save() }
 
     if optimizer.hasEvaluationPoint { try optimizer.settle(&parameters) }
     let trained = classifier.evaluate(parameters: parameters, on: training)

@@ -129,9 +129,10 @@ final class SteadyTrainer {
   /// Throws ``MemoryError`` unless `steps` steps did what this manner is about.
   func check(steps: Int) throws {
     let skipped = manner.skips ? steps / 10 : 0
-    guard optimizer.stepCount == steps - skipped, optimizer.skippedStepCount == skipped else {
+    let (taken, notTaken) = (try optimizer.stepCount, try optimizer.skippedStepCount)
+    guard taken == steps - skipped, notTaken == skipped else {
       throw MemoryError.otherwise(
-        "\(optimizer.stepCount) steps taken and \(optimizer.skippedStepCount) skipped of \(steps)")
+        "\(taken) steps taken and \(notTaken) skipped of \(steps)")
     }
     if manner.zeroes && gradients.contains(where: { $0 != 0 }) {
       throw MemoryError.otherwise("gradients are not zeroed")

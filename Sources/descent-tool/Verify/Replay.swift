@@ -50,7 +50,7 @@ struct Replay {
     let optimizer = try Optimizer(rule, layout: ParameterLayout(count: start.count), on: choice)
     var (x, path) = (start.map { Float($0) }, Path<Float>())
     for step in 1...item.steps {
-      optimizer.learningRate = item.learningRate(step)
+      optimizer.setLearningRate(item.learningRate(step))
       let g = gradient(step, x.map { Double($0) }).map { Float($0) }
       try optimizer.step(&x, gradients: g)
       if item.checkpoints.contains(step) { path.checkpoints.append(x) }

@@ -37,7 +37,8 @@ final class CPUEngine: HostEngine {
     let instructions = try HostKernels(set)
     let updates = try compiled.map { try instructions.update($0) }
     if let threads = options.threads, threads < 1 {
-      throw DescentError.unsupported("the CPU engine needs at least 1 thread, not \(threads)")
+      throw DescentError.value(
+        of: "the CPU engine's number of threads", given: "\(threads)", allowed: "1 or more")
     }
     self.programs = programs
     self.instructions = instructions

@@ -11,15 +11,15 @@ func usableProcessors() -> Int { Int(descent_processors()) }
 
 /// What the environment variable `DESCENT_THREADS` says, nil where it is not set or empty. Throws
 /// ``DescentError`` unless it is a whole number from 1 up.
-func threadsAskedFor() throws -> Int? {
+func threadsAskedFor() throws(DescentError) -> Int? {
   try threads(in: getenv("DESCENT_THREADS").map { String(cString: $0) })
 }
 
-func threads(in text: String?) throws -> Int? {
+func threads(in text: String?) throws(DescentError) -> Int? {
   guard let text, !text.isEmpty else { return nil }
   guard let threads = Int(text), threads >= 1 else {
-    throw DescentError.unsupported(
-      "DESCENT_THREADS is \"\(text)\"; allowed is a whole number from 1 up")
+    throw .value(
+      of: "DESCENT_THREADS", given: "\"\(text)\"", allowed: "a whole number from 1 up")
   }
   return threads
 }

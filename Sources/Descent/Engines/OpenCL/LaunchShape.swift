@@ -42,14 +42,14 @@ public struct LaunchShape: Hashable, Sendable {
     return best
   }
 
-  package func validate(on device: Device) throws {
+  package func validate(on device: Device) throws(DescentError) {
     guard Self.allowedLanes.contains(lanes) else {
-      throw DescentError.unsupported("lanes is \(lanes); allowed is 1, 2, 4, 8 or 16")
+      throw .value(of: "lanes", given: "\(lanes)", allowed: "1, 2, 4, 8 or 16")
     }
     guard groupSize >= 1, groupSize <= device.maximumWorkGroupSize else {
-      throw DescentError.unsupported(
-        "groupSize is \(groupSize); allowed on \(device.name) is 1 to \(device.maximumWorkGroupSize)"
-      )
+      throw .value(
+        of: "groupSize", given: "\(groupSize)",
+        allowed: "1 to \(device.maximumWorkGroupSize) on \(device.name)")
     }
   }
 }
@@ -83,9 +83,9 @@ struct FittedShape {
     let limit = max(1, kernel.maximumWorkGroupSize)
     guard limit < built.groupSize else { return false }
     guard !isChosen else {
-      throw DescentError.unsupported(
-        "groupSize is \(shape.groupSize); allowed for the kernel \(kernel.name) on "
-          + "\(kernel.context.device.name) is 1 to \(limit)")
+      throw DescentError.value(
+        of: "groupSize", given: "\(shape.groupSize)",
+        allowed: "1 to \(limit) for the kernel \(kernel.name) on \(kernel.context.device.name)")
     }
     shape.groupSize = limit
     return true

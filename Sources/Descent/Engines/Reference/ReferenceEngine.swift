@@ -171,9 +171,6 @@ extension UpdateRule {
     for (name, count) in zip(stateNames, states) where count != parameters {
       throw DescentError.count(of: "state \"\(name)\"", given: count, expected: parameters)
     }
-    guard step >= 1 else {
-      throw DescentError.unsupported("a step is counted from 1, not \(step)")
-    }
-    try checkStepCount("step", step)
+    try checkStep(step)
   }
 }

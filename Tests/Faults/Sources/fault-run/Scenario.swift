@@ -52,7 +52,7 @@ struct Snapshot: Equatable {
   init(_ optimizer: Optimizer, parameters: [Float]) throws {
     self.parameters = parameters
     states = try optimizer.states()
-    (steps, skipped) = (optimizer.stepCount, optimizer.skippedStepCount)
+    (steps, skipped) = try (optimizer.stepCount, optimizer.skippedStepCount)
     lossScale = try optimizer.lossScale
   }
 

@@ -33,7 +33,7 @@ func examine(_ trainer: Trainer, _ history: [Snapshot], in folder: URL) throws -
   let twin = try Optimizer(
     Scenario.rule, layout: trainer.optimizer.layout, on: .cpu(threads: 1))
   try twin.load(from: path)
-  let steps = twin.stepCount + twin.skippedStepCount
+  let steps = try twin.stepCount + twin.skippedStepCount
   guard steps < history.count else { throw Wrong(what: "\(steps) steps in the file") }
   let parameters: [Float]
   do {
