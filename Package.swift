@@ -8,6 +8,7 @@ let package = Package(
   products: [
     .library(name: "Descent", targets: ["Descent"]),
     .library(name: "OpenCLHost", targets: ["OpenCLHost"]),
+    .library(name: "Safetensors", targets: ["Safetensors"]),
     // The same library twice: to link into a program in C, and to load.
     .library(name: "DescentCStatic", type: .static, targets: ["DescentC"]),
     .library(name: "DescentC", type: .dynamic, targets: ["DescentC"]),
@@ -32,11 +33,12 @@ let package = Package(
     .target(
       name: "OpenCLHost", dependencies: [.target(name: "CDescentOpenCL", condition: openCL)],
       exclude: ["README.md"]),
+    .target(name: "Safetensors", exclude: ["README.md"]),
     .target(name: "DescentKernels", path: "Kernels", exclude: ["README.md"]),
     .target(
       name: "Descent",
       dependencies: [
-        "DescentKernels", .target(name: "OpenCLHost", condition: openCL),
+        "DescentKernels", "Safetensors", .target(name: "OpenCLHost", condition: openCL),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(name: "CDescent"),
@@ -45,7 +47,8 @@ let package = Package(
     .executableTarget(
       name: "descent-tool",
       dependencies: [
-        "Descent", "DescentCeiling", .target(name: "OpenCLHost", condition: openCL),
+        "Descent", "DescentCeiling", "Safetensors",
+        .target(name: "OpenCLHost", condition: openCL),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SwiftCSV", package: "SwiftCSV"),
         .product(name: "Rainbow", package: "Rainbow"),
@@ -59,7 +62,7 @@ let package = Package(
     .testTarget(
       name: "DescentTests",
       dependencies: [
-        "Descent", "DescentKernels", "descent-tool",
+        "Descent", "DescentKernels", "Safetensors", "descent-tool",
         .target(name: "OpenCLHost", condition: openCL),
         .target(name: "CDescentOpenCL", condition: openCL),
         .product(name: "Logging", package: "swift-log"),
@@ -71,7 +74,7 @@ let package = Package(
     .testTarget(
       name: "ToolTests",
       dependencies: [
-        "descent-tool", "Descent", "DescentCeiling",
+        "descent-tool", "Descent", "DescentCeiling", "Safetensors",
         .target(name: "OpenCLHost", condition: openCL),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], resources: [.copy("Goldens")]),

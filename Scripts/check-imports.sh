@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Imports point one way: CDescentOpenCL ← OpenCLHost ← Descent ← everything else, and
-# DescentKernels ← Descent. No Foundation in the libraries.
+# Imports point one way: CDescentOpenCL ← OpenCLHost ← Descent ← everything else,
+# DescentKernels ← Descent, and Safetensors ← Descent. No Foundation in the libraries.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,10 +16,12 @@ forbid() { # what, then where
   fi
 }
 
-forbid CDescentOpenCL Sources/Descent Sources/DescentC Sources/descent-tool Snippets
-forbid DescentKernels Sources/OpenCLHost Sources/DescentC Sources/descent-tool Snippets
-forbid Descent Sources/OpenCLHost
-forbid "Foundation(Essentials)?" Sources/OpenCLHost Sources/Descent Sources/DescentC
+forbid CDescentOpenCL Sources/Safetensors Sources/Descent Sources/DescentC Sources/descent-tool Snippets
+forbid DescentKernels Sources/OpenCLHost Sources/Safetensors Sources/DescentC Sources/descent-tool Snippets
+forbid Descent Sources/OpenCLHost Sources/Safetensors
+forbid OpenCLHost Sources/Safetensors
+forbid Safetensors Sources/OpenCLHost
+forbid "Foundation(Essentials)?" Sources/OpenCLHost Sources/Safetensors Sources/Descent Sources/DescentC
 # The C modules are no part of the libraries' interfaces.
 if grep -rnE "^ *(public )?import (CDescentOpenCL|DescentKernels)\b" --include='*.swift' Sources; then
   echo "C modules are imported internally" >&2

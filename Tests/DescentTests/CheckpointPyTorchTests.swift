@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 /// States that PyTorch has written, taken on and handed back; recorded by
 /// Examples/pytorch/check.py.

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 /// Files of other programs: what was asked for is read, whatever else is in the file.
 @Suite struct SafetensorsForeignTests {

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 /// Files that were cut, altered or made to do harm: a typed error with the place, never a crash.
 @Suite struct SafetensorsHostileTests {

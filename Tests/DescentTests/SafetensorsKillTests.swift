@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 /// A process that is killed at random moments while it saves in a loop leaves the last state or the
 /// one before it, whole. `DESCENT_KILLS` says how often, for a longer run.

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 /// What is in a folder after writers that met, were killed, or wrote through links.
 @Suite struct SafetensorsLeftoverTests {

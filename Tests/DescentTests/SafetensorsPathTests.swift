@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 /// Names of files and what has a name in them.
 @Suite struct SafetensorsPathTests {

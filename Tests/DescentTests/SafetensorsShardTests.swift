@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 /// Sets of shards.
 @Suite struct SafetensorsShardTests {

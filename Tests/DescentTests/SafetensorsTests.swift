@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 /// A new folder, which is removed with all it holds after the body has run.
 func withTemporaryFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
@@ -77,6 +78,14 @@ func saveTensors(
         try file.read("large", elements: 4997..<5000, into: $0)
       }
       #expect(some == Array(large[4997..<5000]))
+      var bytes = [UInt8](repeating: 0, count: 9)
+      try bytes.withUnsafeMutableBytes { try file.read("steps", bytes: 4..<13, into: $0) }
+      #expect(bytes == [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0])
+      for range in [8..<17, 0..<8] {
+        #expect(throws: SafetensorsError.self) {
+          try bytes.withUnsafeMutableBytes { try file.read("steps", bytes: range, into: $0) }
+        }
+      }
       let reader = try SafetensorsReader(path)
       #expect(reader.metadata == ["rule": "adam \"x\"\n", "é": "", "format": "pt"])
       #expect(try reader.floats("large") == large && reader["large"] == file["large"])
@@ -140,6 +149,31 @@ func saveTensors(
       let (value, expected) = (float(half: bits), Float(Float16(bitPattern: bits)))
       #expect(value.bitPattern == expected.bitPattern || value.isNaN && expected.isNaN)
     }
+  }
+
+  @Test("every kind of Double becomes the nearest Float")
+  func doubles() {
+    func check(_ bits: UInt64, sourceLocation: SourceLocation = #_sourceLocation) {
+      let (value, expected) = (float(double: bits), Float(Double(bitPattern: bits)))
+      #expect(value.bitPattern == expected.bitPattern, "0x\(String(bits, radix: 16))")
+    }
+    // Each exponent, with fractions around the ties of every width.
+    for exponent in UInt64(0)...2047 {
+      for place in 0...52 {
+        let bit = UInt64(1) << place
+        for fraction in [bit, bit | 1, bit &- 1, bit | bit >> 1, ~bit, ~(bit &- 1)] {
+          let bits = exponent << 52 | fraction & 0xf_ffff_ffff_ffff
+          check(bits)
+          check(bits | 1 << 63)
+        }
+      }
+    }
+    for value in [0, 1, Double(Float.greatestFiniteMagnitude), .infinity, .nan, .signalingNaN] {
+      check(value.bitPattern)
+      check(value.nextUp.bitPattern)
+      check((-value).bitPattern)
+    }
+    for seed in UInt64(0)..<100_000 { check(PinnedSteps.mix(seed)) }
   }
 
   private static let python = Result { try goldensFolder() + "/Safetensors" }

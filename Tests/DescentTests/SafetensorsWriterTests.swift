@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 /// What is on disk before, while and after a file is written.
 @Suite struct SafetensorsWriterTests {

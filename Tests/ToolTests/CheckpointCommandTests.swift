@@ -1,6 +1,7 @@
 import ArgumentParser
 import Descent
 import Foundation
+import Safetensors
 import Testing
 
 @testable import descent_tool

@@ -15,9 +15,9 @@ extension Optimizer {
   ///     are read back first.
   ///   - naming: whose names states have; PyTorch's are for a script of Examples/pytorch to read.
   ///   - metadata: whatever else the trainer needs to go on, under keys of its own; those that
-  ///     begin with `optimizer.`, `pytorch.` or as ``SafetensorsWriter`` says are taken.
+  ///     begin with `optimizer.`, `pytorch.` or as `SafetensorsWriter` says are taken.
   ///   - shardSize: a file of more bytes is cut into several, with an index.
-  /// - Throws: ``DescentError`` for what ``status`` throws; ``SafetensorsError`` if the file cannot
+  /// - Throws: ``DescentError`` for what ``status`` throws; `SafetensorsError` if the file cannot
   ///   be written, or two tensors would have one name.
   public func save(
     to path: String, parameters: UnsafeBufferPointer<Float>, naming: StateNaming = .descent,
@@ -75,7 +75,7 @@ extension Optimizer {
   /// its own settings of these, its groups' too. If it fails after that, because the device does,
   /// the optimizer refuses to go on until a state is loaded.
   ///
-  /// - Throws: ``SafetensorsError`` for a file that is not whole or was altered,
+  /// - Throws: `SafetensorsError` for a file that is not whole or was altered,
   ///   ``CheckpointError`` or ``DescentError`` for one that does not fit.
   public func load(
     from checkpoint: Checkpoint, parameters: UnsafeMutableBufferPointer<Float>? = nil
@@ -147,7 +147,7 @@ extension Optimizer {
   }
 
   /// A new optimizer that goes on from a checkpoint, with its rule and layout. Throws
-  /// ``SafetensorsError/memory(bytes:)`` where there is no memory for as much as the layout says.
+  /// `SafetensorsError.memory` where there is no memory for as much as the layout says.
   /// `logger` becomes ``logger``, from the choice of the engine on.
   public convenience init(
     _ checkpoint: Checkpoint, on choice: EngineChoice = .automatic, logger: Logger? = nil

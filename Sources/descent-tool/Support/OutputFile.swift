@@ -1,5 +1,6 @@
 import Descent
 import Foundation
+import Safetensors
 
 /// A file that a command writes: results, a drawing, a report.
 struct OutputFile {

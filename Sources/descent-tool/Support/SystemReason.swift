@@ -1,5 +1,6 @@
 import Descent
 import Foundation
+import Safetensors
 
 extension Error {
   /// What the operating system said, such as "No such file or directory".

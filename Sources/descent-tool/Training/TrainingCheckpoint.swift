@@ -1,5 +1,6 @@
 import Descent
 import Foundation
+import Safetensors
 
 /// Where a training run saves itself, and how it goes on: the optimizer's checkpoint with the
 /// parameters, and in its metadata, under `train`, what decides the order of the examples.

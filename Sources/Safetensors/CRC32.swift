@@ -1,9 +1,6 @@
 /// The cyclic redundancy check that zlib, PNG and Python's `zlib.crc32` use (ISO 3309, polynomial
 /// 0x04c11db7, reflected). It finds every change of up to 32 bits in a row; of the nine bytes
 /// `123456789` it is `cbf43926`.
-///
-/// FNV-1a, which ``Digest`` is, counts every NaN as one, and Python would need minutes where
-/// `zlib.crc32` needs a second.
 struct CRC32 {
   private var register = ~UInt32(0)
 

@@ -1,5 +1,5 @@
-/// A JSON text as a tree, for the settings that a checkpoint's metadata holds. Numbers stay text,
-/// so that none is rounded before its type is known.
+/// A JSON text as a tree, for metadata that holds more than text. Numbers stay text, so that none
+/// is rounded before its type is known.
 package enum JSONValue: Equatable {
   case null
   case bool(Bool)
@@ -54,7 +54,7 @@ extension JSONValue {
   }
 
   /// In one line, keys in the order of their bytes: the same value is the same text.
-  var text: String {
+  package var text: String {
     switch self {
     case .null: return "null"
     case .bool(let value): return value ? "true" : "false"

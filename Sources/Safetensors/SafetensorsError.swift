@@ -78,7 +78,7 @@ extension SafetensorsError.Place: CustomStringConvertible {
 }
 
 /// The text in quotes, cut short, and without characters that a terminal would obey.
-func excerpt(_ text: String) -> String {
+package func excerpt(_ text: String) -> String {
   let scalars = text.unicodeScalars
   guard let cut = scalars.index(scalars.startIndex, offsetBy: 60, limitedBy: scalars.endIndex),
     cut < scalars.endIndex

@@ -1,7 +1,7 @@
 extension JSONValue {
   /// The value of that type that the JSON describes. A number must be one that the type holds.
   /// Throws `DecodingError`, and what the type's own coding throws.
-  func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
+  package func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
     try ValueDecoder(value: self, codingPath: []).decode(type)
   }
 }
@@ -96,7 +96,7 @@ private struct KeyedValues<Key: CodingKey>: KeyedDecodingContainerProtocol {
     try decoder(key).unkeyedContainer()
   }
 
-  func superDecoder() throws -> any Decoder { try decoder(NameKey(stringValue: "super")) }
+  func superDecoder() throws -> any Decoder { try decoder(PathKey(stringValue: "super")) }
   func superDecoder(forKey key: Key) throws -> any Decoder { try decoder(key) }
 }
 
@@ -114,7 +114,7 @@ private struct ValuesInOrder: UnkeyedDecodingContainer {
 
   private var decoder: ValueDecoder {
     get throws {
-      let path = codingPath + [NameKey(stringValue: "\(currentIndex)")]
+      let path = codingPath + [PathKey(stringValue: "\(currentIndex)")]
       guard !isAtEnd else {
         throw DecodingError.valueNotFound(
           Any.self,

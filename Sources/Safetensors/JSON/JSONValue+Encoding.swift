@@ -1,7 +1,7 @@
 extension JSONValue {
   /// A value as JSON. Throws for a number that is not finite, which JSON cannot hold, and what the
   /// value's own coding throws.
-  init(encoding value: some Encodable) throws {
+  package init(encoding value: some Encodable) throws {
     let place = EncodingPlace()
     try place.encode(value, [])
     self = place.value
@@ -116,7 +116,7 @@ private struct KeyedPlaces<Key: CodingKey>: KeyedEncodingContainerProtocol {
     encoder(key).unkeyedContainer()
   }
 
-  func superEncoder() -> any Encoder { encoder(NameKey(stringValue: "super")) }
+  func superEncoder() -> any Encoder { encoder(PathKey(stringValue: "super")) }
   func superEncoder(forKey key: Key) -> any Encoder { encoder(key) }
 }
 
@@ -127,7 +127,7 @@ private struct PlacesInOrder: UnkeyedEncodingContainer {
 
   private func encoder() -> PlaceEncoder {
     PlaceEncoder(
-      place: place.append(), codingPath: codingPath + [NameKey(stringValue: "\(count)")])
+      place: place.append(), codingPath: codingPath + [PathKey(stringValue: "\(count)")])
   }
 
   func encodeNil() { encoder().encodeNil() }

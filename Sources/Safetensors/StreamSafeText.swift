@@ -3,7 +3,8 @@ extension String {
   /// Stream-Safe Text Format (UAX #15).
   package static let maximumCombiningMarks = 30
 
-  static let tooManyMarks =
+  /// Why a name or key is refused that is not ``isStreamSafe``.
+  package static let tooManyMarks =
     "more than \(maximumCombiningMarks) combining marks in a row, which no name or key may have"
 
   /// The first combining mark that follows ``maximumCombiningMarks`` others.
@@ -40,7 +41,7 @@ extension Unicode.Scalar {
 extension String {
   /// Whether the text begins with these bytes. `hasPrefix` compares by Characters, of which a
   /// combining mark behind the prefix would be a part.
-  func startsWithBytes(_ prefix: String) -> Bool { utf8.starts(with: prefix.utf8) }
+  package func startsWithBytes(_ prefix: String) -> Bool { utf8.starts(with: prefix.utf8) }
 
   /// Whether the text ends with these bytes.
   func endsWithBytes(_ suffix: String) -> Bool {
@@ -48,7 +49,7 @@ extension String {
   }
 
   /// Whether the bytes are the same. `==` normalizes both texts first, as hashing does.
-  func hasBytes(of other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+  package func hasBytes(of other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 
   /// What follows the first `count` bytes, the last of which ends a scalar.
   func droppingBytes(_ count: Int) -> String {

@@ -1,8 +1,8 @@
 /// The entries that ``SafetensorsWriter`` adds to a file's metadata; it says what they mean.
-enum SafetensorsMetadata {
+package enum SafetensorsMetadata {
   static let format = "descent.format"
   /// Which framework's tensors these are: Hugging Face's libraries refuse a file that does not say.
-  static let framework = "format"
+  package static let framework = "format"
   static let seal = "descent.checksum"
   static let set = "descent.set"
 

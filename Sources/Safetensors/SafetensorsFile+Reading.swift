@@ -82,6 +82,22 @@ extension SafetensorsFile {
     return bytes
   }
 
+  /// Reads some of a tensor's bytes, of any type, little-endian and row-major, into memory of their
+  /// count. They are not compared with a checksum; ``verify()`` does that.
+  public func read(
+    _ name: String, bytes: Range<Int>, into memory: UnsafeMutableRawBufferPointer
+  ) throws(SafetensorsError) {
+    let place = try place(name)
+    let byteCount = tensors[place].byteCount
+    guard bytes.lowerBound >= 0 && bytes.upperBound <= byteCount else {
+      throw .count(tensor: name, given: bytes.upperBound, expected: byteCount)
+    }
+    guard memory.count == bytes.count else {
+      throw .count(tensor: name, given: memory.count, expected: bytes.count)
+    }
+    try file.read(into: memory, at: starts[place] + bytes.lowerBound)
+  }
+
   private func checkType(
     _ tensor: SafetensorsTensor, converting: Bool
   ) throws(SafetensorsError) {
@@ -91,8 +107,9 @@ extension SafetensorsFile {
     }
   }
 
-  // A file with holes may be longer than any memory.
-  static func checkMemory(_ count: Int, _ stride: Int) throws(SafetensorsError) {
+  /// Throws ``SafetensorsError/memory(bytes:)`` where there is no memory for so many elements: a
+  /// file with holes may be longer than any.
+  package static func checkMemory(_ count: Int, _ stride: Int) throws(SafetensorsError) {
     if let bytes = missingMemory(count, stride) { throw .memory(bytes: bytes) }
   }
 
