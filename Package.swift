@@ -44,15 +44,28 @@ let package = Package(
     .target(name: "CDescent"),
     .target(name: "DescentC", dependencies: ["CDescent", "Descent"]),
     .target(name: "DescentCeiling", path: "Sources/CeilingPasses"),
+    .target(
+      name: "Verification",
+      dependencies: ["Descent", .target(name: "OpenCLHost", condition: openCL)]),
     .executableTarget(
       name: "descent-tool",
       dependencies: [
-        "Descent", "DescentCeiling", "Safetensors",
+        "Descent", "DescentCeiling", "Safetensors", "Verification",
         .target(name: "OpenCLHost", condition: openCL),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SwiftCSV", package: "SwiftCSV"),
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
+    .target(
+      name: "DescentTestSupport",
+      dependencies: [
+        "Descent", "Safetensors", "Verification", .target(name: "OpenCLHost", condition: openCL),
+        .target(name: "CDescentOpenCL", condition: openCL),
+      ], path: "Tests/DescentTestSupport"),
+    .testTarget(
+      name: "SafetensorsTests",
+      dependencies: ["DescentTestSupport", "Safetensors", "Verification"],
+      resources: [.copy("Goldens")]),
     .testTarget(
       name: "OpenCLHostTests",
       dependencies: [
@@ -62,19 +75,20 @@ let package = Package(
     .testTarget(
       name: "DescentTests",
       dependencies: [
-        "Descent", "DescentKernels", "Safetensors", "descent-tool",
+        "Descent", "DescentKernels", "DescentTestSupport", "Safetensors", "Verification",
         .target(name: "OpenCLHost", condition: openCL),
         .target(name: "CDescentOpenCL", condition: openCL),
         .product(name: "Logging", package: "swift-log"),
       ],
-      resources: [.copy("Goldens")]),
+      exclude: ["Goldens"]),
     .target(name: "CCaller", dependencies: ["CDescent"], path: "Tests/CCaller"),
     .testTarget(
       name: "DescentCTests", dependencies: ["CCaller", "CDescent", "Descent", "DescentC"]),
     .testTarget(
       name: "ToolTests",
       dependencies: [
-        "descent-tool", "Descent", "DescentCeiling", "Safetensors",
+        "descent-tool", "Descent", "DescentCeiling", "DescentTestSupport", "Safetensors",
+        "Verification",
         .target(name: "OpenCLHost", condition: openCL),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], resources: [.copy("Goldens")]),

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Descent
+import DescentTestSupport
 import Foundation
 import Testing
 

@@ -1,8 +1,6 @@
+import Descent
 import Foundation
 import Testing
-
-@testable import Descent
-@testable import descent_tool
 
 #if OpenCL
 import CDescentOpenCL
@@ -11,7 +9,7 @@ import OpenCLHost
 
 extension Trait where Self == ConditionTrait {
   /// Skips aloud where no OpenCL device promises the same bits.
-  static var needsDevice: Self {
+  package static var needsDevice: Self {
     #if OpenCL
     .enabled(
       if: !TestDevices.devices.isEmpty, "no OpenCL device that promises the same bits")
@@ -21,7 +19,7 @@ extension Trait where Self == ConditionTrait {
   }
 
   /// The same where none of them has queues out of order.
-  static var needsQueueOutOfOrder: Self {
+  package static var needsQueueOutOfOrder: Self {
     #if OpenCL
     .enabled(
       if: (try? TestDevices.queuesOutOfOrder.get().isEmpty) != true,
@@ -32,31 +30,22 @@ extension Trait where Self == ConditionTrait {
   }
 }
 
-extension RuleVariant: CustomTestStringConvertible {
-  public var testDescription: String { name }
-}
-
-/// Files beside the tests.
-func goldensFolder() throws -> String {
-  try #require(Bundle.module.path(forResource: "Goldens", ofType: nil))
-}
-
 #if OpenCL
 /// The devices that tests run on. Without any they pass over nothing, and say so; where CI is set,
 /// that is a failure.
-enum TestDevices {
+package enum TestDevices {
   /// Those that bits are asked of.
-  static var devices: [Device] { working.filter(\.sameBits.isYes) }
+  package static var devices: [Device] { working.filter(\.sameBits.isYes) }
 
   /// Those that can run anything.
-  static var working: [Device] { Device.all.filter { $0.isAvailable && $0.hasCompiler } }
+  package static var working: [Device] { Device.all.filter { $0.isAvailable && $0.hasCompiler } }
 
-  static let queues: Result<[CommandQueue], any Error> = Result {
+  package static let queues: Result<[CommandQueue], any Error> = Result {
     try devices.map { try CommandQueue(Context($0)) }
   }
 
   /// A queue out of order for each device that has such.
-  static let queuesOutOfOrder: Result<[CommandQueue], any Error> = Result {
+  package static let queuesOutOfOrder: Result<[CommandQueue], any Error> = Result {
     try devices.filter(hasQueuesOutOfOrder).map { try queueOutOfOrder($0) }
   }
 
@@ -70,7 +59,7 @@ enum TestDevices {
   }
 
   /// A trainer's queue out of order, and nothing of its own but what is adopted here.
-  static func queueOutOfOrder(
+  package static func queueOutOfOrder(
     _ device: Device, largestAllocation: Int? = nil
   ) throws -> CommandQueue {
     var (id, status) = (OpaquePointer?(device.rawHandle), cl_int(0))
@@ -86,39 +75,10 @@ enum TestDevices {
   }
 }
 
-@Suite struct DeviceTests {
-  @Test(
-    "there is a device to test on",
-    .enabled(
-      if: ProcessInfo.processInfo.environment["CI"] != nil || !Device.all.isEmpty,
-      "no OpenCL device: nothing that needs one was tested"))
-  func present() {
-    #expect(!TestDevices.working.isEmpty, "CI is set, and no OpenCL device was found that works")
-  }
-
-  @Test(
-    "there is a device to compare bits on",
-    .enabled(
-      if: !TestDevices.devices.isEmpty,
-      "no OpenCL device promises the same bits: nothing was compared bit by bit"))
-  func comparable() throws {
-    #expect(try !TestDevices.queues.get().isEmpty)
-  }
-}
-
 extension LaunchShape {
   /// A shape for tests, in groups no larger than the device allows.
-  init(lanes: Int, groupSize: Int, on device: Device) {
+  package init(lanes: Int, groupSize: Int, on device: Device) {
     self.init(lanes: lanes, groupSize: min(groupSize, device.maximumWorkGroupSize))
   }
 }
 #endif
-
-/// Every engine to test on.
-func choices() throws -> [EngineChoice] {
-  var choices = [EngineChoice.automatic, .cpu, .reference]
-  #if OpenCL
-  choices += try TestDevices.queues.get().map { .openCL($0) }
-  #endif
-  return choices
-}

@@ -1,13 +1,13 @@
 /// How far apart two results are, element by element.
-struct Difference: Equatable {
+package struct Difference: Equatable {
   /// Elements whose bits differ; NaN agrees with NaN.
-  var bitsApart = 0
+  package var bitsApart = 0
   /// The largest distance, counted in representable numbers. ∞ where only one is NaN.
-  var worstUlp = 0.0
+  package var worstUlp = 0.0
 
-  init() {}
+  package init() {}
 
-  init(_ left: [Float], _ right: [Float]) {
+  package init(_ left: [Float], _ right: [Float]) {
     if left.count != right.count {
       (bitsApart, worstUlp) = (max(left.count, right.count), .infinity)
     }
@@ -18,7 +18,7 @@ struct Difference: Equatable {
     }
   }
 
-  mutating func merge(_ other: Difference) {
+  package mutating func merge(_ other: Difference) {
     bitsApart += other.bitsApart
     worstUlp = max(worstUlp, other.worstUlp)
   }

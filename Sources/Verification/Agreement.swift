@@ -5,56 +5,67 @@ import OpenCLHost
 #endif
 
 /// The comparison of an engine with the reference: one setting of a rule over pinned steps.
-struct Agreement {
-  let variant: RuleVariant
-  let vectors: Vectors
+package struct Agreement {
+  package let variant: RuleVariant
+  package let vectors: Vectors
   /// Elements between an aligned address and the vectors' first.
-  var offset = 0
+  package var offset = 0
   /// Whether the vector is many tensors of two groups that take turns, and not one.
-  var isCut = false
+  package var isCut = false
   /// Whether each step takes the gradient before along in a sum, is followed by an average, and zeroes; a
   /// vector that is cut is clipped and skipped, too.
-  var isBeside = false
+  package var isBeside = false
 
-  var cut: Agreement {
+  package var cut: Agreement {
     var cut = self
     cut.isCut = true
     return cut
   }
 
-  var beside: Agreement {
+  package var beside: Agreement {
     var beside = self
     beside.isBeside = true
     return beside
   }
 
   /// The pinned steps' values, made once for many runs.
-  struct Vectors {
-    let parameters: [Float]
-    let gradients: [[Float]]
-    var count: Int { parameters.count }
+  package struct Vectors {
+    package let parameters: [Float]
+    package let gradients: [[Float]]
+    package var count: Int { parameters.count }
 
-    init(count: Int, special: Bool = true, steps: Int = Agreement.steps) {
+    package init(count: Int, special: Bool = true, steps: Int = Agreement.steps) {
       let pinned = PinnedSteps(count: count, special: special)
       parameters = pinned.parameters
       gradients = (1...steps).map(pinned.gradients)
     }
   }
 
+  /// - Parameters: what the properties of these names say.
+  package init(
+    variant: RuleVariant, vectors: Vectors, offset: Int = 0, isCut: Bool = false,
+    isBeside: Bool = false
+  ) {
+    (self.variant, self.vectors, self.offset) = (variant, vectors, offset)
+    (self.isCut, self.isBeside) = (isCut, isBeside)
+  }
+
   private var count: Int { vectors.count }
 
   /// Counts around the edges of lanes, work-groups and blocks, and a prime that fills many.
-  static let counts = [0, 1, 3, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025, 100_003]
+  package static let counts = [0, 1, 3, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025, 100_003]
 
-  static let steps = 25
+  package static let steps = 25
 
   /// Everything that a run leaves: parameters and states after the first step and the last.
-  struct Outcome: Equatable {
-    var vectors: [[Float]] = []
+  package struct Outcome: Equatable {
+    package var vectors: [[Float]] = []
     /// Elements next to the vectors that changed although they are not part of them.
-    var trespasses = 0
+    package var trespasses = 0
 
-    func difference(from other: Outcome) -> Difference {
+    package init() {}
+
+    package func difference(from other: Outcome) -> Difference {
       var result = Difference()
       for (a, b) in zip(vectors, other.vectors) { result.merge(Difference(a, b)) }
       if vectors.count != other.vectors.count { result.worstUlp = .infinity }
@@ -62,7 +73,7 @@ struct Agreement {
       return result
     }
 
-    var digest: Digest {
+    package var digest: Digest {
       var digest = Digest()
       for vector in vectors { digest.combine(vector) }
       return digest
@@ -98,7 +109,7 @@ struct Agreement {
   }
 
   /// Runs the steps on an engine: over device memory where it has some, else over host memory.
-  func outcome(on choice: EngineChoice) throws -> Outcome {
+  package func outcome(on choice: EngineChoice) throws -> Outcome {
     let optimizer = try Optimizer(variant.rule, layout: layout(), on: choice)
     if isBeside {
       optimizer.averaging = ParameterAverage(decay: 0.9)
@@ -125,7 +136,7 @@ struct Agreement {
   }
 
   /// Runs the steps over host memory, whatever the engine.
-  func onHost(_ optimizer: Optimizer) throws -> Outcome {
+  package func onHost(_ optimizer: Optimizer) throws -> Outcome {
     var memory = guarded(vectors.parameters)
     var outcome = Outcome()
     for step in 1...vectors.gradients.count {
@@ -183,13 +194,13 @@ struct Agreement {
 }
 
 extension Agreement {
-  /// The count that ``RuleVariant/digest`` is pinned at.
-  static let pinnedCount = 1023
+  /// The count that the digest of a `RuleVariant` is pinned at.
+  package static let pinnedCount = 1023
 
   /// The worst distance of two runs' final parameters, in ulp of each element's path: for devices that
   /// round otherwise than the reference. Elements with awkward values on their way are left out: there
   /// such devices flush, or overflow a step earlier. ∞ if anything beside the vectors was written.
-  func pathUlps(_ outcome: Outcome, _ expected: Outcome) -> Double {
+  package func pathUlps(_ outcome: Outcome, _ expected: Outcome) -> Double {
     guard let last = outcome.finalParameters, let truth = expected.finalParameters,
       let first = expected.vectors.first, last.count == truth.count, outcome.trespasses == 0
     else { return .infinity }
@@ -210,7 +221,7 @@ extension Agreement {
 
 extension Agreement.Outcome {
   /// Parameters after the last step; ``vectors`` holds parameters and states twice.
-  var finalParameters: [Float]? {
+  package var finalParameters: [Float]? {
     vectors.isEmpty ? nil : vectors[vectors.count / 2]
   }
 }

@@ -1,7 +1,7 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
-@testable import Descent
 @testable import Safetensors
 
 /// What is in a folder after writers that met, were killed, or wrote through links.

@@ -1,7 +1,7 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
-@testable import Descent
 @testable import Safetensors
 
 /// A process that is killed at random moments while it saves in a loop leaves the last state or the

@@ -1,7 +1,7 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
-@testable import Descent
 @testable import Safetensors
 
 /// Names of files and what has a name in them.
@@ -55,14 +55,8 @@ import Testing
         }
         refuses { _ = try SafetensorsFile(cut) }
         refuses { _ = try SafetensorsReader(cut) }
-        refuses { _ = try Checkpoint(cut) }
         refuses { try saveTensors(cut, Self.values) }
         refuses { try saveTensors(cut, Self.values, shardSize: 8) }
-        refuses { try Checkpoint(path).write(to: cut) }
-        let optimizer = try Optimizer(
-          SGD(learningRate: 1), layout: ParameterLayout(), on: .reference)
-        refuses { try optimizer.save(to: cut) }
-        refuses { try optimizer.load(from: cut) }
       }
       #expect(try folderContents(folder) == ["x.safetensors"])
     }
@@ -126,44 +120,6 @@ import Testing
         }
       }
       #expect(try SafetensorsFile(path).floats(few) == [1])
-    }
-  }
-
-  // Normalized, the text would take minutes.
-  @Test("an entry format of many combining marks is given as it is", .timeLimit(.minutes(1)))
-  func format() throws {
-    try withTemporaryFolder { folder in
-      let path = folder + "/x.safetensors"
-      let text = "p" + String(repeating: "\u{301}\u{323}", count: 300_000)
-      try saveTensors(path, [("w", [1], [1])], metadata: ["format": text])
-      let found = try #require(try Checkpoint(path).metadata["format"])
-      #expect(found.utf8.elementsEqual(text.utf8))
-      try saveTensors(path, [("w", [1], [1])])
-      #expect(try Checkpoint(path).metadata.isEmpty)
-      #expect(try SafetensorsReader(path).metadata == ["format": "pt"])
-    }
-  }
-
-  @Test("texts of many combining marks in an optimizer's metadata are refused")
-  func marksInMetadata() throws {
-    let marks = String(repeating: "\u{301}\u{316}", count: 20)
-    for text in [#""a\#(marks)""#, #"{"a\#(marks)":1}"#, #"["\u0061\#(marks)"]"#] {
-      #expect {
-        try JSONValue(text)
-      } throws: {
-        "\($0)".contains("more than 30 combining marks")
-      }
-    }
-    try withTemporaryFolder { folder in
-      let path = folder + "/x.safetensors"
-      for key in ["optimizer.version", "pytorch.version", "pytorch.optimizer"] {
-        try saveTensors(path, [], metadata: [key: "1" + marks])
-        #expect {
-          try Checkpoint(path)
-        } throws: {
-          $0 is CheckpointError && "\($0)".contains("metadata \"\(key)\": more than 30")
-        }
-      }
     }
   }
 }

@@ -1,15 +1,15 @@
 import Descent
 
 /// A trajectory of another library, replayed.
-struct Replay {
-  let item: GoldenCase
+package struct Replay {
+  package let item: GoldenCase
   private let rule: any UpdateRule
   private let start: [Double]
   private let gradient: (Int, [Double]) -> [Double]
   private let peaks: [Double]
 
   /// - Parameter rule: the case's own, unless another is to run its steps.
-  init(_ item: GoldenCase, of goldens: Goldens, as rule: (any UpdateRule)? = nil) throws {
+  package init(_ item: GoldenCase, of goldens: Goldens, as rule: (any UpdateRule)? = nil) throws {
     self.item = item
     self.rule = try rule ?? item.rule()
     (start, gradient) = try goldens.problem(of: item)
@@ -21,13 +21,17 @@ struct Replay {
   }
 
   /// Parameters at every checkpoint, and the states at the end.
-  struct Path<T> {
-    var checkpoints: [[T]] = []
-    var finalStates: [String: [T]] = [:]
+  package struct Path<T> {
+    package var checkpoints: [[T]] = []
+    package var finalStates: [String: [T]] = [:]
+
+    package init(checkpoints: [[T]] = [], finalStates: [String: [T]] = [:]) {
+      (self.checkpoints, self.finalStates) = (checkpoints, finalStates)
+    }
   }
 
   /// Run by the reference in `Double`.
-  func inDouble() throws -> Path<Double> {
+  package func inDouble() throws -> Path<Double> {
     try inDouble(rule)
   }
 
@@ -46,7 +50,7 @@ struct Replay {
   }
 
   /// Run by an engine.
-  func inFloat(on choice: EngineChoice) throws -> Path<Float> {
+  package func inFloat(on choice: EngineChoice) throws -> Path<Float> {
     let optimizer = try Optimizer(rule, layout: ParameterLayout(count: start.count), on: choice)
     var (x, path) = (start.map { Float($0) }, Path<Float>())
     for step in 1...item.steps {
@@ -61,7 +65,7 @@ struct Replay {
 
   /// The worst distance of the reference in `Double` from the library's: of parameters relative to the
   /// peak of each element's path, of the states at the end as `stateError` has it.
-  func truthError() throws -> Double {
+  package func truthError() throws -> Double {
     let path = try inDouble()
     var worst = 0.0
     for (x, truth) in try pairs(path.checkpoints, item.float64Parameters) {
@@ -74,7 +78,7 @@ struct Replay {
 
   /// The worst distance of final states from the library's Float64, relative to the largest that each
   /// held at a checkpoint: what was large once has left its rounding behind.
-  func stateError<T: BinaryFloatingPoint>(_ states: [String: [T]]) throws -> Double {
+  package func stateError<T: BinaryFloatingPoint>(_ states: [String: [T]]) throws -> Double {
     var worst = 0.0
     for (name, texts) in item.float64States {
       // Keras stores minus the velocity.
@@ -97,23 +101,23 @@ struct Replay {
   }
 
   /// What `truthError` may be.
-  var truthBound: Double { max(item.truthError, 1e-11) }
+  package var truthBound: Double { max(item.truthError, 1e-11) }
 
   /// What `stateError` of an engine in Float may be.
-  static let stateBound = 1e-6
+  package static let stateBound = 1e-6
 
   /// An engine's distance from the `Double` truth at a checkpoint, in ulp of the path's peak, and what
   /// it may be: 2t + 8.
-  struct PathError {
-    let step: Int
-    let ulps: Double
-    var bound: Double { Double(2 * step + 8) }
-    var isWithinBound: Bool { ulps <= bound }
+  package struct PathError {
+    package let step: Int
+    package let ulps: Double
+    package var bound: Double { Double(2 * step + 8) }
+    package var isWithinBound: Bool { ulps <= bound }
   }
 
   /// - Parameter denormals: whether elements whose path stays below the normal numbers count: not on a
   ///   device that flushes them.
-  func pathErrors(_ path: Path<Float>, denormals: Bool = true) throws -> [PathError] {
+  package func pathErrors(_ path: Path<Float>, denormals: Bool = true) throws -> [PathError] {
     try zip(item.checkpoints, pairs(path.checkpoints, item.float64Parameters)).map { step, pair in
       var worst = 0.0
       for ((value, truth), peak) in zip(zip(pair.0, pair.1), peaks)
@@ -126,7 +130,7 @@ struct Replay {
 
   /// For trajectories through ∞ and NaN: elements that are finite, infinite or NaN where the library's
   /// are not.
-  func patternMismatches(_ path: Path<Float>) throws -> Int {
+  package func patternMismatches(_ path: Path<Float>) throws -> Int {
     var count = 0
     for (x, theirs) in try pairs(path.checkpoints, item.float32Parameters) {
       for (value, theirs) in zip(x, theirs) {

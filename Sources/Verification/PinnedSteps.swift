@@ -1,49 +1,22 @@
-/// A 64-bit fingerprint of floats' bits: FNV-1a over 32-bit words, every NaN counted as 0x7fc00000,
-/// since the sign and payload of a NaN differ between processors.
-public struct Digest: Hashable, Sendable, CustomStringConvertible {
-  /// The fingerprint of what was combined so far.
-  public private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
-
-  /// Of no floats.
-  public init() {}
-
-  /// Of all values, in their order.
-  public init(_ values: [Float]) { combine(values) }
-
-  /// Adds values behind those so far.
-  public mutating func combine(_ values: [Float]) {
-    for element in values {
-      let word = element.isNaN ? 0x7fc0_0000 : element.bitPattern
-      value = (value ^ UInt64(word)) &* 0x0000_0100_0000_01b3
-    }
-  }
-
-  /// Sixteen hexadecimal digits.
-  public var description: String {
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-  }
-}
-
 /// Parameters and gradients to compare engines on, the same on every machine: made by integer
 /// arithmetic alone.
-public struct PinnedSteps: Sendable {
+package struct PinnedSteps: Sendable {
   /// How many elements.
-  public let count: Int
+  package let count: Int
   /// Whether ∞ and NaN stand among the values.
-  public let special: Bool
+  package let special: Bool
 
   /// The vectors of `count` elements, with ∞ and NaN among them if `special`.
-  public init(count: Int, special: Bool = false) {
+  package init(count: Int, special: Bool = false) {
     (self.count, self.special) = (count, special)
   }
 
   /// Parameters before the first step: magnitudes over 40 binades, and every few elements a zero, a
   /// denormal, a huge or a tiny value.
-  public var parameters: [Float] { values(stream: 0) }
+  package var parameters: [Float] { values(stream: 0) }
 
   /// The gradients of step `step`, counted from 1.
-  public func gradients(_ step: Int) -> [Float] { values(stream: UInt64(step)) }
+  package func gradients(_ step: Int) -> [Float] { values(stream: UInt64(step)) }
 
   private func values(stream: UInt64) -> [Float] {
     (0..<count).map { index in
@@ -53,7 +26,7 @@ public struct PinnedSteps: Sendable {
   }
 
   /// SplitMix64's output function (Steele, Lea & Flood 2014).
-  static func mix(_ seed: UInt64) -> UInt64 {
+  package static func mix(_ seed: UInt64) -> UInt64 {
     var z = seed &* 0x9e37_79b9_7f4a_7c15 &+ 0x9e37_79b9_7f4a_7c15
     z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
     z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb

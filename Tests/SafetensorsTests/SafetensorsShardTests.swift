@@ -1,7 +1,7 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
-@testable import Descent
 @testable import Safetensors
 
 /// Sets of shards.

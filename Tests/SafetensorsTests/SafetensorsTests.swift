@@ -1,33 +1,9 @@
+import DescentTestSupport
 import Foundation
 import Testing
+import Verification
 
-@testable import Descent
 @testable import Safetensors
-
-/// A new folder, which is removed with all it holds after the body has run.
-func withTemporaryFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory
-    .appendingPathComponent("descent-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder.path)
-}
-
-func folderContents(_ folder: String) throws -> [String] {
-  try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
-}
-
-/// Writes tensors of the type F32 in one go.
-func saveTensors(
-  _ path: String, _ values: [(name: String, shape: [Int], values: [Float])],
-  metadata: [String: String] = [:], shardSize: Int = .max
-) throws {
-  let writer = try SafetensorsWriter(
-    path, tensors: values.map { try SafetensorsTensor($0.name, shape: $0.shape) },
-    metadata: metadata, shardSize: shardSize)
-  for (name, _, values) in values { try writer.append(values, to: name) }
-  try writer.commit()
-}
 
 @Suite struct SafetensorsTests {
   private func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
@@ -176,7 +152,9 @@ func saveTensors(
     for seed in UInt64(0)..<100_000 { check(PinnedSteps.mix(seed)) }
   }
 
-  private static let python = Result { try goldensFolder() + "/Safetensors" }
+  private static let python = Result {
+    try #require(Bundle.module.path(forResource: "Goldens", ofType: nil))
+  }
 
   @Test("a file by Python's safetensors is read as it was written")
   func golden() throws {

@@ -1,7 +1,7 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
-@testable import Descent
 @testable import Safetensors
 
 /// Files that were cut, altered or made to do harm: a typed error with the place, never a crash.

@@ -3,16 +3,16 @@ import Foundation
 
 /// Trajectories of other libraries: a folder of files as `Tests/DescentTests/Goldens/README.md`
 /// describes them.
-struct Goldens {
+package struct Goldens {
   /// Those whose rule the package has, in the order of the files' names.
-  private(set) var cases: [GoldenCase] = []
+  package private(set) var cases: [GoldenCase] = []
   /// Cases of other rules, counted by rule.
-  private(set) var skipped: [String: Int] = [:]
+  package private(set) var skipped: [String: Int] = [:]
   private var inputs: [String: GoldenInputs.Set] = [:]
   private var problems: [String: GoldenProblem] = [:]
 
   /// - Throws: ``GoldensError`` for a folder without trajectories or a file that cannot be read.
-  init(folder: String) throws {
+  package init(folder: String) throws {
     let folder = URL(filePath: folder, directoryHint: .isDirectory)
     inputs = try Self.decode(GoldenInputs.self, folder, "inputs.json").inputs.reduce(into: [:]) {
       $0[$1.name] = $1
@@ -54,7 +54,7 @@ struct Goldens {
   }
 
   /// Where a case starts, and its gradient at step `step` (from 1) and parameters `x`.
-  func problem(of item: GoldenCase) throws -> (
+  package func problem(of item: GoldenCase) throws -> (
     start: [Double], gradient: (_ step: Int, _ x: [Double]) -> [Double]
   ) {
     if item.problem.isEmpty {
@@ -75,34 +75,34 @@ struct Goldens {
   }
 }
 
-struct GoldensError: Error, CustomStringConvertible {
-  let file: String
-  let reason: String
-  var description: String { "\(file): \(reason)" }
+package struct GoldensError: Error, CustomStringConvertible {
+  package let file: String
+  package let reason: String
+  package var description: String { "\(file): \(reason)" }
 }
 
 /// One trajectory of another library, as its file has it.
-struct GoldenCase: Decodable, Sendable {
-  var id: String
-  var optimizer: String
-  var hyper: [String: Double]
-  var flags: [String]
-  var inputs: String
-  var problem: String
-  var steps: Int
-  var checkpoints: [Int]
-  var learningRates: [Double]
-  var truthError: Double
-  var float32Only: Bool
-  var float64Parameters: [String]
-  var float64States: [String: [String]]
-  var float32Parameters: [String]
-  var peakMagnitudes: String
-  var float32PeakULPs: [Double]
+package struct GoldenCase: Decodable, Sendable {
+  package var id: String
+  package var optimizer: String
+  package var hyper: [String: Double]
+  package var flags: [String]
+  package var inputs: String
+  package var problem: String
+  package var steps: Int
+  package var checkpoints: [Int]
+  package var learningRates: [Double]
+  package var truthError: Double
+  package var float32Only: Bool
+  package var float64Parameters: [String]
+  package var float64States: [String: [String]]
+  package var float32Parameters: [String]
+  package var peakMagnitudes: String
+  package var float32PeakULPs: [Double]
 
   /// The case's rule with its hyper-parameters. What the case leaves out is 0 or off, as its files
   /// define it, and what the rule does not have throws.
-  func rule() throws -> any UpdateRule {
+  package func rule() throws -> any UpdateRule {
     try rule(of: Rules.named(optimizer))
   }
 
@@ -134,7 +134,7 @@ struct GoldenCase: Decodable, Sendable {
   }
 
   /// η of step `step`, from 1.
-  func learningRate(_ step: Int) -> Double {
+  package func learningRate(_ step: Int) -> Double {
     learningRates.isEmpty ? hyper["learningRate"] ?? 0 : learningRates[step - 1]
   }
 }
@@ -228,7 +228,7 @@ struct GoldenProblem: Decodable {
 }
 
 /// A vector as the files write it: hexadecimal floats between spaces.
-func numbers(_ text: String) throws -> [Double] {
+package func numbers(_ text: String) throws -> [Double] {
   try text.split(separator: " ").map { word in
     guard let value = Double(word) else {
       throw GoldensError(file: "a trajectory", reason: "\"\(word)\" is no number")

@@ -1,7 +1,7 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
-@testable import Descent
 @testable import Safetensors
 
 /// Files of other programs: what was asked for is read, whatever else is in the file.
@@ -44,21 +44,6 @@ import Testing
       refuses { _ = try file.bytes("q") }
       refuses { _ = try file.floats("q", converting: true) }
       refuses { _ = try SafetensorsReader(path).floats("q") }
-
-      let checkpoint = try Checkpoint(path)
-      try checkpoint.verify()
-      var layout = ParameterLayout()
-      try layout.append("a", shape: [1])
-      var parameters: [Float] = [9]
-      #expect(try checkpoint.readParameters(into: &parameters, layout: layout).loaded == ["a"])
-      #expect(parameters == [Float(bitPattern: 0x0302_0100)])
-      // What cannot be copied is not left out of a copy.
-      #expect {
-        try checkpoint.write(to: folder + "/copy.safetensors")
-      } throws: {
-        $0 is CheckpointError && "\($0)".contains("cannot be written again")
-      }
-      #expect(try folderContents(folder) == ["x.safetensors"])
     }
   }
 
@@ -72,7 +57,6 @@ import Testing
         body: 2, to: path)
       let file = try SafetensorsFile(path)
       #expect(try file.metadata == [:] && file.bytes("a") == [0, 1])
-      #expect(try Checkpoint(path).status == nil)
       for metadata in ["nul", "[]", "1", #"{"a":null}"#, "null,\"__metadata__\":{}"] {
         try write(#"{"__metadata__":\#(metadata)}"#, body: 0, to: path)
         #expect(throws: SafetensorsError.self) { try SafetensorsFile(path) }
@@ -107,7 +91,6 @@ import Testing
         "\($0)".hasPrefix("\(folder)/a.safetensors: tensor \"q\": the type \"F4\"")
       }
       try reader.verify()
-      #expect(try Checkpoint(index).reader.tensors.count == 2)
 
       try map(#""w":"b.safetensors","q":"b.safetensors""#)
       let other = try SafetensorsReader(index)

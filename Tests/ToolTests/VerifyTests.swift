@@ -1,5 +1,7 @@
+import DescentTestSupport
 import Foundation
 import Testing
+import Verification
 
 @testable import Descent
 @testable import descent_tool
@@ -36,7 +38,7 @@ import Testing
     let folder = FileManager.default.temporaryDirectory.appending(
       path: "descent-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }
-    try FileManager.default.copyItem(at: URL(filePath: try goldensFolder()), to: folder)
+    try FileManager.default.copyItem(at: URL(filePath: goldensFolder), to: folder)
     func status() -> Int32 {
       do {
         var command = try DescentCommand.parseAsRoot([
@@ -62,7 +64,7 @@ import Testing
     let folder = FileManager.default.temporaryDirectory.appending(
       path: "descent-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }
-    try FileManager.default.copyItem(at: URL(filePath: try goldensFolder()), to: folder)
+    try FileManager.default.copyItem(at: URL(filePath: goldensFolder), to: folder)
     let whole = try Goldens(folder: folder.path)
     let command = try VerifyCommand.parse(["--device", "reference,cpu"])
     let engines = try command.engines()

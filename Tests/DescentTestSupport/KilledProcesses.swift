@@ -1,11 +1,10 @@
 import Foundation
 import Testing
-
-@testable import Descent
+import Verification
 
 /// Children that save one state after the other until they are killed at a random moment. To be used
 /// in a process with one thread, as an exit test's, since children are forked.
-struct KilledProcesses {
+package struct KilledProcesses {
   private let fork: @convention(c) () -> pid_t
   /// The state that a child saves; in memory that it shares.
   private let saving: UnsafeMutablePointer<Int>
@@ -15,7 +14,7 @@ struct KilledProcesses {
   private var torn = 0
 
   /// How often to kill: as `DESCENT_KILLS` says, or enough for a run of all tests.
-  static var usual: Int {
+  package static var usual: Int {
     #if DEBUG
     let usual = 60
     #else
@@ -26,7 +25,7 @@ struct KilledProcesses {
 
   /// - Parameter save: measured to know how long a child may live: up to three saves, so that some end
   ///   and most are cut.
-  init(savingTo folder: String, _ save: () throws -> Void) throws {
+  package init(savingTo folder: String, _ save: () throws -> Void) throws {
     self.folder = folder
     // Swift hides fork.
     fork = unsafeBitCast(
@@ -39,7 +38,7 @@ struct KilledProcesses {
 
   /// Has a child call `save` with each state from the one after `state` on, and kills it. What is there
   /// then, as `load` finds it, must be the state that was being saved or the one before it.
-  mutating func kill(
+  package mutating func kill(
     from state: Int, _ save: (_ state: Int, _ begins: () -> Void) throws -> Void,
     load: () throws -> Int
   ) throws -> Int {
@@ -66,7 +65,7 @@ struct KilledProcesses {
   }
 
   /// Prints what happened, and throws if no state was saved or no write was cut.
-  func report(last state: Int) throws {
+  package func report(last state: Int) throws {
     print("\(kills) kills, \(torn) amidst a write, \(state) states saved")
     try #require(state > 0 && torn > 0)
   }
