@@ -47,13 +47,18 @@ let package = Package(
     .target(
       name: "Verification",
       dependencies: ["Descent", .target(name: "OpenCLHost", condition: openCL)]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Descent", "Safetensors", .product(name: "SwiftCSV", package: "SwiftCSV"),
+      ]),
+    .target(name: "Figures", dependencies: ["Descent", "Training"]),
     .executableTarget(
       name: "descent-tool",
       dependencies: [
-        "Descent", "DescentCeiling", "Safetensors", "Verification",
+        "Descent", "DescentCeiling", "Figures", "Safetensors", "Training", "Verification",
         .target(name: "OpenCLHost", condition: openCL),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "SwiftCSV", package: "SwiftCSV"),
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
     .target(
@@ -85,11 +90,14 @@ let package = Package(
     .testTarget(
       name: "DescentCTests", dependencies: ["CCaller", "CDescent", "Descent", "DescentC"]),
     .testTarget(
+      name: "FiguresTests",
+      dependencies: ["Descent", "DescentTestSupport", "Figures", "Training"],
+      resources: [.copy("Goldens")]),
+    .testTarget(
       name: "ToolTests",
       dependencies: [
-        "descent-tool", "Descent", "DescentCeiling", "DescentTestSupport", "Safetensors",
-        "Verification",
-        .target(name: "OpenCLHost", condition: openCL),
+        "descent-tool", "Descent", "DescentCeiling", "DescentTestSupport", "Figures", "Safetensors",
+        "Training", "Verification", .target(name: "OpenCLHost", condition: openCL),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], resources: [.copy("Goldens")]),
   ],

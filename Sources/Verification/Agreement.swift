@@ -12,8 +12,8 @@ package struct Agreement {
   package var offset = 0
   /// Whether the vector is many tensors of two groups that take turns, and not one.
   package var isCut = false
-  /// Whether each step takes the gradient before along in a sum, is followed by an average, and zeroes; a
-  /// vector that is cut is clipped and skipped, too.
+  /// Whether each step takes the gradient before along in a sum, is followed by an average, and
+  /// zeroes; a vector that is cut is clipped and skipped, too.
   package var isBeside = false
 
   package var cut: Agreement {
@@ -122,8 +122,8 @@ package struct Agreement {
     return try onHost(optimizer)
   }
 
-  /// Of step `step`, counted from 1; those before it are 1. Beside a rule they are finite, or every step
-  /// would be skipped.
+  /// Of step `step`, counted from 1; those before it are 1. Beside a rule they are finite, or every
+  /// step would be skipped.
   private func gradients(_ step: Int) -> [Float] {
     if step == 0 { return Array(repeating: 1, count: count) }
     let own = vectors.gradients[step - 1]
@@ -197,9 +197,10 @@ extension Agreement {
   /// The count that the digest of a `RuleVariant` is pinned at.
   package static let pinnedCount = 1023
 
-  /// The worst distance of two runs' final parameters, in ulp of each element's path: for devices that
-  /// round otherwise than the reference. Elements with awkward values on their way are left out: there
-  /// such devices flush, or overflow a step earlier. ∞ if anything beside the vectors was written.
+  /// The worst distance of two runs' final parameters, in ulp of each element's path: for devices
+  /// that round otherwise than the reference. Elements with awkward values on their way are left
+  /// out: there such devices flush, or overflow a step earlier. ∞ if anything beside the vectors
+  /// was written.
   package func pathUlps(_ outcome: Outcome, _ expected: Outcome) -> Double {
     guard let last = outcome.finalParameters, let truth = expected.finalParameters,
       let first = expected.vectors.first, last.count == truth.count, outcome.trespasses == 0

@@ -27,7 +27,8 @@ package struct Difference: Equatable {
     a.isNaN || b.isNaN ? .infinity : abs(ordinal(a) - ordinal(b))
   }
 
-  /// A float's place in the order of all floats; −0 and +0 are neighbours here, since their bits differ.
+  /// A float's place in the order of all floats; −0 and +0 are neighbours here, since their bits
+  /// differ.
   private static func ordinal(_ value: Float) -> Double {
     let magnitude = Double(value.bitPattern & 0x7fff_ffff)
     return value.sign == .minus ? -magnitude - 1 : magnitude

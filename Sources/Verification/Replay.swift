@@ -63,8 +63,8 @@ package struct Replay {
     return path
   }
 
-  /// The worst distance of the reference in `Double` from the library's: of parameters relative to the
-  /// peak of each element's path, of the states at the end as `stateError` has it.
+  /// The worst distance of the reference in `Double` from the library's: of parameters relative to
+  /// the peak of each element's path, of the states at the end as `stateError` has it.
   package func truthError() throws -> Double {
     let path = try inDouble()
     var worst = 0.0
@@ -76,8 +76,8 @@ package struct Replay {
     return Self.worse(worst, try stateError(path.finalStates))
   }
 
-  /// The worst distance of final states from the library's Float64, relative to the largest that each
-  /// held at a checkpoint: what was large once has left its rounding behind.
+  /// The worst distance of final states from the library's Float64, relative to the largest that
+  /// each held at a checkpoint: what was large once has left its rounding behind.
   package func stateError<T: BinaryFloatingPoint>(_ states: [String: [T]]) throws -> Double {
     var worst = 0.0
     for (name, texts) in item.float64States {
@@ -106,8 +106,8 @@ package struct Replay {
   /// What `stateError` of an engine in Float may be.
   package static let stateBound = 1e-6
 
-  /// An engine's distance from the `Double` truth at a checkpoint, in ulp of the path's peak, and what
-  /// it may be: 2t + 8.
+  /// An engine's distance from the `Double` truth at a checkpoint, in ulp of the path's peak, and
+  /// what it may be: 2t + 8.
   package struct PathError {
     package let step: Int
     package let ulps: Double
@@ -115,8 +115,8 @@ package struct Replay {
     package var isWithinBound: Bool { ulps <= bound }
   }
 
-  /// - Parameter denormals: whether elements whose path stays below the normal numbers count: not on a
-  ///   device that flushes them.
+  /// - Parameter denormals: whether elements whose path stays below the normal numbers count: not
+  ///   on a device that flushes them.
   package func pathErrors(_ path: Path<Float>, denormals: Bool = true) throws -> [PathError] {
     try zip(item.checkpoints, pairs(path.checkpoints, item.float64Parameters)).map { step, pair in
       var worst = 0.0
@@ -128,8 +128,8 @@ package struct Replay {
     }
   }
 
-  /// For trajectories through ∞ and NaN: elements that are finite, infinite or NaN where the library's
-  /// are not.
+  /// For trajectories through ∞ and NaN: elements that are finite, infinite or NaN where the
+  /// library's are not.
   package func patternMismatches(_ path: Path<Float>) throws -> Int {
     var count = 0
     for (x, theirs) in try pairs(path.checkpoints, item.float32Parameters) {

@@ -3,8 +3,8 @@ import Foundation
 import OpenCLHost
 import Testing
 
-/// Tests/FaultLayer between the loader and the driver: it makes calls fail, and lists them. For processes
-/// of a test's own, since a layer is loaded once, by the first call.
+/// Tests/FaultLayer between the loader and the driver: it makes calls fail, and lists them. For
+/// processes of a test's own, since a layer is loaded once, by the first call.
 package enum CallLayer {
   /// The library, compiled once.
   package static let library = Result {

@@ -18,8 +18,8 @@ package enum TestEngines {
   /// The same, and what `.automatic` takes.
   package static func choices() throws -> [EngineChoice] { try [.automatic] + each() }
 
-  /// Engines whose work is cut: each instruction set over small blocks, small work-groups, vectors in
-  /// segments, host memory in chunks. Without the reference, which they are compared with.
+  /// Engines whose work is cut: each instruction set over small blocks, small work-groups, vectors
+  /// in segments, host memory in chunks. Without the reference, which they are compared with.
   package static func cut() throws -> [EngineChoice] {
     var engines = [EngineChoice.cpu]
     engines += InstructionSet.available.map { .cpu(threads: 3, instructions: $0, block: 1000) }

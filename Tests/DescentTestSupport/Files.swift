@@ -30,3 +30,7 @@ package func saveTensors(
 /// The folder with what other libraries computed.
 package let goldensFolder = URL(filePath: #filePath).deletingLastPathComponent()
   .appending(path: "../DescentTests/Goldens").standardizedFileURL.path
+
+/// The handwritten digits of the examples.
+package let digitsPath = URL(filePath: #filePath).deletingLastPathComponent()
+  .appending(path: "../../Examples/data/digits.csv").standardizedFileURL.path

@@ -2,8 +2,8 @@ import Foundation
 import Testing
 import Verification
 
-/// Children that save one state after the other until they are killed at a random moment. To be used
-/// in a process with one thread, as an exit test's, since children are forked.
+/// Children that save one state after the other until they are killed at a random moment. To be
+/// used in a process with one thread, as an exit test's, since children are forked.
 package struct KilledProcesses {
   private let fork: @convention(c) () -> pid_t
   /// The state that a child saves; in memory that it shares.
@@ -23,8 +23,8 @@ package struct KilledProcesses {
     return ProcessInfo.processInfo.environment["DESCENT_KILLS"].flatMap { Int($0) } ?? usual
   }
 
-  /// - Parameter save: measured to know how long a child may live: up to three saves, so that some end
-  ///   and most are cut.
+  /// - Parameter save: measured to know how long a child may live: up to three saves, so that some
+  ///   end and most are cut.
   package init(savingTo folder: String, _ save: () throws -> Void) throws {
     self.folder = folder
     // Swift hides fork.
@@ -36,8 +36,8 @@ package struct KilledProcesses {
     longest = UInt64(3 * (try ContinuousClock().measure(save) / Duration.microseconds(1))) + 1
   }
 
-  /// Has a child call `save` with each state from the one after `state` on, and kills it. What is there
-  /// then, as `load` finds it, must be the state that was being saved or the one before it.
+  /// Has a child call `save` with each state from the one after `state` on, and kills it. What is
+  /// there then, as `load` finds it, must be the state that was being saved or the one before it.
   package mutating func kill(
     from state: Int, _ save: (_ state: Int, _ begins: () -> Void) throws -> Void,
     load: () throws -> Int

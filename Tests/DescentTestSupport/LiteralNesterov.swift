@@ -1,5 +1,6 @@
-/// The two-point form of Nesterov's method, word for word: what the rule `Nesterov` is compared with.
-/// It takes the gradient as a function, since that is evaluated at a point that is stored nowhere.
+/// The two-point form of Nesterov's method, word for word: what the rule `Nesterov` is compared
+/// with. It takes the gradient as a function, since that is evaluated at a point that is stored
+/// nowhere.
 package struct LiteralNesterov<T: BinaryFloatingPoint> {
   /// W.
   package private(set) var iterate: [T]

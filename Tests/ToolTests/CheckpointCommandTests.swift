@@ -4,6 +4,7 @@ import Foundation
 import Safetensors
 import Testing
 
+@testable import Training
 @testable import descent_tool
 
 /// `descent checkpoint`, and `descent train` with a checkpoint.

@@ -4,6 +4,7 @@ import DescentTestSupport
 import Foundation
 import Testing
 
+@testable import Figures
 @testable import descent_tool
 
 @Suite struct WalkTests {
