@@ -1,10 +1,10 @@
-// Adds a gradient to the sum that a step to come takes along, or begins that sum with it. A work-group
-// owns one block, as in update.cl; with ZEROING the gradient is 0 afterwards.
+// Adds a gradient to the sum that a step to come takes along, or begins that sum with it. A
+// work-group owns one block, as in update.cl; with ZEROING the gradient is 0 afterwards.
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void accumulate(
-    const global placed_block *restrict blocks, const uint begins, GRADIENT *restrict gradients,
+    const global descent_block *restrict blocks, const uint begins, GRADIENT *restrict gradients,
     const ulong gradientsOffset, global float *restrict sums, const ulong sumsOffset) {
   const uint inside = (uint)get_local_id(0) * LANES;
-  const placed_block own = blocks[get_group_id(0)];
+  const descent_block own = blocks[get_group_id(0)];
   const ulong at = own.start + inside;
   GRADIENT *from = gradients + gradientsOffset + at;
   global float *to = sums + sumsOffset + at;

@@ -47,12 +47,3 @@ static void store_part(lanes value, global float *to, uint count) {
 #define ZERO(at)
 #define ZERO_PART(at, left)
 #endif
-
-// What one work-group of a launch over a table takes.
-// The same in Swift: Sources/Descent/Engines/OpenCL/DevicePlan.swift
-typedef struct {
-  ulong start;
-  uint count, group;
-  uint set;  // which of the coefficients clips it
-  uint unused;
-} placed_block;

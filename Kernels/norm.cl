@@ -1,23 +1,17 @@
-// Sums of squares that no finite gradient overflows and in which none vanishes, in one order on every
-// engine; in OpenCL C and, through cpu/norm.c, in C.
+// Sums of squares that no finite gradient overflows and in which none vanishes, in one order on
+// every engine; in OpenCL C and, through cpu/norm.c, in C.
 //
-// A tile is up to 16,384 elements of one tensor. Its squares are summed in Float by 256 accumulators,
-// of which number j takes the elements j, j + 256 …, and these by halves: j takes j + 128, then
-// j + 64 …. Before, each element is multiplied by a power of two that the tile's greatest magnitude
-// gives. Partials of tiles, and then of tensors, are summed in the same order in pairs of Floats.
+// A tile is up to 16,384 elements of one tensor. Its squares are summed in Float by 256
+// accumulators, of which number j takes the elements j, j + 256 …, and these by halves: j takes
+// j + 128, then j + 64 …. Before, each element is multiplied by a power of two that the tile's
+// greatest magnitude gives. Partials of tiles, and then of tensors, are summed in the same order in
+// pairs of Floats.
 //
 // The same in Swift: Sources/Descent/Engines/Reference/ReferenceNorm.swift
 
 #ifdef __OPENCL_VERSION__
 #pragma OPENCL FP_CONTRACT OFF
 #endif
-
-// A sum of squares, each multiplied by downscale(peak)², and the bits of the greatest magnitude: in
-// this order bits are numbers, ∞ above them, and NaN above ∞.
-typedef struct {
-  float sum;
-  uint peak;
-} partial;
 
 // The exponent by which magnitudes up to `peak` are scaled; biased, and such that its opposite is
 // an exponent too.
@@ -30,7 +24,7 @@ static uint scale_of(uint peak) {
 static float downscale(uint peak) { return as_float((254 - scale_of(peak)) << 23); }
 
 // `own.sum` as if it had been scaled for the greater `peak`.
-static float rescaled(partial own, uint peak) {
+static float rescaled(descent_partial own, uint peak) {
   const uint down = scale_of(peak) - scale_of(own.peak);
   const float ratio = as_float((127 - (down > 126 ? 126 : down)) << 23);
   return own.sum * ratio * ratio;
@@ -61,11 +55,11 @@ static pair add_pair(pair a, pair b) {
   return result;
 }
 
-// How many of the 256 accumulators a fold of so many terms needs, as a power of two: the others would
+// How many of the accumulators a fold of so many terms needs, as a power of two: the others would
 // add zeros, which change no bit.
 static uint fold_width(uint count) {
   uint width = 1;
-  while (width < count && width < 256) width = width * 2;
+  while (width < count && width < DESCENT_ACCUMULATORS) width = width * 2;
   return width;
 }
 
@@ -75,19 +69,14 @@ static float times_power(float a, int k) {
   return a * as_float((uint)(127 + part) << 23) * as_float((uint)(127 + k - part) << 23);
 }
 
-// How a step clips: what every gradient is multiplied by first, and the greatest norm allowed.
-typedef struct {
-  float gradientScale, limit, epsilon;
-} clipping;
-
 // Whether every scaled element is a number, as the greatest tells.
-static uint is_finite(uint peak, clipping c) {
+static uint is_finite(uint peak, descent_clipping c) {
   const float greatest = as_float(peak) * c.gradientScale;
   return greatest >= -0x1.fffffep127f && greatest <= 0x1.fffffep127f;
 }
 
 // min(1, limit / (N + ε)) for the norm N of the scaled gradient; 1 where N is 0.
-static float clip_coefficient(partial total, clipping c) {
+static float clip_coefficient(descent_partial total, descent_clipping c) {
   const uint scale = as_uint(c.gradientScale) & 0x7fffffffu;
   // N = root · 2^k, with a root that is 0 or no less than 1, but for a denormal scale.
   const float root = sqrt(total.sum) * (as_float(scale) * downscale(scale));
@@ -99,29 +88,9 @@ static float clip_coefficient(partial total, clipping c) {
   return coefficient < 1.0f ? coefficient : 1.0f;
 }
 
-// Where an optimizer's steps stand on a device.
-typedef struct {
-  uint applied;     // steps taken and not skipped, with this one
-  uint before;      // the same, without this one
-  uint isSkipped;   // whether this one is
-  uint skipped;     // how many were
-  uint grown;       // steps since the loss scale last changed
-  float lossScale;  // 1 where there is none
-  float inverse;    // of the loss scale that this step's gradient has
-  float scale;      // what this step multiplies its gradient by before it clips
-  partial total;    // of this step's gradient
-} control;
-
-// What decides: whether a step that is not finite is skipped, and how the loss scale moves.
-typedef struct {
-  float growthFactor, backoffFactor;  // 1 and 1 where the loss scale stays
-  float minimum, maximum;             // of the loss scale
-  uint growthInterval;
-  uint skips;
-} decision;
-
 // Counts a step whose gradient is `total`, or skips it (PyTorch's GradScaler, within bounds).
-static void decide(control *now, partial total, clipping c, decision d) {
+static void decide(descent_control *now, descent_partial total, descent_clipping c,
+                   descent_decision d) {
   now->total = total;
   now->before = now->applied;
   now->inverse = 1.0f / now->lossScale;

@@ -1,23 +1,16 @@
 // The norm of a gradient on a device, and what follows from it. Four kernels, each in one order of
-// operations: tiles, folds of tiles to tensors and of tensors to whatever is clipped together, and the
-// decision. norm.cl says what is computed. With ACCUMULATED the gradient is what a step will see: with the
-// sum of those before it.
+// operations: tiles, folds of tiles to tensors and of tensors to whatever is clipped together, and
+// the decision. norm.cl says what is computed. With ACCUMULATED the gradient is what a step will
+// see: with the sum of those before it.
 //
-// There are ITEMS items in a group that adds up together: a power of two up to ACCUMULATORS, of
-// which each item has as many as it takes. With ITEM_PER_TILE a tile is summed by one item.
-#define TILE 16384
-#define ACCUMULATORS 256
+// There are ITEMS items in a group that adds up together: a power of two up to
+// DESCENT_ACCUMULATORS, of which each item has as many as it takes. With ITEM_PER_TILE a tile is
+// summed by one item.
 
 // As in lanes.cl.
 #ifdef __clang__
 #pragma clang diagnostic ignored "-Wpsabi"
 #endif
-
-// As update.cl has it; a tile is a block that lies in one tensor.
-typedef struct {
-  ulong start;
-  uint count, group, set, unused;
-} placed_tile;
 
 #ifdef ACCUMULATED
 #define EARLIER_ARGUMENT , const global float *restrict earlier, const ulong earlierOffset
@@ -32,8 +25,8 @@ typedef struct {
 #endif
 
 #ifdef ITEM_PER_TILE
-// An item for each tile: sixteen vectors of sixteen accumulators. A group per tile waits at barriers,
-// which take a processor several times as long as the sums.
+// An item for each tile: sixteen vectors of sixteen accumulators. A group per tile waits at
+// barriers, which take a processor several times as long as the sums.
 static uint16 magnitudes(float16 values) { return as_uint16(values) & 0x7fffffffu; }
 
 static float16 sixteen(const global float *from) { return vload16(0, from); }
@@ -44,9 +37,10 @@ static float16 part_of(const global float *from, uint count) {
   return vload16(0, values);
 }
 
-kernel void norm_tiles(const uint tileCount, const global placed_tile *restrict tiles,
+kernel void norm_tiles(const uint tileCount, const global descent_block *restrict tiles,
                        const global float *restrict gradients, const ulong gradientsOffset,
-                       global partial *restrict partials, const uint first EARLIER_ARGUMENT) {
+                       global descent_partial *restrict partials,
+                       const uint first EARLIER_ARGUMENT) {
   const uint tile = (uint)get_global_id(0);
   if (tile >= tileCount) return;
   const uint count = tiles[tile].count;
@@ -81,18 +75,18 @@ kernel void norm_tiles(const uint tileCount, const global placed_tile *restrict 
   const float8 s8 = sums[0].lo + sums[0].hi;
   const float4 s4 = s8.lo + s8.hi;
   const float2 s2 = s4.lo + s4.hi;
-  const partial result = {s2.x + s2.y, peak};
+  const descent_partial result = {s2.x + s2.y, peak};
   partials[first + tile] = result;
 }
 #else
-// A group for each tile, an item for each accumulator: ITEMS is ACCUMULATORS. The elements stay in
-// registers between the search for the greatest and the sum, so that they are read once.
-#define EACH_ELEMENT (TILE / ITEMS)
+// A group for each tile, an item for each accumulator: ITEMS is DESCENT_ACCUMULATORS. The elements
+// stay in registers between the search for the greatest and the sum, so that they are read once.
+#define EACH_ELEMENT (DESCENT_TILE / ITEMS)
 
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
-    const uint tileCount, const global placed_tile *restrict tiles,
+    const uint tileCount, const global descent_block *restrict tiles,
     const global float *restrict gradients, const ulong gradientsOffset,
-    global partial *restrict partials, const uint first EARLIER_ARGUMENT) {
+    global descent_partial *restrict partials, const uint first EARLIER_ARGUMENT) {
   local uint peaks[ITEMS];
   local float sums[ITEMS];
   const uint item = (uint)get_local_id(0);
@@ -130,33 +124,36 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
     barrier(CLK_LOCAL_MEM_FENCE);
   }
   if (item == 0) {
-    const partial result = {sums[0], peak};
+    const descent_partial result = {sums[0], peak};
     partials[first + tile] = result;
   }
 }
 #endif
 
-// A group for each sum: number i takes the terms that stand at starts[i] … starts[i + 1] in the list.
+// A group for each sum: number i takes the terms that stand at starts[i] … starts[i + 1] in the
+// list.
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
-    const global partial *restrict terms, const global uint *restrict list,
-    const global uint *restrict starts, global partial *restrict results) {
-  local uint peaks[ACCUMULATORS];
-  local pair sums[ACCUMULATORS];
+    const global descent_partial *restrict terms, const global uint *restrict list,
+    const global uint *restrict starts, global descent_partial *restrict results) {
+  local uint peaks[DESCENT_ACCUMULATORS];
+  local pair sums[DESCENT_ACCUMULATORS];
   const uint item = (uint)get_local_id(0);
   const uint own = (uint)get_group_id(0);
   const uint start = starts[own];
   const uint end = starts[own + 1];
 
-  // Many tensors are a single tile. The same for all items, which would meet at barriers for nothing.
+  // Many tensors are a single tile. The same for all items, which would meet at barriers for
+  // nothing.
   if (end - start == 1) {
     if (item == 0) results[own] = terms[list[start]];
     return;
   }
   const uint width = fold_width(end - start);
 
-  for (uint k = item; k < ACCUMULATORS; k += ITEMS) {
+  for (uint k = item; k < DESCENT_ACCUMULATORS; k += ITEMS) {
     uint most = 0;
-    for (uint i = start + k; i < end; i += ACCUMULATORS) most = max(most, terms[list[i]].peak);
+    for (uint i = start + k; i < end; i += DESCENT_ACCUMULATORS)
+      most = max(most, terms[list[i]].peak);
     peaks[k] = most;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
@@ -165,9 +162,9 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
     barrier(CLK_LOCAL_MEM_FENCE);
   }
   const uint peak = peaks[0];
-  for (uint k = item; k < ACCUMULATORS; k += ITEMS) {
+  for (uint k = item; k < DESCENT_ACCUMULATORS; k += ITEMS) {
     pair sum = {0.0f, 0.0f};
-    for (uint i = start + k; i < end; i += ACCUMULATORS)
+    for (uint i = start + k; i < end; i += DESCENT_ACCUMULATORS)
       sum = add_term(sum, rescaled(terms[list[i]], peak));
     sums[k] = sum;
   }
@@ -177,21 +174,21 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
     barrier(CLK_LOCAL_MEM_FENCE);
   }
   if (item == 0) {
-    const partial result = {sums[0].high + sums[0].low, peak};
+    const descent_partial result = {sums[0].high + sums[0].low, peak};
     results[own] = result;
   }
 }
 
-// What the step does: the last of the results is the whole gradient's, the others are clipped each to
-// its own limit.
-kernel void norm_decide(const uint count, const global partial *restrict results,
-                        const global clipping *restrict settings, const decision d,
-                        const clipping whole, global control *restrict now,
+// What the step does: the last of the results is the whole gradient's, the others are clipped each
+// to its own limit.
+kernel void norm_decide(const uint count, const global descent_partial *restrict results,
+                        const global descent_clipping *restrict settings, const descent_decision d,
+                        const descent_clipping whole, global descent_control *restrict now,
                         global float *restrict coefficients) {
-  control next = *now;
+  descent_control next = *now;
   decide(&next, results[count], whole, d);
   for (uint i = 0; i < count; i++) {
-    clipping own = settings[i];
+    descent_clipping own = settings[i];
     own.gradientScale = next.scale;
     coefficients[i] = clip_coefficient(results[i], own);
   }

@@ -4,11 +4,8 @@
 // same subtraction. Every value has a neutral setting that changes no bit.
 //
 // The same in Swift: Sources/Descent/Rule/Preparation.swift
-typedef struct {
-  float gradientScale, limit, coupledDecay, decoupledDecay;
-} preparation;
 
-static void prepare(lanes x, lanes *g, preparation p) {
+static void prepare(lanes x, lanes *g, descent_preparation p) {
   *g = p.gradientScale * *g;
   if (p.limit != INFINITY) {
     const lanes most = (lanes)(p.limit), least = (lanes)(-p.limit);
@@ -30,7 +27,7 @@ static lanes quotient(float scale, lanes a, lanes b) {
 
 // x ← x − (u + ηλ x) for a rule's step u; `decoupledDecay` is ηλ. In this order a parameter is
 // rounded once a step. x (1 − ηλ) − u would round twice, and drop a decay below 3e-8 altogether.
-static lanes stepped(lanes x, lanes u, preparation p) {
+static lanes stepped(lanes x, lanes u, descent_preparation p) {
   // A branch, as above.
   if (p.decoupledDecay != 0.0f) u = u + p.decoupledDecay * x;
   return x - u;

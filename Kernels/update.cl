@@ -4,37 +4,31 @@
 //
 // Without TABLE the blocks cover `count` elements of one group of parameters. With it, each block
 // says where it lies and which group it follows, so that one launch updates a whole model. With
-// CONTROLLED too, the device itself has decided whether the step is taken, by how much each gradient is
-// clipped and which step it is; the groups' values are there for every step that it may be. With
-// ZEROING the gradient is 0 afterwards, whatever was decided. With ACCUMULATED the sum of earlier
-// gradients is added to it, and with AVERAGED an average follows the parameters: beside.cl.
+// CONTROLLED too, the device itself has decided whether the step is taken, by how much each
+// gradient is clipped and which step it is; the groups' values are there for every step that it may
+// be. With ZEROING the gradient is 0 afterwards, whatever was decided. With ACCUMULATED the sum of
+// earlier gradients is added to it, and with AVERAGED an average follows the parameters: beside.cl.
 //
-// The offsets move the three kinds of vectors against the blocks; they may wrap around.
-#define BLOCK (GROUP * LANES)
-
-#if STATES == 0
-#define EACH_STATE(DO)
-#elif STATES == 1
-#define EACH_STATE(DO) DO(0)
-#elif STATES == 2
-#define EACH_STATE(DO) DO(0) DO(1)
-#elif STATES == 3
-#define EACH_STATE(DO) DO(0) DO(1) DO(2)
-#elif STATES == 4
-#define EACH_STATE(DO) DO(0) DO(1) DO(2) DO(3)
-#endif
+// The offsets move each kind of vectors against the blocks; they may wrap around. In a table a
+// block says itself where it lies in the states, which have elements only for the tensors of this
+// program.
 
 // `restrict` is the kernel's own to say: in a function that is inlined it becomes an intrinsic that
 // oclgrind 21.10 does not know.
 #define ARGUMENT(i) , global float *restrict state##i
 #define PART_ARGUMENT(i) , global float *state##i
-#define PLACE(i) , state##i + statesOffset + at
+#define PLACE(i) , state##i + statesAt
 #define LOAD_STATE(i) state[i] = LOAD(state##i);
 #define STORE_STATE(i) STORE(state[i], state##i);
+#if defined(ACCUMULATED) || defined(AVERAGED)
+#define VECTORS_ARGUMENT , const ulong vectorsOffset
+#else
+#define VECTORS_ARGUMENT
+#endif
 #ifdef ACCUMULATED
 #define SUM_ARGUMENT , const global float *restrict sum
 #define SUM_PART_ARGUMENT , const global float *sum
-#define SUM_PLACE , sum + statesOffset + at
+#define SUM_PLACE , sum + vectorsOffset + at
 #define ADD_SUM(loaded) g = accumulated(loaded, g)
 #else
 #define SUM_ARGUMENT
@@ -45,7 +39,7 @@
 #ifdef AVERAGED
 #define AVERAGE_ARGUMENT , global float *restrict average, const float averageWeight
 #define AVERAGE_PART_ARGUMENT , global float *average, float averageWeight
-#define AVERAGE_PLACE , average + statesOffset + at, averageWeight
+#define AVERAGE_PLACE , average + vectorsOffset + at, averageWeight
 #define AVERAGE() STORE(averaged(LOAD(average), x, averageWeight), average)
 #define AVERAGE_PART(left) \
   store_part(averaged(load_part(average, left), x, averageWeight), average, left)
@@ -56,13 +50,13 @@
 #define AVERAGE()
 #define AVERAGE_PART(left)
 #endif
-#define BESIDE_ARGUMENTS EACH_STATE(ARGUMENT) SUM_ARGUMENT AVERAGE_ARGUMENT
+#define BESIDE_ARGUMENTS EACH_STATE(ARGUMENT) VECTORS_ARGUMENT SUM_ARGUMENT AVERAGE_ARGUMENT
 #define BESIDE_PART_ARGUMENTS EACH_STATE(PART_ARGUMENT) SUM_PART_ARGUMENT AVERAGE_PART_ARGUMENT
 #define BESIDE_PLACES EACH_STATE(PLACE) SUM_PLACE AVERAGE_PLACE
 #define LOAD_STATE_PART(i) state[i] = load_part(state##i, left);
 #define STORE_STATE_PART(i) store_part(state[i], state##i, left);
 
-static void update_lanes(preparation p, scalars s, global float *to,
+static void update_lanes(descent_preparation p, scalars s, global float *to,
                          GRADIENT *from BESIDE_PART_ARGUMENTS) {
   lanes state[STATES + 1];
   lanes x = LOAD(to);
@@ -78,7 +72,7 @@ static void update_lanes(preparation p, scalars s, global float *to,
 }
 
 // The last lanes of a block, of which `left` are elements.
-static void update_part(uint left, preparation p, scalars s, global float *to,
+static void update_part(uint left, descent_preparation p, scalars s, global float *to,
                         GRADIENT *from BESIDE_PART_ARGUMENTS) {
   lanes state[STATES + 1];
   lanes x = load_part(to, left);
@@ -94,42 +88,41 @@ static void update_part(uint left, preparation p, scalars s, global float *to,
 }
 
 #ifdef TABLE
-// The same in Swift: Sources/Descent/Step/GroupRules.swift
+// What differs between groups. The same in Swift: Sources/Descent/Step/GroupRow.swift
 typedef struct {
-  preparation p;
+  descent_group group;
   scalars s;
-  uint isFrozen;
-} group_values;
+} group_row;
 #endif
 
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
 #ifdef TABLE
-    const global placed_block *restrict blocks, const global group_values *restrict groups,
+    const global descent_block *restrict blocks, const global group_row *restrict groups,
     const uint firstGroup,
 #ifdef CONTROLLED
-    const uint groupCount, const uint confirmed, const global control *restrict now,
+    const uint groupCount, const uint confirmed, const global descent_control *restrict now,
     const global float *restrict coefficients,
 #endif
 #else
-    const ulong count, const preparation p, const scalars s,
+    const ulong count, const descent_preparation p, const scalars s,
 #endif
     global float *restrict parameters, const ulong parametersOffset,
     GRADIENT *restrict gradients, const ulong gradientsOffset,
     const ulong statesOffset BESIDE_ARGUMENTS) {
   const uint inside = (uint)get_local_id(0) * LANES;
 #ifdef TABLE
-  const placed_block own = blocks[get_group_id(0)];
+  const descent_block own = blocks[get_group_id(0)];
   const ulong start = own.start;
   const uint size = own.count;
 #ifdef CONTROLLED
   const uint row = firstGroup + (now->before - confirmed) * groupCount;
-  const group_values values = groups[row + own.group];
-  const bool isIdle = values.isFrozen || now->isSkipped;
+  const group_row values = groups[row + own.group];
+  const bool isIdle = values.group.isFrozen || now->isSkipped;
 #else
-  const group_values values = groups[firstGroup + own.group];
-  const bool isIdle = values.isFrozen;
+  const group_row values = groups[firstGroup + own.group];
+  const bool isIdle = values.group.isFrozen;
 #endif
-  preparation p = values.p;
+  descent_preparation p = values.group.preparation;
   const scalars s = values.s;
 #ifdef CONTROLLED
   p.gradientScale = p.gradientScale * now->inverse * coefficients[own.set];
@@ -139,6 +132,11 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
   const uint size = count - start < BLOCK ? (uint)(count - start) : BLOCK;
 #endif
   const ulong at = start + inside;
+#if STATES > 0 && defined(TABLE)
+  const ulong statesAt = own.states + inside;
+#elif STATES > 0
+  const ulong statesAt = statesOffset + at;
+#endif
   global float *to = parameters + parametersOffset + at;
   GRADIENT *from = gradients + gradientsOffset + at;
 #ifdef TABLE

@@ -42,7 +42,7 @@ checked=0
 failed=0
 while read -r _ name file states variant; do
   # The programs that UpdatePrograms.swift puts together.
-  for part in rules/list.inc lanes.cl beside.cl prepare.cl norm.cl "rules/$file" update.cl; do
+  for part in types.h lanes.cl states.cl beside.cl prepare.cl norm.cl "rules/$file" update.cl; do
     printf '#line 1 "Kernels/%s"\n' "$part"
     cat "Kernels/$part"
   done >"$work/program.cl"
@@ -50,8 +50,8 @@ while read -r _ name file states variant; do
     for options in "" -DZEROING -DTABLE "-DTABLE -DZEROING" "-DTABLE -DCONTROLLED" \
       "-DTABLE -DCONTROLLED -DZEROING" -DACCUMULATED -DAVERAGED \
       "-DTABLE -DCONTROLLED -DZEROING -DACCUMULATED -DAVERAGED"; do
-      "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" -DGROUP=64 \
-        "-DSTATES=$states" "-DVARIANT=$variant" $options "$work/program.cl" || {
+      "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function \
+        "-DLANES=$lanes" -DGROUP=64 "-DSTATES=$states" "-DVARIANT=$variant" $options "$work/program.cl" || {
         echo "$name at $lanes lanes is not valid OpenCL C 1.2 $options" >&2
         failed=1
       }
@@ -61,7 +61,7 @@ while read -r _ name file states variant; do
   compile_for_avx2 "-DSTATES=$states" "-DVARIANT=$variant" -DTABLE -DCONTROLLED -DACCUMULATED \
     -DAVERAGED "$work/program.cl"
 done <<<"$rows"
-cat Kernels/norm.cl Kernels/beside.cl Kernels/norm_kernels.cl >"$work/norm.cl"
+cat Kernels/types.h Kernels/norm.cl Kernels/beside.cl Kernels/norm_kernels.cl >"$work/norm.cl"
 for options in "-DITEMS=256 -Dlanes=float" "-DITEMS=256 -Dlanes=float -DACCUMULATED" \
   "-DITEMS=8 -Dlanes=float16 -DITEM_PER_TILE" \
   "-DITEMS=256 -Dlanes=float16 -DITEM_PER_TILE -DACCUMULATED"; do
@@ -69,11 +69,20 @@ for options in "-DITEMS=256 -Dlanes=float" "-DITEMS=256 -Dlanes=float -DACCUMULA
     "$work/norm.cl" || failed=1
   checked=$((checked + 3))
 done
-cat Kernels/lanes.cl Kernels/beside.cl Kernels/accumulate.cl >"$work/accumulate.cl"
+cat Kernels/types.h Kernels/lanes.cl Kernels/beside.cl Kernels/accumulate.cl >"$work/accumulate.cl"
 for lanes in 1 2 4 8 16; do
   for options in "" -DZEROING; do
     "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" \
       -DGROUP=64 $options "$work/accumulate.cl" || failed=1
+    checked=$((checked + 1))
+  done
+done
+cat Kernels/types.h Kernels/lanes.cl Kernels/states.cl Sources/CeilingPasses/ceiling.cl \
+  >"$work/ceiling.cl"
+for lanes in 1 4 16; do
+  for states in 0 1 2 3 4; do
+    "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" \
+      -DGROUP=64 "-DSTATES=$states" "$work/ceiling.cl" || failed=1
     checked=$((checked + 1))
   done
 done

@@ -58,6 +58,17 @@ try optimizer.step(&parameters, gradients: gradients)
 print(try optimizer.stepCount(ofGroup: "head"))
 // snippet.end
 
+// snippet.rules
+let mixed = try Optimizer(
+  AdamW(learningRate: 3e-4), layout: layout,
+  rules: ["head": Momentum(learningRate: 0.02, nesterov: true)])
+mixed.clipping = .globalNorm(1)  // over all groups
+mixed.schedule = .cosine(from: 3e-4, steps: 10_000)
+try mixed.setGroupSchedule("head", to: .cosine(from: 0.02, steps: 10_000))
+try mixed.step(&parameters, gradients: gradients)
+try mixed.setGroupRule("head", to: Momentum(learningRate: 0.01, nesterov: true))
+// snippet.end
+
 // snippet.schedule
 optimizer.schedule = .warmUp(1_000).then(.cosine(from: 1e-3, to: 1e-5, steps: 99_000))
 try optimizer.step(&parameters, gradients: gradients)

@@ -1,10 +1,14 @@
-// The rules for x86-64 processors with AVX2; the caller asks descent_supports first.
+// The rules for x86-64 processors with AVX2.
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "DescentKernels.h"
+
 #define LANES 8
 #define INSTRUCTIONS avx2
-#define EACH "../cpu/instantiate.inc"
+
+// Above the attribute, so that any processor can call it.
+static bool is_supported(void) { return __builtin_cpu_supports("avx2"); }
 
 // Not for stores, for which many processors with no more than AVX2 take longer than a call.
 #define FIRST(count) \
@@ -14,11 +18,6 @@
 // clang-format off
 #pragma clang attribute push(__attribute__((target("avx2"), min_vector_width(256))), apply_to = function)
 // clang-format on
-#include "names.h"
-#include "lanes.h"
-#include "norm.inc"
-#include "beside.inc"
-
-#include "../rules/list.inc"
+#include "isa.inc"
 #pragma clang attribute pop
 #endif

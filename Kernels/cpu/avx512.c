@@ -1,10 +1,14 @@
-// The rules for x86-64 processors with AVX-512; the caller asks descent_supports first.
+// The rules for x86-64 processors with AVX-512.
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "DescentKernels.h"
+
 #define LANES 16
 #define INSTRUCTIONS avx512
-#define EACH "../cpu/instantiate.inc"
+
+// Above the attribute, so that any processor can call it.
+static bool is_supported(void) { return __builtin_cpu_supports("avx512f"); }
 
 #define FIRST(count) ((__mmask16)((1u << (count)) - 1))
 #define LOAD_PART(from, count) ((lanes)_mm512_maskz_loadu_ps(FIRST(count), from))
@@ -13,11 +17,6 @@
 // clang-format off
 #pragma clang attribute push(__attribute__((target("avx512f"), min_vector_width(512))), apply_to = function)
 // clang-format on
-#include "names.h"
-#include "lanes.h"
-#include "norm.inc"
-#include "beside.inc"
-
-#include "../rules/list.inc"
+#include "isa.inc"
 #pragma clang attribute pop
 #endif

@@ -12,8 +12,8 @@ typedef float lanes __attribute__((ext_vector_type(LANES)));
 
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
 
-// The first `count` of the lanes; the rest is 0. A constant `count` of LANES is one load. LOAD_PART and
-// STORE_PART are what an instruction set has for fewer, which otherwise is a call.
+// The first `count` of the lanes; the rest is 0. A constant `count` of LANES is one load. LOAD_PART
+// and STORE_PART are what an instruction set has for fewer, which otherwise is a call.
 static lanes load(const float *from, long count) {
 #ifdef LOAD_PART
   if (count != LANES) return LOAD_PART(from, count);
@@ -33,6 +33,7 @@ static void store(lanes value, float *to, long count) {
   __builtin_memcpy(to, &value, (unsigned long)count * sizeof(float));
 }
 
+#include "../types.h"
 #include "../beside.cl"
 #include "../prepare.cl"
 

@@ -7,4 +7,4 @@
 #define RULE JOIN(NAME, rule)
 #define SCALARS JOIN(NAME, scalars)
 #define RULE_FILE STRING(../rules/FILE_)
-#define UPDATE(instructions) JOIN(JOIN(descent, NAME), instructions)
+#define UPDATE JOIN(JOIN(NAME, update), INSTRUCTIONS)

@@ -17,22 +17,6 @@
 #include <fenv.h>
 #endif
 
-bool descent_supports_avx2(void) {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx2");
-#else
-  return false;
-#endif
-}
-
-bool descent_supports_avx512(void) {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512f");
-#else
-  return false;
-#endif
-}
-
 #if defined(__linux__)
 // Processors' worth of time that a control group allows, rounded up; 0 where there is no limit.
 // Version 2 writes "quota period" or "max period" in one file, version 1 a number in each of two.
@@ -53,8 +37,8 @@ static int quota(const char *quotaFile, const char *periodFile) {
 #endif
 
 #if defined(__linux__)
-// The limit of this process's own group where version 2 is mounted, else of the root that a container
-// sees.
+// The limit of this process's own group where version 2 is mounted, else of the root that a
+// container sees.
 static int ownQuota(void) {
   char line[4096], path[4200];
   FILE *file = fopen("/proc/self/cgroup", "re");

@@ -1,4 +1,4 @@
-// The table of all rules, and the texts that OpenCL devices compile.
+// The tables of all rules and instruction sets, and the texts that OpenCL devices compile.
 #pragma clang diagnostic ignored "-Wunused-function"  // the rules are here for their scalars
 #define LANES 1
 #include "DescentKernels.h"
@@ -19,11 +19,29 @@ const descent_rule *descent_rules(int *count) {
   return rules;
 }
 
-static const char options[] = {
-#embed "../rules/list.inc"
+extern const descent_instructions descent_baseline, descent_avx2, descent_avx512;
+
+static const descent_instructions *const instructionSets[] = {
+    &descent_baseline,
+#if defined(__x86_64__)
+    &descent_avx2,
+    &descent_avx512,
+#endif
+};
+
+const descent_instructions *const *descent_instruction_sets(int *count) {
+  *count = sizeof instructionSets / sizeof *instructionSets;
+  return instructionSets;
+}
+
+static const char typesText[] = {
+#embed "../types.h"
     , 0};
 static const char lanesText[] = {
 #embed "../lanes.cl"
+    , 0};
+static const char statesText[] = {
+#embed "../states.cl"
     , 0};
 static const char prepareText[] = {
 #embed "../prepare.cl"
@@ -45,8 +63,13 @@ static const char updateText[] = {
     , 0};
 
 descent_texts descent_program_texts(void) {
-  return (descent_texts){options,  lanesText,       prepareText, updateText,
-                         normText, normKernelsText, besideText,  accumulateText};
+  return (descent_texts){.types = typesText,
+                         .lanes = lanesText,
+                         .states = statesText,
+                         .prepare = prepareText,
+                         .update = updateText,
+                         .norm = normText,
+                         .normKernels = normKernelsText,
+                         .beside = besideText,
+                         .accumulate = accumulateText};
 }
-
-int descent_preparation_size(void) { return sizeof(preparation); }

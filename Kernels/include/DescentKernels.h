@@ -4,12 +4,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../types.h"
 #include "DescentNorm.h"
 
+enum { descent_group_frozen_offset = __builtin_offsetof(descent_group, isFrozen) };
+
 // Updates `count` elements in place. `states` holds as many arrays as the rule keeps states;
-// `preparation` and `scalars` are the structures that prepare.cl and the rule's file declare.
-typedef void descent_update(float *parameters, const float *gradients, float *const *states,
-                            long count, const void *preparation, const void *scalars);
+// `preparation` is a descent_preparation, `scalars` the structure that the rule's file declares.
+typedef void (*descent_update)(float *parameters, const float *gradients, float *const *states,
+                               long count, const void *preparation, const void *scalars);
 
 // What stands beside a rule: ../beside.cl. Null where it does not.
 typedef struct {
@@ -18,54 +21,62 @@ typedef struct {
   float averageWeight;
 } descent_beside;
 
-// The same update with what stands beside it, some elements at a time so that they stay in the cache;
-// no rule keeps more than `descent_most_states` states.
-enum { descent_most_states = 4 };
-typedef void descent_update_beside(descent_update *update, float *parameters,
-                                   const float *gradients, float *const *states, int stateCount,
-                                   long count, const void *preparation, const void *scalars,
-                                   descent_beside beside);
-descent_update_beside descent_update_beside_baseline, descent_update_beside_avx2,
-    descent_update_beside_avx512;
+// The same update with what stands beside it, some elements at a time so that they stay in the
+// cache.
+typedef void (*descent_update_beside)(descent_update update, float *parameters,
+                                      const float *gradients, float *const *states, int stateCount,
+                                      long count, const void *preparation, const void *scalars,
+                                      descent_beside beside);
 
 // Adds `count` gradients to a sum, or begins it with them.
-typedef void descent_accumulate(float *sum, const float *gradients, long count, bool begins);
-descent_accumulate descent_accumulate_baseline, descent_accumulate_avx2, descent_accumulate_avx512;
+typedef void (*descent_accumulate)(float *sum, const float *gradients, long count, bool begins);
 
 // What an update would add to each parameter, rounded once; parameters stay as they are.
-typedef void descent_delta(descent_update *update, float *deltas, const float *parameters,
-                           const float *gradients, float *const *states, int stateCount, long count,
-                           const void *preparation, const void *scalars);
-descent_delta descent_delta_baseline, descent_delta_avx2, descent_delta_avx512;
+typedef void (*descent_delta)(descent_update update, float *deltas, const float *parameters,
+                              const float *gradients, float *const *states, int stateCount,
+                              long count, const void *preparation, const void *scalars);
 
+// The sum of squares of up to DESCENT_TILE elements, each added to one of `with` unless that is
+// null.
+typedef void (*descent_norm_tile)(const float *from, const float *with, long count,
+                                  descent_partial *result);
+
+// The functions compiled for one instruction set. Only `isSupported` may be called on a processor
+// without it.
+typedef struct {
+  const char *name;  // "avx2"
+  int lanes;         // floats in a vector
+  bool (*isSupported)(void);
+  const descent_update *updates;  // in the order of descent_rules
+  descent_update_beside updateBeside;
+  descent_accumulate accumulate;
+  descent_delta delta;
+  descent_norm_tile normTile;
+} descent_instructions;
+
+// The instruction sets of this architecture, and how many there are.
+const descent_instructions *const *descent_instruction_sets(int *count);
+
+// A variant that is compiled.
 typedef struct {
   const char *name;  // of the variant: "rmsprop_centered"
   const char *file;  // of the formula: "rmsprop.cl"
   const char *text;
-  int variant;  // what it adds to the plain rule: the options of rules/list.inc
+  int variant;  // what it adds to the plain rule: options that the file defines
   int states;
   int scalarsSize;
-  // Null where this architecture has no such instruction set.
-  descent_update *baseline, *avx2, *avx512;
 } descent_rule;
 
 // The table: its rows in the order of rules/list.inc, and how many there are.
 const descent_rule *descent_rules(int *count);
 
-// What stands around a rule's text in an OpenCL program: options, lanes, prepare, and for steps that the
-// device decides norm; then update. The norm's own program is norm, beside and normKernels, that of sums
-// of gradients lanes, beside and accumulate.
+// The files that OpenCL programs are made of, beside those of rules; ../README.md says in which
+// order.
 typedef struct {
-  const char *options, *lanes, *prepare, *update, *norm, *normKernels, *beside, *accumulate;
+  const char *types, *lanes, *states, *prepare, *update, *norm, *normKernels, *beside,
+      *accumulate;
 } descent_texts;
 descent_texts descent_program_texts(void);
-
-// The size of the structure in prepare.cl.
-int descent_preparation_size(void);
-
-// Whether this processor has the instruction set of a column above.
-bool descent_supports_avx2(void);
-bool descent_supports_avx512(void);
 
 // The processors that this process may use: its affinity, and a container's quota rounded up. At
 // least 1.

@@ -1,36 +1,7 @@
-// Norms, clipping and skipping as this processor runs them; ../norm.cl says what the numbers are and
-// declares the same structures for devices.
+// Norms, clipping and skipping on this processor, where nothing depends on the instruction set;
+// ../norm.cl says what the numbers are.
 #pragma once
-#include <stdbool.h>
-#include <stdint.h>
-
-// The most elements of a tile.
-enum { descent_tile = 1 << 14 };
-
-typedef struct {
-  float sum;
-  unsigned peak;
-} descent_partial;
-
-typedef struct {
-  float gradientScale, limit, epsilon;
-} descent_clipping;
-
-typedef struct {
-  uint32_t applied, before, isSkipped, skipped, grown;
-  float lossScale, inverse, scale;
-  descent_partial total;
-} descent_control;
-
-typedef struct {
-  float growthFactor, backoffFactor, minimum, maximum;
-  uint32_t growthInterval, skips;
-} descent_decision;
-
-// The sum of squares of up to `descent_tile` elements, each added to one of `with` unless that is null.
-typedef void descent_norm_tile(const float *from, const float *with, long count,
-                               descent_partial *result);
-descent_norm_tile descent_norm_tile_baseline, descent_norm_tile_avx2, descent_norm_tile_avx512;
+#include "../types.h"
 
 float descent_norm_downscale(unsigned peak);
 

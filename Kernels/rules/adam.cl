@@ -8,6 +8,8 @@
 // (`correction`), behind it (`rootCorrection`) or in the step size, and is 1 elsewhere.
 //
 // The same rule in Swift: Sources/Descent/Rules/Adam.swift
+#define ADAM_AMSGRAD 1
+
 typedef struct {
   float stepSize, oneMinusBeta1, beta2, oneMinusBeta2, maximumCorrection, correction, rootEpsilon,
       rootCorrection, epsilon;
@@ -18,7 +20,7 @@ static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   *m = *m + s.oneMinusBeta1 * (g - *m);
   *v = s.beta2 * *v + s.oneMinusBeta2 * g * g;
   lanes w = *v;
-#if VARIANT & AMSGRAD
+#if VARIANT & ADAM_AMSGRAD
   lanes *maximum = state + 2;
   w = w * s.maximumCorrection;
   // A NaN on either side selects w, which is NaN wherever the maximum has become so.

@@ -11,6 +11,8 @@
 // look-ahead point.
 //
 // The same rule in Swift: Sources/Descent/Rules/Momentum.swift
+#define MOMENTUM_NESTEROV 1
+
 typedef struct {
   float momentum, gain, nextMomentum, direct, rate;
 } SCALARS;
@@ -18,7 +20,7 @@ typedef struct {
 static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   lanes *b = state;
   *b = s.momentum * *b + s.gain * g;
-#if VARIANT & NESTEROV
+#if VARIANT & MOMENTUM_NESTEROV
   return s.rate * (s.nextMomentum * *b + s.direct * g);
 #else
   return s.rate * *b;

@@ -9,6 +9,10 @@
 // v and a are divided by 1 − ρᵗ on reading where the bias is corrected: `correction`, else 1.
 //
 // The same rule in Swift: Sources/Descent/Rules/RMSProp.swift
+#define RMSPROP_CENTERED 1
+#define RMSPROP_MOMENTUM 2
+#define RMSPROP_NESTEROV 4
+
 typedef struct {
   float decay, oneMinusDecay, correction, rootEpsilon, epsilon, gain, momentum, rate;
 } SCALARS;
@@ -17,7 +21,7 @@ static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   lanes *v = state;
   *v = s.decay * *v + s.oneMinusDecay * (g * g);
   lanes w = *v * s.correction;
-#if VARIANT & CENTERED
+#if VARIANT & RMSPROP_CENTERED
   lanes *a = state + 1;
   *a = s.decay * *a + s.oneMinusDecay * g;
   lanes mean = *a * s.correction;
@@ -28,10 +32,10 @@ static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   w = w < least ? least : w;
 #endif
   lanes d = quotient(s.gain, g, sqrt(w + s.rootEpsilon) + s.epsilon);
-#if VARIANT & MOMENTUM
+#if VARIANT & RMSPROP_MOMENTUM
   lanes *b = state + STATES - 1;
   *b = s.momentum * *b + d;
-#if VARIANT & NESTEROV
+#if VARIANT & RMSPROP_NESTEROV
   d = s.momentum * *b + d;
 #else
   d = *b;

@@ -1,32 +1,6 @@
-// The ceiling's pass, cut into work-groups as Kernels/update.cl cuts an update: a group owns a
-// block of GROUP × LANES consecutive elements.
-#pragma OPENCL FP_CONTRACT OFF
-#define BLOCK (GROUP * LANES)
+// The ceiling's pass, cut into work-groups as Kernels/update.cl cuts an update. It follows types.h,
+// lanes.cl and states.cl of Kernels.
 #define TINY 0x1p-20f
-
-#if LANES == 1
-typedef float lanes;
-#define LOAD(from) (*(from))
-#define STORE(value, to) (*(to) = (value))
-#else
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-typedef JOIN(float, LANES) lanes;
-#define LOAD(from) JOIN(vload, LANES)(0, from)
-#define STORE(value, to) JOIN(vstore, LANES)(value, 0, to)
-#endif
-
-#if STATES == 0
-#define EACH_STATE(DO)
-#elif STATES == 1
-#define EACH_STATE(DO) DO(0)
-#elif STATES == 2
-#define EACH_STATE(DO) DO(0) DO(1)
-#elif STATES == 3
-#define EACH_STATE(DO) DO(0) DO(1) DO(2)
-#elif STATES == 4
-#define EACH_STATE(DO) DO(0) DO(1) DO(2) DO(3)
-#endif
 
 #define ARGUMENT(i) , global float *restrict state##i
 #define LOAD_STATE(i) lanes s##i = LOAD(state##i + start + at);

@@ -1,6 +1,8 @@
 // The ceiling's pass on this processor, by its widest vectors, over threads that stay alive.
 #include "DescentCeiling.h"
 
+#include "../../Kernels/types.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -13,6 +15,8 @@
 // by another process does not hold up all. Below a few blocks, waking a thread costs more than it
 // saves.
 enum { usual_block = 1 << 16, blocks_for_threads = 4 };
+
+_Static_assert(ceiling_states_limit == DESCENT_MOST_STATES, "as many states as a rule may keep");
 
 typedef struct {
   float *parameters;

@@ -47,6 +47,8 @@ public final class Device: Sendable {
 
   /// The most items that a work-group may have; a kernel may allow fewer.
   public let maximumWorkGroupSize: Int
+  /// How many Floats the device's vector registers hold; 0 where it does not say.
+  public let nativeFloatWidth: Int
 
   /// In MHz; 0 where the driver does not know.
   public let maximumClockFrequency: Int
@@ -111,6 +113,7 @@ public final class Device: Sendable {
     localMemory = try info.integer(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong.self)
     computeUnits = try info.integer(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)
     maximumWorkGroupSize = try info.integer(CL_DEVICE_MAX_WORK_GROUP_SIZE, Int.self)
+    nativeFloatWidth = Int(try info.integer(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, UInt32.self))
     maximumClockFrequency = try info.integer(CL_DEVICE_MAX_CLOCK_FREQUENCY, cl_uint.self)
     addressBits = try info.integer(CL_DEVICE_ADDRESS_BITS, cl_uint.self)
     // The driver counts bits here.

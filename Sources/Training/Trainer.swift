@@ -96,7 +96,7 @@ package struct Trainer {
     }
     if optimizer.stepCount > saved { try save() }
 
-    if optimizer.rule is Nesterov { try optimizer.settle(&parameters) }
+    if optimizer.hasEvaluationPoint { try optimizer.settle(&parameters) }
     let trained = classifier.evaluate(parameters: parameters, on: training)
     outcome.finalLoss = Double(trained.loss)
     outcome.trainAccuracy = trained.accuracy
@@ -108,7 +108,7 @@ package struct Trainer {
 
   /// What to evaluate in the middle of training: Nesterov's parameters are its look-ahead point.
   private static func iterate(of optimizer: Optimizer, _ parameters: [Float]) throws -> [Float] {
-    guard optimizer.rule is Nesterov else { return parameters }
+    guard optimizer.hasEvaluationPoint else { return parameters }
     var iterate = parameters
     try optimizer.writeIterate(from: parameters, into: &iterate)
     return iterate

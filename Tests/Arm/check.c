@@ -1,6 +1,6 @@
 // Every setting of every rule as this processor's compiled kernels run it, against its pinned
-// digest: a program without Swift, so that it runs under an emulator. `descent verify --emit-cases FILE`
-// writes what only Swift knows, the scalars of each step; Scripts/check-arm.sh calls both.
+// digest: a program without Swift, so that it runs under an emulator. `descent verify --emit-cases
+// FILE` writes what only Swift knows, the scalars of each step; Scripts/check-arm.sh calls both.
 //
 // The values and the digest are those of Sources/Descent/Rule/Verification.swift.
 #include "DescentKernels.h"
@@ -10,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { countLimit = 4096, stepsLimit = 64, statesLimit = 4, preparationLimit = 8, scalarsLimit = 16 };
+enum {
+  countLimit = 4096,
+  stepsLimit = 64,
+  statesLimit = DESCENT_MOST_STATES,
+  preparationLimit = 8,
+  scalarsLimit = 16
+};
 
 typedef struct {
   char kernel[64], name[128];
@@ -91,7 +97,7 @@ static const uint64_t neutral = 0, hostile = 1 << 24 | 1 << 22;  // FZ, upward
 
 typedef enum { calm, guarded, unguarded } mode;
 
-static uint64_t run(const setting *s, descent_update *update, mode mode) {
+static uint64_t run(const setting *s, descent_update update, mode mode) {
   static float parameters[countLimit], gradients[countLimit], states[statesLimit][countLimit];
   float *pointers[statesLimit];
   uint64_t sum = 0xcbf29ce484222325;
@@ -136,7 +142,7 @@ static bool read_setting(FILE *file, setting *s) {
   int fields = fscanf(file, " case %63s %" SCNx64 " %d %d %127[^\n]", s->kernel, &s->digest,
                       &s->states, &s->scalars, s->name);
   if (fields == EOF) return false;
-  const int preparationFloats = descent_preparation_size() / (int)sizeof(float);
+  const int preparationFloats = sizeof(descent_preparation) / sizeof(float);
   if (fields != 5 || s->states > statesLimit || s->scalars > scalarsLimit ||
       preparationFloats > preparationLimit)
     exit((fputs("not a case\n", stderr), 2));
@@ -164,6 +170,8 @@ int main(int argc, char **argv) {
   }
   int rows = 0, runs = 0, settings = 0, unguardedApart = 0;
   const descent_rule *rules = descent_rules(&rows);
+  int setCount = 0;
+  const descent_instructions *const *sets = descent_instruction_sets(&setCount);
   bool reached[rows] = {};
   static setting s;
   for (; read_setting(file, &s); settings++) {
@@ -175,19 +183,12 @@ int main(int argc, char **argv) {
       return 1;
     }
     reached[row] = true;
-    struct {
-      const char *name;
-      descent_update *update;
-      bool isSupported;
-    } sets[] = {{"baseline", rules[row].baseline, true},
-                {"avx2", rules[row].avx2, descent_supports_avx2()},
-                {"avx512", rules[row].avx512, descent_supports_avx512()}};
-    for (int i = 0; i < 3; i++) {
-      if (!sets[i].update || !sets[i].isSupported) continue;
-      compare(&s, sets[i].name, "default environment", run(&s, sets[i].update, calm));
-      compare(&s, sets[i].name, "called with flush to zero, upward",
-              run(&s, sets[i].update, guarded));
-      unguardedApart += run(&s, sets[i].update, unguarded) != s.digest;
+    for (int i = 0; i < setCount; i++) {
+      if (!sets[i]->isSupported()) continue;
+      descent_update update = sets[i]->updates[row];
+      compare(&s, sets[i]->name, "default environment", run(&s, update, calm));
+      compare(&s, sets[i]->name, "called with flush to zero, upward", run(&s, update, guarded));
+      unguardedApart += run(&s, update, unguarded) != s.digest;
       runs++;
     }
   }

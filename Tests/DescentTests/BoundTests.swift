@@ -1,3 +1,4 @@
+import DescentKernels
 import DescentTestSupport
 import Foundation
 import Testing
@@ -92,10 +93,10 @@ import OpenCLHost
       }
     }
     let run = StepPlan.Run(
-      start: 0, count: 1 << 50, group: 0, set: 0, parameters: .init(), gradients: .init(),
-      states: .init())
-    #expect(throws: DescentError.memory(bytes: 24 << 40)) {
-      try PlacedBlock.covering([run], block: 1024)
+      start: 0, count: 1 << 50, group: 0, set: 0, program: 0, parameters: .init(),
+      gradients: .init(), states: .init(), vectors: .init())
+    #expect(throws: DescentError.memory(bytes: 32 << 40)) {
+      try descent_block.covering([run], block: 1024)
     }
   }
 

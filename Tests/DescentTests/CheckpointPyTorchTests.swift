@@ -253,10 +253,6 @@ import Testing
       "step count is -1"
     ),
     (
-      #"{"class":"SGD","groups":[{"params":["a"],"lr":1},{"params":["b"],"lr":1,"maximize":true}],"#
-        + #""steps":{}}"#, "groups differ in more than lr and weight_decay"
-    ),
-    (
       #"{"class":"SGD","groups":[{"params":["a"],"lr":1,"momentum":0.9}],"steps":{}}"#,
       "tensor \"optimizer.momentum_buffer.a\": it is missing"
     ),

@@ -267,7 +267,9 @@ import OpenCLHost
         #expect(g.allSatisfy { $0 == 0 })
         for tensor in layout.tensors {
           let isFrozen = try optimizer.group(tensor.group).isFrozen
-          #expect(x[tensor.range].allSatisfy { ($0 == 1) == isFrozen && !$0.isNaN })
+          #expect(
+            x[tensor.range].allSatisfy { ($0 == 1) == isFrozen && !$0.isNaN },
+            "\(optimizer.engineName), \(tensor.name)")
         }
       }
       #expect(optimizer.skippedStepCount == 0 && optimizer.stepCount == 3)

@@ -49,7 +49,7 @@ import Testing
       }
     }
     // Above 1, the decay multiplies the roundings of earlier steps at every step.
-    if rule.decoupled && rule.learningRate * rule.weightDecay > 1 { return nil }
+    if rule.appliedDecay.ofStep(learningRate: rule.learningRate) > 1 { return nil }
     return (try? rule.validate()) == nil ? nil : rule
   }
 
@@ -105,7 +105,7 @@ import Testing
     let epsilons = ["epsilon", "rootEpsilon"].compactMap { try? rule.hyperparameter($0) }
     let hasTinyEpsilon = epsilons.contains { $0 > 0 && $0 < 1e-20 }
     for (index, gradient) in gradients.enumerated() {
-      let decay = rule.decoupled ? 0 : rule.weightDecay * truth[0].magnitude
+      let decay = rule.appliedDecay.ofGradient * truth[0].magnitude
       let seen = Double(gradient).magnitude + decay
       if keepsSquares && (seen * seen > limit / 2 || hasTinyEpsilon && seen > 0 && seen < 1e-18) {
         return (index, nil)

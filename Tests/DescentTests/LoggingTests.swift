@@ -176,7 +176,28 @@ private final class Records: Sendable {
       var parameters: [Float] = [1, 2, 3]
       try optimizer.step(&parameters, gradients: [1, 1, 1])
       #expect(late.all.contains { $0.message.hasSuffix(" the OpenCL program of norm") })
+      try optimizer.accumulate([1, 1, 1])
+      #expect(late.all.last?.message.hasSuffix(" the OpenCL program of accumulate") == true)
+      #expect(late.all.last?.level == .debug)
       #expect(records.all.count == 3)
+    }
+  }
+
+  @Test("a logger that is set late hears of the programs for sums and their norms", .needsDevice)
+  func late() throws {
+    for known in try TestDevices.queues.get() {
+      let queue = try CommandQueue(Context(known.device))
+      let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: 3), on: .openCL(queue))
+      optimizer.skipsNonFinite = true
+      var parameters: [Float] = [1, 2, 3]
+      try optimizer.step(&parameters, gradients: [1, 1, 1])
+      let records = Records()
+      optimizer.logger = records.logger()
+      try optimizer.accumulate([1, 1, 1])
+      try optimizer.step(&parameters, gradients: [1, 1, 1])
+      let names = records.all.map { $0.message.split(separator: " ").last }
+      #expect(names.filter { $0 == "accumulate" }.count == 1, "\(names)")
+      #expect(names.contains("norm"), "\(names)")
     }
   }
   #endif

@@ -1,5 +1,6 @@
 import DescentTestSupport
 import Foundation
+import Logging
 import Testing
 import Verification
 
@@ -333,10 +334,21 @@ import OpenCLHost
     func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
       if let failure { throw failure }
     }
-    func readState(_: Int, _: Range<Int>, into: UnsafeMutablePointer<Float>) {}
-    func writeState(_: Int, _: Range<Int>, from: UnsafePointer<Float>) throws {
+    func read(_: StateVector, _: Range<Int>, into: UnsafeMutablePointer<Float>) {}
+    func write(_: StateVector, _: Range<Int>, from: UnsafePointer<Float>) throws {
       if let failure { throw failure }
     }
+    let launchesPerStep = 0
+    let stepsInFlight = 0
+    func accumulate(_: HostPieces, begins: Bool, zeroes: Bool) {}
+    func dropAverage() {}
+    func collect(wait: Bool) -> DecidedSteps { DecidedSteps() }
+    func setLossScale(_: LossScale?) {}
+    func lastDecision() -> StepDecision { StepDecision() }
+    func lastHeard() -> StepDecision { StepDecision() }
+    func log(to: Logger?) {}
+    func checkEnqueued() {}
+    func forgetEnqueued() {}
   }
   struct Failure: Error, CustomStringConvertible { let description = "it broke" }
 

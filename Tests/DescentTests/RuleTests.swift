@@ -48,14 +48,23 @@ import Verification
     try check(variant.rule)
   }
 
-  @Test("Swift's preparation is prepare.cl's")
-  func preparation() {
-    let preparation = Preparation<Float>(SGD(), gradientScale: 1)
-    #expect(members(preparation) == ["gradientScale", "limit", "coupledDecay", "decoupledDecay"])
-    #expect(
-      String(cString: descent_program_texts().prepare).contains(
-        "gradientScale, limit, coupledDecay, decoupledDecay"))
-    #expect(MemoryLayout<Preparation<Float>>.size == Int(descent_preparation_size()))
+  @Test("a rule file's options are its own, by name and bit, and its variants are made of them")
+  func options() throws {
+    for (file, rules) in Dictionary(grouping: CompiledRule.all, by: \.file) {
+      let lines = rules[0].text.split(separator: "\n").map { $0.split(separator: " ") }
+      var bits: [Substring: Int] = [:]
+      for words in lines where words.first == "#define" {
+        try #require(words.count == 3, "\(file): \(words)")
+        #expect(words[1].hasPrefix(file.dropLast(3).uppercased() + "_"), "\(file): \(words[1])")
+        let bit = try #require(Int(words[2]))
+        bits[words[1]] = bit
+      }
+      #expect(bits.values.sorted() == bits.indices.enumerated().map { 1 << $0.offset }, "\(file)")
+      let asked = lines.filter { $0.first == "#if" }
+      #expect(Set(asked) == Set(bits.keys.map { ["#if", "VARIANT", "&", $0] }), "\(file)")
+      #expect(rules.reduce(0) { $0 | $1.variant } == bits.values.reduce(0, +), "\(file)")
+      #expect(Set(rules.map(\.variant)).count == rules.count, "\(file)")
+    }
   }
 
   @Test("rule files call nothing but what every device rounds alike")

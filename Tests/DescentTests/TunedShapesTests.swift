@@ -85,13 +85,15 @@ import Testing
   func table() {
     for type in [DeviceType.cpu, .gpu, .accelerator, .custom, []] {
       for vendor in ["NVIDIA Corporation", "Advanced Micro Devices, Inc.", "Intel", ""] {
-        let shape = LaunchTable.shape(type: type, vendor: vendor)
+        let shape = LaunchTable.shape(type: type, vendor: vendor, width: 0)
         #expect(LaunchShape.allowedLanes.contains(shape.lanes))
         #expect((1...256).contains(shape.groupSize))
       }
     }
-    #expect(LaunchTable.shape(type: .cpu, vendor: "NVIDIA").lanes == 16)
-    #expect(LaunchTable.shape(type: .gpu, vendor: "NVIDIA Corporation").lanes == 4)
+    for (width, lanes) in [(0, 16), (1, 16), (4, 4), (8, 8), (16, 16)] {
+      #expect(LaunchTable.shape(type: .cpu, vendor: "NVIDIA", width: width).lanes == lanes)
+    }
+    #expect(LaunchTable.shape(type: .gpu, vendor: "NVIDIA Corporation", width: 1).lanes == 4)
     for device in Device.all {
       #expect(throws: Never.self) { try LaunchShape(for: device).validate(on: device) }
     }

@@ -13,12 +13,12 @@ import Verification
     static let name = "liar"
     var learningRate = 0.01
     var weightDecay = 0.0
-    var decoupled: Bool { false }
+    var appliedDecay: WeightDecay { .none }
     var maximize: Bool { false }
     static let hyperparameters: [Hyperparameter<Self>] = []
     static let variants = [RuleVariant("liar", Liar(), digest: 0)]
     var kernel: String { "sgd" }
-    var stateNames: [String] { [] }
+    var states: [StateSpec] { [] }
     func scalars(at step: Int) -> SGD.Scalars<Float> { SGD(learningRate: 0.01).scalars(at: step) }
     func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
       elements.update { _, g, _ in g }

@@ -19,5 +19,5 @@ void ceiling_pass(ceiling_pool *pool, float *parameters, const float *gradients,
 // Copies `count` elements.
 void ceiling_copy(ceiling_pool *pool, float *to, const float *from, long count);
 
-// The in-place pass for OpenCL devices.
+// The in-place pass for OpenCL devices: what follows types.h, lanes.cl and states.cl of Kernels.
 const char *ceiling_kernel_text(void);

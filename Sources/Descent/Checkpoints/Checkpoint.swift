@@ -82,8 +82,8 @@ public struct Checkpoint: Sendable {
   private func checkStates() throws(CheckpointError) {
     guard let status else { return }
     var expected: Set<String> = []
-    for state in status.stateNames {
-      for tensor in status.layout.tensors {
+    for tensor in status.layout.tensors {
+      for state in status.stateNames(ofTensor: tensor.name) {
         let name = try fileName(ofState: state, of: tensor.name)
         try check(name, tensor.shape)
         expected.insert(name)
@@ -105,7 +105,7 @@ public struct Checkpoint: Sendable {
   /// The name of a state's tensor in this file.
   func fileName(ofState state: String, of tensor: String) throws(CheckpointError) -> String {
     var name = state
-    if naming == .pyTorch, let rule = status?.rule {
+    if naming == .pyTorch, let rule = status?.tensorRule(tensor) {
       name = try PyTorchOptimizer.stateName(state, of: rule)
     }
     return Self.tensorName(ofState: name, of: tensor)
@@ -164,7 +164,8 @@ extension Checkpoint {
     var values: [String: [Float]] = [:]
     for state in status.stateNames {
       var value = [Float](repeating: 0, count: status.layout.count)
-      for tensor in status.layout.tensors {
+      for tensor in status.layout.tensors
+      where status.stateNames(ofTensor: tensor.name).contains(state) {
         let name = try fileName(ofState: state, of: tensor.name)
         try value.withUnsafeMutableBufferPointer {
           try reader.file(of: name).read(

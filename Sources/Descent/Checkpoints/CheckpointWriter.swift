@@ -5,8 +5,8 @@ struct CheckpointWriter {
   private let status: OptimizerStatus
   private let hasParameters: Bool
   fileprivate let writer: SafetensorsWriter
-  /// States by their names in the file.
-  private let stateNames: [(own: String, file: String)]
+  /// By tensor its states, by their names in the file. Files have state after state.
+  private let states: [(tensor: ParameterLayout.Tensor, own: String, file: String)]
 
   /// `carried` tensors come first, and are the caller's to write.
   ///
@@ -24,24 +24,26 @@ struct CheckpointWriter {
     switch naming {
     case .descent:
       entries = try status.metadata
-      stateNames = status.stateNames.map { ($0, $0) }
     case .pyTorch:
       entries = try PyTorchOptimizer(status).metadata
-      stateNames = try status.rule.stateNames.map {
-        ($0, try PyTorchOptimizer.stateName($0, of: status.rule))
-      }
     }
     entries.merge(metadata) { own, _ in own }
     var tensors = carried
     if hasParameters {
       tensors += try status.layout.tensors.map { try SafetensorsTensor($0.name, shape: $0.shape) }
     }
-    for state in stateNames {
-      tensors += try status.layout.tensors.map {
-        try SafetensorsTensor(
-          Checkpoint.tensorName(ofState: state.file, of: $0.name), shape: $0.shape)
+    var states: [(tensor: ParameterLayout.Tensor, own: String, file: String)] = []
+    for name in status.stateNames where naming == .descent || name != Optimizer.averageName {
+      for tensor in status.layout.tensors
+      where status.stateNames(ofTensor: tensor.name).contains(name) {
+        let rule = status.tensorRule(tensor.name)
+        let file =
+          naming == .descent ? name : try PyTorchOptimizer.stateName(name, of: rule)
+        states.append((tensor, name, Checkpoint.tensorName(ofState: file, of: tensor.name)))
       }
     }
+    tensors += try states.map { try SafetensorsTensor($0.file, shape: $0.tensor.shape) }
+    self.states = states
     (self.status, self.hasParameters) = (status, hasParameters)
     writer = try SafetensorsWriter(
       path, tensors: tensors, metadata: entries, shardSize: shardSize)
@@ -74,12 +76,8 @@ struct CheckpointWriter {
         try write(tensor, to: tensor.name) { try parameters(tensor, $0, $1) }
       }
     }
-    for state in stateNames {
-      for tensor in status.layout.tensors {
-        try write(tensor, to: Checkpoint.tensorName(ofState: state.file, of: tensor.name)) {
-          try states(state.own, tensor, $0, $1)
-        }
-      }
+    for state in self.states {
+      try write(state.tensor, to: state.file) { try states(state.own, state.tensor, $0, $1) }
     }
     try writer.commit()
   }
@@ -107,8 +105,8 @@ extension Checkpoint {
       return try writer.commit()
     }
     var states: Set<String> = []
-    for state in status.stateNames {
-      for tensor in status.layout.tensors {
+    for tensor in status.layout.tensors {
+      for state in status.stateNames(ofTensor: tensor.name) {
         states.insert(try fileName(ofState: state, of: tensor.name))
       }
     }

@@ -3,7 +3,22 @@ internal import Safetensors
 /// What a state makes of the groups of a layout that may be cut otherwise than its own.
 struct GroupFit {
   /// By the places in the layout's list of names.
-  private(set) var groups: [(settings: ParameterGroup, count: Int)] = []
+  private(set) var groups: [Group] = []
+
+  struct Group {
+    var settings = ParameterGroup()
+    var count = 0
+    /// The group's own rule, now and in the last step.
+    var own: (any UpdateRule)?
+    var lastOwn: (any UpdateRule)?
+    var schedule: Schedule?
+    var histories: [String: Double] = [:]
+
+    /// The numbers of a rule's history in its order; nil before a first step.
+    func history(_ rule: any UpdateRule) -> [Double]? {
+      histories.isEmpty ? nil : rule.history.map { histories[$0.name] ?? $0.start }
+    }
+  }
   /// Where the state comes from, for people.
   let origin: String
 
@@ -35,9 +50,16 @@ struct GroupFit {
     }
   }
 
+  /// Gives the state's rule to each group that has none of its own.
+  mutating func makeRuleOwn(_ status: OptimizerStatus) {
+    for index in groups.indices where groups[index].own == nil {
+      (groups[index].own, groups[index].lastOwn) = (status.rule, status.lastRule)
+    }
+  }
+
   private static func group(
     _ name: String, _ members: [ParameterLayout.Tensor], _ status: OptimizerStatus
-  ) throws(CheckpointError) -> (settings: ParameterGroup, count: Int) {
+  ) throws(CheckpointError) -> Group {
     var result: (settings: ParameterGroup, count: Int, origin: String, tensor: String)?
     for tensor in members {
       guard let origin = status.layout[tensor.name]?.group else { continue }
@@ -54,6 +76,15 @@ struct GroupFit {
           reason: "\(excerpt(first.tensor)) has taken \(first.count) steps and "
             + "\(excerpt(tensor.name)) \(count); allowed is the same number in a group")
       }
+      if AnyHashable(status.groupRule(first.origin)) != AnyHashable(status.groupRule(origin))
+        || status.groupSchedules[first.origin] != status.groupSchedules[origin]
+        || status.histories[first.origin] != status.histories[origin]
+      {
+        throw .group(
+          name: name,
+          reason: "\(excerpt(first.tensor)) and \(excerpt(tensor.name)) had different rules or "
+            + "schedules; allowed are the same in a group")
+      }
       if first.settings != settings {
         throw .group(
           name: name,
@@ -61,7 +92,7 @@ struct GroupFit {
             + "allowed are the same in a group")
       }
     }
-    guard let result else { return (ParameterGroup(), 0) }
+    guard let result else { return Group() }
     // What is clipped together has to stay together.
     if case .globalNorm = result.settings.clipping {
       let origins = Set(members.compactMap { status.layout[$0.name]?.group })
@@ -73,7 +104,10 @@ struct GroupFit {
             + "group \(excerpt(result.origin)) as it was")
       }
     }
-    return (result.settings, result.count)
+    return Group(
+      settings: result.settings, count: result.count, own: status.groupRules[result.origin],
+      lastOwn: status.lastGroupRules[result.origin], schedule: status.groupSchedules[result.origin],
+      histories: status.histories[result.origin] ?? [:])
   }
 }
 

@@ -12,6 +12,9 @@ internal import Safetensors
 ///   "clipping":…,"leftOut":[],"lossScale":…,"missedSteps":[…],"skipsNonFinite":false}`; what is
 ///   nil or has no member is left out but for `leftOut`.
 /// - `optimizer.schedule`: a list of the schedule's parts, if there is one.
+/// - `optimizer.groups`: `{"matrices":{"history":{…},"lastRule":{…},"rule":{…},"schedule":[…]},…}`,
+///   the groups with a rule, a schedule or a history of their own. A file that has this entry is of
+///   version 2.
 extension OptimizerStatus {
   enum Entry: String, CaseIterable {
     case version = "optimizer.version"
@@ -21,9 +24,20 @@ extension OptimizerStatus {
     case steps = "optimizer.steps"
     case control = "optimizer.control"
     case schedule = "optimizer.schedule"
+    case groups = "optimizer.groups"
   }
 
-  static let version = "1"
+  /// Of files without own rules, schedules and histories, and of those with some.
+  static let versions = ["1", "2"]
+
+  private struct Group: Codable {
+    var rule: CodedRule?
+    var lastRule: CodedRule?
+    var schedule: Schedule?
+    var history: [String: Double]?
+
+    var isEmpty: Bool { rule == nil && lastRule == nil && schedule == nil && history == nil }
+  }
 
   private struct Steps: Codable {
     var taken: Int
@@ -40,12 +54,24 @@ extension OptimizerStatus {
     var baseLearningRate: Double?
     var averaging: ParameterAverage?
     var averageHasBegun: Bool
+    /// Left out where it is true.
+    var statesHaveBegun: Bool?
   }
 
   /// Throws what coding a setting throws: a function has no text.
   var metadata: [String: String] {
     get throws {
-      var entries: [Entry: String] = [.version: Self.version]
+      var entries: [Entry: String] = [:]
+      var groups: [String: Group] = [:]
+      for name in layout.groupNames {
+        let group = Group(
+          rule: groupRules[name].map(CodedRule.init),
+          lastRule: lastGroupRules[name].map(CodedRule.init), schedule: groupSchedules[name],
+          history: histories[name])
+        if !group.isEmpty { groups[name] = group }
+      }
+      entries[.version] = Self.versions[groups.isEmpty ? 0 : 1]
+      if !groups.isEmpty { entries[.groups] = try JSONValue(encoding: groups).text }
       entries[.rule] = try JSONValue(encoding: CodedRule(rule)).text
       if let lastRule {
         entries[.lastRule] = try JSONValue(encoding: CodedRule(lastRule)).text
@@ -62,7 +88,7 @@ extension OptimizerStatus {
             leftOut: leftOut.sorted(),
             missedSteps: missedSteps.isEmpty ? nil : missedSteps.sorted(),
             baseLearningRate: baseLearningRate, averaging: averaging,
-            averageHasBegun: averageHasBegun)
+            averageHasBegun: averageHasBegun, statesHaveBegun: statesHaveBegun ? nil : false)
         ).text
       if let schedule { entries[.schedule] = try JSONValue(encoding: schedule).text }
       return Dictionary(uniqueKeysWithValues: entries.map { ($0.key.rawValue, $0.value) })
@@ -73,7 +99,7 @@ extension OptimizerStatus {
   /// ``CheckpointError`` with the entry that is wrong.
   init?(metadata: [String: String], file: String) throws(CheckpointError) {
     guard let version = metadata[Entry.version.rawValue] else { return nil }
-    if version != Self.version { throw .version(file: file, found: version) }
+    if !Self.versions.contains(version) { throw .version(file: file, found: version) }
     func entry<Value: Decodable>(
       _ entry: Entry, _ type: Value.Type
     ) throws(CheckpointError) -> Value {
@@ -93,6 +119,13 @@ extension OptimizerStatus {
     (lossScale, leftOut) = (control.lossScale, Set(control.leftOut))
     (missedSteps, baseLearningRate) = (Set(control.missedSteps ?? []), control.baseLearningRate)
     (averaging, averageHasBegun) = (control.averaging, control.averageHasBegun)
+    statesHaveBegun = control.statesHaveBegun ?? true
+    let groups =
+      try metadata.decoded(Entry.groups.rawValue, [String: Group].self, file: file) ?? [:]
+    groupRules = groups.compactMapValues { $0.rule?.rule }
+    lastGroupRules = groups.compactMapValues { $0.lastRule?.rule }
+    groupSchedules = groups.compactMapValues(\.schedule)
+    histories = groups.compactMapValues(\.history)
     schedule = try metadata.decoded(Entry.schedule.rawValue, Schedule.self, file: file)
     do {
       try validate()

@@ -7,6 +7,14 @@ public struct OptimizerStatus: Sendable {
   public var baseLearningRate: Double?
   /// The rule as the last step took it, for rules that look back; nil before the first step.
   public var lastRule: (any UpdateRule)?
+  /// The rules of groups that have one of their own, as the coming step takes them.
+  public var groupRules: [String: any UpdateRule] = [:]
+  /// The same as the last step took them.
+  public var lastGroupRules: [String: any UpdateRule] = [:]
+  /// The schedules of groups that have one of their own.
+  public var groupSchedules: [String: Schedule] = [:]
+  /// By group: what its rule carries from step to step, by name, after the last step.
+  public var histories: [String: [String: Double]] = [:]
   /// Names and shapes, which group each tensor follows, and the groups' settings.
   public var layout: ParameterLayout
   /// Steps taken; skipped ones are none.
@@ -33,14 +41,35 @@ public struct OptimizerStatus: Sendable {
   /// Whether there is an average of the parameters among the states, as `average`.
   public var averageHasBegun = false
 
-  /// The states that there are: the rule's, and the average.
+  /// Whether states that begin as a copy of the parameters have done so.
+  public var statesHaveBegun = true
+
+  /// The states that there are: those of the rules of all groups, and the average.
   public var stateNames: [String] {
-    rule.stateNames + (averageHasBegun ? [Optimizer.averageName] : [])
+    var names: [String] = []
+    for group in layout.groupNames {
+      for name in groupRule(group).stateNames where !names.contains(name) { names.append(name) }
+    }
+    if layout.groupNames.isEmpty { names = rule.stateNames }
+    return names + (averageHasBegun ? [Optimizer.averageName] : [])
+  }
+
+  /// The states of a tensor of the layout: those of its group's rule, and the average.
+  public func stateNames(ofTensor name: String) -> [String] {
+    tensorRule(name).stateNames + (averageHasBegun ? [Optimizer.averageName] : [])
+  }
+
+  /// The rule that a group follows.
+  func groupRule(_ name: String) -> any UpdateRule { groupRules[name] ?? rule }
+
+  func tensorRule(_ name: String) -> any UpdateRule {
+    layout[name].map { groupRule($0.group) } ?? rule
   }
 
   /// Before the first step.
   public init(_ rule: any UpdateRule, layout: ParameterLayout) {
     (self.rule, self.layout) = (rule, layout)
+    statesHaveBegun = !rule.states.contains { $0.start == .parameters }
     groupStepCounts = Dictionary(uniqueKeysWithValues: layout.groupNames.map { ($0, 0) })
   }
 
@@ -64,8 +93,21 @@ public struct OptimizerStatus: Sendable {
       try checkStepCount("the step count of group \"\(name)\"", count)
       let group = layout.group(name) ?? ParameterGroup()
       try group.validate(name)
+      let rule = groupRule(name)
       try group.applied(to: rule).validate()
+      try check(histories[name] ?? [:], of: rule, name)
+      if let last = lastGroupRules[name], last.meaning != rule.meaning {
+        throw CheckpointError.rule(found: last.meaning, expected: rule.meaning)
+      }
     }
+    for name in groupRules.keys.sorted() + lastGroupRules.keys.sorted()
+      + groupSchedules.keys.sorted() + histories.keys.sorted() where layout.group(name) == nil
+    {
+      throw DescentError.unknown(kind: "group", name: name, known: layout.groupNames)
+    }
+    for rule in groupRules.values { try rule.validate() }
+    for rule in lastGroupRules.values { try rule.validate() }
+    for schedule in groupSchedules.values { try schedule.validate() }
     for name in groupStepCounts.keys where layout.group(name) == nil {
       throw DescentError.unknown(kind: "group", name: name, known: layout.groupNames)
     }
@@ -84,6 +126,28 @@ public struct OptimizerStatus: Sendable {
   }
 }
 
+extension OptimizerStatus {
+  /// Throws unless a group's history has the numbers of its rule, or none before its first step.
+  private func check(
+    _ history: [String: Double], of rule: any UpdateRule, _ group: String
+  ) throws {
+    let names = rule.history.map(\.name)
+    if let stranger = history.keys.sorted().first(where: { !names.contains($0) }) {
+      throw DescentError.unknown(
+        kind: "number in the history of group \"\(group)\"", name: stranger, known: names)
+    }
+    for name in names {
+      guard let value = history[name] else {
+        if history.isEmpty && groupStepCounts[group] == 0 { return }
+        throw DescentError.group(name: group, reason: "its history has no \"\(name)\"")
+      }
+      if !value.isFinite {
+        throw DescentError.group(name: group, reason: "\"\(name)\" of its history is \(value)")
+      }
+    }
+  }
+}
+
 extension OptimizerStatus: Equatable {
   public static func == (a: OptimizerStatus, b: OptimizerStatus) -> Bool {
     AnyHashable(a.rule) == AnyHashable(b.rule)
@@ -94,7 +158,11 @@ extension OptimizerStatus: Equatable {
       && a.lossScale == b.lossScale && a.schedule == b.schedule && a.leftOut == b.leftOut
       && (a.baseLearningRate ?? a.rule.learningRate) == (b.baseLearningRate ?? b.rule.learningRate)
       && a.missedSteps == b.missedSteps && a.averaging == b.averaging
-      && a.averageHasBegun == b.averageHasBegun
+      && a.averageHasBegun == b.averageHasBegun && a.statesHaveBegun == b.statesHaveBegun
+      && a.groupRules.mapValues { AnyHashable($0) } == b.groupRules.mapValues { AnyHashable($0) }
+      && a.lastGroupRules.mapValues { AnyHashable($0) }
+        == b.lastGroupRules.mapValues { AnyHashable($0) }
+      && a.groupSchedules == b.groupSchedules && a.histories == b.histories
   }
 }
 

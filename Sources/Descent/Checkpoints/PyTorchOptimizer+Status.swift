@@ -8,11 +8,20 @@ extension PyTorchOptimizer {
     // As a scheduler of PyTorch would have left it.
     let rates = status.ratesForPyTorch
     let rule = status.rule.with(learningRate: rates.coming)
-    let description = try Self.description(rule)
-    try Self.checkCounts(status, description)
-    (className, groups, steps) = (description.className, [], [:])
+    let rules = status.layout.groupNames.map { name in
+      status.groupRules[name]?.with(
+        learningRate: status.groupSchedules[name]?.learningRate(after: status.stepCount)) ?? rule
+    }
+    let classes = try Set((rules.isEmpty ? [rule] : rules).map { try Self.description($0).className })
+    guard let first = classes.first, classes.count == 1 else {
+      throw CheckpointError.interchange(
+        "the groups' rules are \(classes.sorted().joined(separator: ", ")) of PyTorch; allowed is one "
+          + "class in a file")
+    }
+    (className, groups, steps) = (first, [], [:])
     base = Base(lr: rates.base, weightDecay: rule.weightDecay)
-    for name in status.layout.groupNames {
+    for (name, rule) in zip(status.layout.groupNames, rules) {
+      try Self.checkCounts(status, Self.description(rule), ofGroup: name)
       let settings = status.layout.group(name) ?? ParameterGroup()
       if settings.isFrozen {
         throw CheckpointError.interchange(
@@ -21,7 +30,8 @@ extension PyTorchOptimizer {
       }
       var group = try Self.description(settings.applied(to: rule)).group
       group.name = name
-      settings.writeRates(to: &group, base: rates.base)
+      let own = status.groupRules[name]
+      settings.writeRates(to: &group, base: own?.learningRate ?? rates.base)
       for tensor in status.layout.tensors where tensor.group == name {
         group.params.append(tensor.name)
         steps[tensor.name] = status.groupStepCounts[name] ?? 0
@@ -38,10 +48,12 @@ extension PyTorchOptimizer {
   /// Throws if a tensor was left out of steps that its group has counted, where PyTorch's result
   /// depends on the parameter's own count.
   private static func checkCounts(
-    _ status: OptimizerStatus, _ description: (className: String, group: Group)
+    _ status: OptimizerStatus, _ description: (className: String, group: Group),
+    ofGroup group: String
   ) throws(CheckpointError) {
     let isCounted = description.className != "SGD" || description.group.dampening ?? 0 != 0
-    guard isCounted, let tensor = status.missedSteps.min() else { return }
+    let missed = status.missedSteps.filter { status.layout[$0]?.group == group }
+    guard isCounted, let tensor = missed.min() else { return }
     throw .interchange(
       "tensor \(excerpt(tensor)) was left out of steps that its group has counted, and PyTorch "
         + "counts for each parameter; allowed is a group of its own that is frozen for these steps")
@@ -85,7 +97,8 @@ extension OptimizerStatus {
   /// What a file says of a PyTorch optimizer.
   ///
   /// One group of PyTorch's is the group `default`, or has the `name` that it carries there;
-  /// several are `group 0` and so on. Parameters of one group that have taken different numbers of
+  /// several are `group 0` and so on. A group that differs from the first in more than its rate and
+  /// weight decay has a rule of its own. Parameters of one group that have taken different numbers of
   /// steps become several groups, such as `default after 10 steps`.
   init(
     _ given: PyTorchOptimizer, _ reader: SafetensorsReader, file: String
@@ -109,8 +122,9 @@ extension OptimizerStatus {
       for rule in rules { try rule.validate() }
       let rates = try PyTorchRates(given.groups, given.base)
       (base.learningRate, base.weightDecay) = (rates.rate, rates.weightDecay)
-      let (layout, counts) = try Self.layout(given, rules, base, rates.groups, reader)
+      let (layout, counts, own) = try Self.layout(given, rules, base, rates.groups, reader)
       var status = OptimizerStatus(base, layout: layout)
+      status.groupRules = own
       status.baseLearningRate = rates.base == rates.rate ? nil : rates.base
       status.groupStepCounts = counts
       status.stepCount = counts.values.max() ?? 0
@@ -129,31 +143,29 @@ extension OptimizerStatus {
   private static func layout(
     _ given: PyTorchOptimizer, _ rules: [any UpdateRule], _ base: any UpdateRule,
     _ groups: [ParameterGroup], _ reader: SafetensorsReader
-  ) throws -> (ParameterLayout, [String: Int]) {
+  ) throws -> (ParameterLayout, [String: Int], own: [String: any UpdateRule]) {
     var (layout, counts) = (ParameterLayout(), [String: Int]())
+    var ownRules: [String: any UpdateRule] = [:]
     for (index, (group, rule)) in zip(given.groups, rules).enumerated() {
       let settings = groups[index]
       var rest = rule
       (rest.learningRate, rest.weightDecay) = (base.learningRate, base.weightDecay)
-      guard AnyHashable(rest) == AnyHashable(base) else {
-        throw CheckpointError.interchange(
-          "PyTorch's groups differ in more than lr and weight_decay, which groups here cannot: "
-            + "give them optimizers of their own")
-      }
+      let isOwn = AnyHashable(rest) != AnyHashable(base)
       let single = given.groups.count == 1
       let name = group.name ?? (single ? ParameterGroup.defaultName : "group \(index)")
       let steps = Set(group.params.map { given.steps[$0] ?? 0 })
       for parameter in group.params {
         let count = given.steps[parameter] ?? 0
         let own = steps.count > 1 ? "\(name) after \(count) steps" : name
-        try layout.append(parameter, shape: shape(parameter, base, reader), group: own)
+        try layout.append(parameter, shape: shape(parameter, rule, reader), group: own)
         try layout.setGroup(own, to: settings)
+        if isOwn { ownRules[own] = rest }
         if let other = counts.updateValue(count, forKey: own), other != count {
           throw CheckpointError.interchange("two groups of PyTorch have the name \(excerpt(own))")
         }
       }
     }
-    return (layout, counts)
+    return (layout, counts, ownRules)
   }
 
   /// Of the parameters themselves where they are in the file, else of a state.

@@ -44,12 +44,12 @@ protocol Engine: AnyObject {
   /// Waits for enqueued steps, whatever became of them: the states are about to be replaced.
   func forgetEnqueued()
 
-  /// Copies elements of a state to `destination`; the average is the one behind the rule's.
-  func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>)
-    throws
+  /// Copies elements of a vector, counted from its own first, to `destination`.
+  func read(
+    _ vector: StateVector, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) throws
 
-  /// Copies elements of a state from `source`; the average is the one behind the rule's.
-  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws
+  /// Copies elements of a vector, counted from its own first, from `source`.
+  func write(_ vector: StateVector, _ range: Range<Int>, from source: UnsafePointer<Float>) throws
 }
 
 /// A vector in host memory, piece after piece.
@@ -59,20 +59,6 @@ typealias HostPieces = UnsafeBufferPointer<UnsafeMutableBufferPointer<Float>>
 struct DecidedSteps {
   var applied = 0
   var skipped = 0
-}
-
-extension Engine {
-  var launchesPerStep: Int { 0 }
-  var stepsInFlight: Int { 0 }
-  func collect(wait: Bool) throws -> DecidedSteps { DecidedSteps() }
-  func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {}
-  func dropAverage() {}
-  func setLossScale(_ scale: LossScale?) throws {}
-  func lastDecision() throws -> StepDecision { StepDecision() }
-  func lastHeard() -> StepDecision { (try? lastDecision()) ?? StepDecision() }
-  func log(to logger: Logger?) {}
-  func checkEnqueued() throws {}
-  func forgetEnqueued() {}
 }
 
 /// An engine's step that failed after the first write.

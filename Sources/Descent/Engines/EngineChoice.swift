@@ -74,7 +74,7 @@ public struct EngineChoice: Sendable {
 extension EngineChoice {
   /// The engine, and why it is this one.
   func engine(
-    for rule: any UpdateRule, layout: ParameterLayout, logger: Logger? = nil
+    for programs: RulePrograms, logger: Logger? = nil
   ) throws -> (any Engine, String) {
     switch kind {
     case .automatic:
@@ -82,23 +82,23 @@ extension EngineChoice {
       #if OpenCL
       if let device = automatic.device {
         return try engine(
-          rule, layout, CommandQueue(Context(device)), nil, because: automatic.reason, logger)
+          programs, CommandQueue(Context(device)), nil, because: automatic.reason, logger)
       }
       #endif
-      return (try automatic.choice.engine(for: rule, layout: layout).0, automatic.reason)
+      return (try automatic.choice.engine(for: programs).0, automatic.reason)
     case .cpu(let options):
-      return (try CPUEngine(rule, layout: layout, options: options), "asked for")
+      return (try CPUEngine(programs, options: options), "asked for")
     case .reference:
-      return (try ReferenceEngine(rule, layout: layout), "asked for")
+      return (try ReferenceEngine(programs), "asked for")
     #if OpenCL
     case .device(let device, let shape):
       guard device.isAvailable else {
         throw DescentError.unsupported("the OpenCL device \(device.name) is not available")
       }
       return try engine(
-        rule, layout, CommandQueue(Context(device)), shape, because: "asked for", logger)
+        programs, CommandQueue(Context(device)), shape, because: "asked for", logger)
     case .queue(let queue, let shape, let chunk):
-      return try engine(rule, layout, queue, shape, chunk: chunk, because: "asked for", logger)
+      return try engine(programs, queue, shape, chunk: chunk, because: "asked for", logger)
     #endif
     }
   }
@@ -106,13 +106,13 @@ extension EngineChoice {
   #if OpenCL
   /// An engine with the shape asked for, else the one that `descent tune` found, else the table's.
   private func engine(
-    _ rule: any UpdateRule, _ layout: ParameterLayout, _ queue: CommandQueue,
-    _ shape: LaunchShape?, chunk: Int? = nil, because reason: String, _ logger: Logger?
+    _ programs: RulePrograms, _ queue: CommandQueue, _ shape: LaunchShape?, chunk: Int? = nil, because reason: String, _ logger: Logger?
   ) throws -> (any Engine, String) {
-    let tuned = shape == nil ? TunedShapes(of: queue.device)[rule.kernel] : nil
+    let known = shape == nil ? TunedShapes(of: queue.device) : nil
+    let tuned = programs.list.map { known?[$0.kernel] }
     let engine = try OpenCLEngine(
-      rule, layout: layout, queue: queue, shape: shape, tuned: tuned, chunk: chunk, logger: logger)
-    guard let tuned else { return (engine, reason) }
+      programs, queue: queue, shape: shape, tuned: tuned, chunk: chunk, logger: logger)
+    guard let tuned = tuned[0] else { return (engine, reason) }
     let fitted = engine.launchShape
     let how = fitted == tuned ? "as tuned" : "as tuned, but in the groups that the driver allows"
     return (engine, "\(reason); launched \(how): \(fitted)")

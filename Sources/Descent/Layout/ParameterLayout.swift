@@ -161,10 +161,13 @@ extension ParameterLayout {
     var group: Int
     /// Which of the step's clipping coefficients they have.
     var set: Int
+    /// Which of the step's programs updates them.
+    var program = 0
 
     /// Whether `next` goes on where this ends, and alike.
     func continues(with next: Stretch) -> Bool {
-      group == next.group && set == next.set && range.upperBound == next.range.lowerBound
+      group == next.group && set == next.set && program == next.program
+        && range.upperBound == next.range.lowerBound
     }
   }
 
@@ -182,15 +185,18 @@ extension ParameterLayout {
   }
 
   /// Stretches as long as can be. `sets` gives a clipping set for each tensor; `leftOut` says whether it is,
-  /// and is empty where none is.
-  func stretches(sets: [Int]? = nil, leftOut: [Bool] = []) -> [Stretch] {
+  /// and is empty where none is; `programs` gives a program for each group, and is empty where there is one.
+  func stretches(
+    sets: [Int]? = nil, leftOut: [Bool] = [], programs: [Int] = []
+  ) -> [Stretch] {
     let indices = Dictionary(uniqueKeysWithValues: zip(groupNames, groupNames.indices))
     var result: [Stretch] = []
     for (index, tensor) in tensors.enumerated() where tensor.count > 0 {
       guard let group = indices[tensor.group] else { continue }
       let isLeftOut = !leftOut.isEmpty && leftOut[index]
       let own = Stretch(
-        range: tensor.range, group: isLeftOut ? groupNames.count : group, set: sets?[index] ?? 0)
+        range: tensor.range, group: isLeftOut ? groupNames.count : group, set: sets?[index] ?? 0,
+        program: programs.isEmpty ? 0 : programs[group])
       if let last = result.last, last.continues(with: own) {
         result[result.count - 1].range = last.range.lowerBound..<own.range.upperBound
       } else {

@@ -10,12 +10,22 @@ struct SegmentCuts {
   /// even at one element each.
   private let limit: Int
   /// Empty where nothing has to be cut.
-  private let tensors: [ParameterLayout.Tensor]
+  private let tensors: [Range<Int>]
 
+  /// Of vectors that lie as the layout says.
   init(_ layout: ParameterLayout, _ context: Context) {
-    count = layout.count
+    self.init(count: layout.count, layout.tensors.map(\.range), context)
+  }
+
+  /// Of a program's states.
+  init(_ map: StateMap, _ tensors: [ParameterLayout.Tensor], _ context: Context) {
+    self.init(count: map.count, tensors.map { map.place(of: $0.range) }, context)
+  }
+
+  private init(count: Int, _ tensors: [Range<Int>], _ context: Context) {
+    self.count = count
     limit = max(1, min(context.largestAllocation / MemoryLayout<Float>.stride, 1 << 31))
-    tensors = count > limit ? layout.tensors.filter { $0.count > 0 } : []
+    self.tensors = count > limit ? tensors.filter { !$0.isEmpty } : []
   }
 
   /// The lengths of the parts of a range of the layout. A tile longer than the limit is cut all the same.
@@ -36,14 +46,10 @@ struct SegmentCuts {
 
   /// The last of the tiles' starts that is no greater than `element`; 0 if there is none.
   private func lastTileStart(upTo element: Int) -> Int {
-    // The last tensor that begins no later, by bisection.
-    var (low, high) = (0, tensors.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if tensors[middle].range.lowerBound <= element { low = middle + 1 } else { high = middle }
-    }
-    guard low > 0 else { return 0 }
-    let range = tensors[low - 1].range
+    // The last tensor that begins no later.
+    let next = tensors.partitioningIndex { $0.lowerBound > element }
+    guard next > 0 else { return 0 }
+    let range = tensors[next - 1]
     let tiles = (min(element, range.upperBound - 1) - range.lowerBound) / Tile.length
     return range.lowerBound + tiles * Tile.length
   }

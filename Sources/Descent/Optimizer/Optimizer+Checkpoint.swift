@@ -32,8 +32,6 @@ extension Optimizer {
   ) throws {
     if let parameters { try checkCount("parameters", parameters.count) }
     let status = try status
-    let names = status.stateNames
-    let states = Dictionary(uniqueKeysWithValues: zip(names, names.indices))
     let writer = try CheckpointWriter(
       path, status: status, naming: naming, hasParameters: parameters != nil, metadata: metadata,
       shardSize: shardSize)
@@ -46,12 +44,13 @@ extension Optimizer {
         _ = memory[offset...].update(fromContentsOf: part)
       }
     } states: { state, tensor, elements, memory in
-      guard let index = states[state], let destination = memory.baseAddress else { return }
-      let start = tensor.range.lowerBound
-      try markingTornSteps {
-        try engine.readState(
-          index, start + elements.lowerBound..<start + elements.upperBound, into: destination)
+      guard let vector = vector(state, of: tensor), let destination = memory.baseAddress else {
+        return
       }
+      let start = tensor.range.lowerBound
+      let range = place(
+        start + elements.lowerBound..<start + elements.upperBound, of: tensor, in: vector)
+      try markingTornSteps { try engine.read(vector, range, into: destination) }
     }
   }
 
@@ -98,7 +97,7 @@ extension Optimizer {
             hasSchedule: schedule != nil))
       }
     }
-    _ = try fitting(status.rule)
+    try checkRules(fit, status)
     if let parameters { try check(parameters.count, checkpoint, layout.tensors) }
     try checkpoint.verify()
     try take(status, fit) {
@@ -153,7 +152,8 @@ extension Optimizer {
     _ checkpoint: Checkpoint, on choice: EngineChoice = .automatic, logger: Logger? = nil
   ) throws {
     let status = try checkpoint.roomyStatus()
-    try self.init(status.rule, layout: status.layout, on: choice, logger: logger)
+    try self.init(
+      status.rule, layout: status.layout, rules: status.groupRules, on: choice, logger: logger)
     // Nobody's settings are replaced.
     self.logger = nil
     try load(from: checkpoint)
@@ -191,7 +191,6 @@ extension Optimizer {
     guard let status = checkpoint.status else {
       throw CheckpointError.noOptimizer(file: checkpoint.path)
     }
-    _ = try fitting(status.rule)
     let wanted = try layout.tensors.filter {
       try isWanted($0) && status.layout[$0.name] != nil
     }
@@ -199,7 +198,9 @@ extension Optimizer {
     // An average that has not begun begins with the parameters of the coming step.
     let states = stateNames + (averageHasBegun ? [Self.averageName] : [])
     for tensor in wanted {
-      for state in states {
+      _ = try fitting(
+        status.tensorRule(tensor.name), groups.first[try groups.index(of: tensor.group)])
+      for state in states where vector(state, of: tensor) != nil {
         try checkpoint.check(
           checkpoint.fileName(ofState: state, of: tensor.name), tensor.shape)
       }
@@ -208,7 +209,7 @@ extension Optimizer {
     // Steps in flight change counts and states.
     try collect(wait: true)
     try checkNothingAccumulated()
-    _ = try stateNames.first.map { try self.states(beginningOf: $0) }
+    try waitForStates()
     try checkStates()
     if isSettled { throw DescentError.settled }
     let counts = try GroupFit.counts(status, groups, layout, loaded: names)
@@ -220,7 +221,9 @@ extension Optimizer {
     }
     try write(states, of: wanted) { try checkpoint.read($0, $1, $2, $3) }
     for (index, count) in counts.enumerated() {
-      if let count { groups.counts[index] = count }
+      if let count {
+        groups.begin(index, at: count, history: groups.histories[index])
+      }
     }
     beginMissedSteps(
       missedSteps.subtracting(names).union(status.missedSteps.intersection(names)))
@@ -268,11 +271,24 @@ extension Optimizer {
     }
   }
 
-  /// Reads one element, and so waits for every step that writes it.
-  private func states(beginningOf state: String) throws -> [Float] {
-    try layout.tensors.first { $0.count > 0 }.map {
-      try read(stateIndex(state), $0.range.lowerBound..<$0.range.lowerBound + 1)
-    } ?? []
+  /// Reads one element of a state, and so waits for every step that writes it.
+  private func waitForStates() throws {
+    for tensor in layout.tensors where tensor.count > 0 {
+      let first = tensor.range.lowerBound..<tensor.range.lowerBound + 1
+      for name in stateNames {
+        guard let vector = vector(name, of: tensor) else { continue }
+        _ = try read(vector, first, of: tensor)
+        return
+      }
+    }
+  }
+
+  /// Throws unless the states of every group are those of a rule of its type.
+  func checkRules(_ fit: GroupFit, _ status: OptimizerStatus) throws {
+    for (index, group) in fit.groups.enumerated() {
+      _ = try fitting(group.own ?? status.rule, groups.first[index])
+    }
+    if fit.groups.isEmpty { _ = try fitting(status.rule, firstRule) }
   }
 }
 

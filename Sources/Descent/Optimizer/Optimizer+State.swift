@@ -20,6 +20,16 @@ extension Optimizer {
       for (name, group) in zip(groups.names, groups.groups) { try layout.setGroup(name, to: group) }
       var status = OptimizerStatus(rule, layout: layout)
       status.lastRule = lastRule
+      status.statesHaveBegun = statesHaveBegun
+      for (index, name) in groups.names.enumerated() {
+        status.groupRules[name] = groups.own[index]
+        status.lastGroupRules[name] = groups.lastOwn[index]
+        status.groupSchedules[name] = groups.schedules[index]
+        let values = zip(groups.rules[index].history, groups.histories[index])
+        if !groups.histories[index].isEmpty {
+          status.histories[name] = Dictionary(uniqueKeysWithValues: values.map { ($0.name, $1) })
+        }
+      }
       status.baseLearningRate = baseLearningRate == rule.learningRate ? nil : baseLearningRate
       (status.stepCount, status.skippedStepCount) = (appliedSteps, skippedSteps)
       status.groupStepCounts = Dictionary(uniqueKeysWithValues: zip(groups.names, groups.counts))
@@ -78,7 +88,9 @@ extension Optimizer {
     _ state: OptimizerState, on choice: EngineChoice = .automatic, logger: Logger? = nil
   ) throws {
     try state.status.validate()
-    try self.init(state.status.rule, layout: state.status.layout, on: choice, logger: logger)
+    try self.init(
+      state.status.rule, layout: state.status.layout, rules: state.status.groupRules, on: choice,
+      logger: logger)
     // Nobody's settings are replaced.
     self.logger = nil
     try load(state)
@@ -98,15 +110,25 @@ extension Optimizer {
   ) throws {
     var status = status
     try status.validate()
-    status.rule = try fitting(status.rule)
-    status.lastRule = try status.lastRule.map { try fitting($0) }
+    try checkRules(fit, status)
+    let names = status.stateNames
+    var fit = fit
+    if let same = try? fitting(status.rule, firstRule) {
+      status.rule = same
+      status.lastRule = try status.lastRule.map { try fitting($0, firstRule) }
+    } else {
+      // What is the rule there is the groups' own here.
+      fit.makeRuleOwn(status)
+      (status.rule, status.lastRule) = (rule, lastRule)
+    }
     let replaced = replacedSettings(status, fit)
     engine.forgetEnqueued()
     tornReason = "a state was only partly loaded"
     try prepare()
     averaging = status.averaging
-    try write(status.stateNames, of: layout.tensors, read)
+    try write(names, of: layout.tensors, read)
     begin(at: status.stepCount)
+    statesHaveBegun = status.statesHaveBegun
     // Until the last line.
     tornReason = "a state was only partly loaded"
     averageHasBegun = status.averageHasBegun
@@ -115,8 +137,14 @@ extension Optimizer {
     baseLearningRate = status.baseLearningRate ?? status.rule.learningRate
     lastRule = status.lastRule
     for (index, group) in fit.groups.enumerated() {
-      try withDefaultFloatingPoint { try groups.set(index, to: group.settings, status.rule) }
-      groups.counts[index] = group.count
+      let own = try group.own.map { try fitting($0, groups.first[index]) }
+      try withDefaultFloatingPoint {
+        try groups.setOwn(index, to: own, else: status.rule)
+        try groups.set(index, to: group.settings, status.rule)
+      }
+      groups.lastOwn[index] = try group.lastOwn.map { try fitting($0, groups.first[index]) }
+      groups.schedules[index] = group.schedule
+      groups.begin(index, at: group.count, history: group.history(groups.first[index]))
     }
     (clipping, skipsNonFinite) = (status.clipping, status.skipsNonFinite)
     (schedule, leftOut) = (status.schedule, status.leftOut)
@@ -126,9 +154,12 @@ extension Optimizer {
     logReplaced(replaced, by: fit.origin)
   }
 
-  /// A rule of a state as a value of this optimizer's type, which may be another that means the
-  /// same: AdamW is Adam with decoupled decay. Throws if the states are no rule's of this type.
-  func fitting(_ rule: any UpdateRule) throws(CheckpointError) -> any UpdateRule {
+  /// A rule of a state as a value of the type of one of this optimizer's, which may be another that
+  /// means the same: AdamW is Adam with decoupled decay. Throws if the states are no rule's of this
+  /// type.
+  func fitting(
+    _ rule: any UpdateRule, _ firstRule: any UpdateRule
+  ) throws(CheckpointError) -> any UpdateRule {
     var same: any UpdateRule = rule
     if let rule = rule as? AdamW, firstRule is Adam { same = rule.adam }
     if let rule = rule as? Adam, firstRule is AdamW { same = AdamW(rule) ?? rule }
@@ -147,13 +178,13 @@ extension Optimizer {
     _ states: [String], of tensors: [ParameterLayout.Tensor], _ read: StateReader
   ) throws {
     try forEachPiece(of: tensors, states: states.count) { index, tensor, elements, memory in
+      guard let vector = vector(states[index], of: tensor) else { return }
       try read(states[index], tensor, elements, memory)
       let start = tensor.range.lowerBound
       if let source = memory.baseAddress {
-        try markingTornSteps {
-          try engine.writeState(
-            index, start + elements.lowerBound..<start + elements.upperBound, from: source)
-        }
+        let range = place(
+          start + elements.lowerBound..<start + elements.upperBound, of: tensor, in: vector)
+        try markingTornSteps { try engine.write(vector, range, from: source) }
       }
     }
   }

@@ -2,12 +2,27 @@ extension Optimizer {
   /// A state of one tensor, `try optimizer.state("m", of: "weight")`, or `"average"`, its part of the
   /// average. Waits for enqueued steps.
   public func state(_ name: String, of tensor: String) throws -> [Float] {
-    try read(begunIndex(name), layout.tensor(tensor).range)
+    let tensor = try layout.tensor(tensor)
+    return try read(begunVector(name, of: tensor), tensor.range, of: tensor)
   }
 
-  /// A state of the whole model, as the parameters lie. Waits for enqueued steps.
+  /// A state of the whole model, as the parameters lie; 0 between tensors, and in tensors whose rule
+  /// has no such state. Waits for enqueued steps.
   public func state(_ name: String) throws -> [Float] {
-    try read(begunIndex(name), 0..<layout.count)
+    try checkBegun(name)
+    try checkMemory(layout.count, stride: MemoryLayout<Float>.stride)
+    var result = [Float](repeating: 0, count: layout.count)
+    try result.withUnsafeMutableBufferPointer { result in
+      for tensor in layout.tensors where !tensor.range.isEmpty {
+        guard let vector = vector(name, of: tensor), let start = result.baseAddress else { continue }
+        try markingTornSteps {
+          try engine.read(
+            vector, place(tensor.range, of: tensor, in: vector),
+            into: start + tensor.range.lowerBound)
+        }
+      }
+    }
+    return result
   }
 
   /// Replaces a state of one tensor.
@@ -17,10 +32,10 @@ extension Optimizer {
       throw DescentError.count(
         of: "state \"\(name)\" of \"\(tensor.name)\"", given: values.count, expected: tensor.count)
     }
-    let index = try begunIndex(name)
+    let vector = try begunVector(name, of: tensor)
     try checkStates()
     do {
-      try write(index, tensor.range, values)
+      try write(vector, tensor.range, of: tensor, values)
     } catch {
       tornReason = "a state was only partly replaced"
       throw error
@@ -68,7 +83,7 @@ extension Optimizer {
   ) throws {
     try checkRule(after: nil)
     for name in groupStepCounts.keys { _ = try groups.index(of: name) }
-    for name in states.keys { _ = try stateIndex(name) }
+    for name in states.keys { try checkName(name) }
     for name in stateNames {
       guard let values = states[name] else {
         throw DescentError.missingState(name: name, given: states.keys.sorted())
@@ -82,31 +97,39 @@ extension Optimizer {
     }
     engine.forgetEnqueued()
     tornReason = "a state was only partly restored"
-    for (index, name) in stateNames.enumerated() {
-      if let values = states[name] { try write(index, 0..<layout.count, values) }
-    }
-    if let values = states[Self.averageName] {
-      try write(stateNames.count, 0..<layout.count, values)
+    for (name, values) in states {
+      for tensor in layout.tensors {
+        if let vector = vector(name, of: tensor) {
+          try write(vector, tensor.range, of: tensor, Array(values[tensor.range]))
+        }
+      }
     }
     begin(at: stepCount)
+    statesHaveBegun = true
     averageHasBegun = states[Self.averageName] != nil
-    for (name, count) in groupStepCounts { groups.counts[try groups.index(of: name)] = count }
+    for (name, count) in groupStepCounts { groups.begin(try groups.index(of: name), at: count) }
   }
 
   /// Forgets all steps: states and step count as at the beginning.
   public func reset() throws {
     try checkRule(after: nil)
-    // Piece by piece: there may be no memory for another vector.
-    let count = max(1, min(Self.pieceCount, layout.count))
-    let piece = try HostVectors([0], count: count)
     engine.forgetEnqueued()
     tornReason = "a state was only partly reset"
-    for (index, name) in stateNames.enumerated() {
-      let value = withDefaultFloatingPoint { Float(rule.initialValue(ofState: name)) }
-      piece.arrays[0].update(repeating: value, count: count)
-      for start in stride(from: 0, to: layout.count, by: count) {
-        let range = start..<min(start + count, layout.count)
-        try markingTornSteps { try engine.writeState(index, range, from: piece.arrays[0]) }
+    let programs = groups.programs
+    for (index, program) in programs.list.enumerated() {
+      let count = programs.states[index].count
+      // Piece by piece: there may be no memory for another vector.
+      let length = max(1, min(Self.pieceCount, count))
+      let piece = try HostVectors([0], count: length)
+      for (place, state) in program.states.enumerated() {
+        piece.arrays[0].update(
+          repeating: withDefaultFloatingPoint { Float(state.initialValue) }, count: length)
+        for start in stride(from: 0, to: count, by: length) {
+          let range = start..<min(start + length, count)
+          try markingTornSteps {
+            try engine.write(.state(program: index, index: place), range, from: piece.arrays[0])
+          }
+        }
       }
     }
     begin(at: 0)
@@ -115,39 +138,73 @@ extension Optimizer {
   func begin(at count: Int) {
     appliedSteps = count
     skippedSteps = 0
-    for index in groups.counts.indices { groups.counts[index] = count }
+    for index in groups.counts.indices { groups.begin(index, at: count) }
+    statesHaveBegun = !groups.programs.copiesParameters
     tornReason = nil
     isSettled = false
     lastRule = nil
+    for index in groups.lastOwn.indices { groups.lastOwn[index] = nil }
     lastStepLooked = false
     accumulatedCount = 0
     averageHasBegun = false
     beginMissedSteps()
   }
 
-  /// As ``stateIndex(_:)``, of what can be read and replaced.
-  private func begunIndex(_ name: String) throws -> Int {
+  /// Throws unless a vector of that name can be read and replaced.
+  private func checkBegun(_ name: String) throws {
     if name == Self.averageName && averaging == nil {
       throw DescentError.unsupported("no average is kept; set averaging before a step")
     }
-    let index = try stateIndex(name)
-    if index == stateNames.count && !averageHasBegun {
+    try checkName(name)
+    if name == Self.averageName && !averageHasBegun {
       throw DescentError.unsupported("the average begins with the first step; there has been none")
     }
-    return index
   }
 
-  /// The average of the parameters stands behind the rule's states.
-  func stateIndex(_ name: String) throws -> Int {
-    if name == Self.averageName && averaging != nil { return stateNames.count }
-    guard let index = stateNames.firstIndex(of: name) else {
-      throw DescentError.unknown(
-        kind: "state of \(type(of: firstRule).name)", name: name, known: stateNames)
+  /// Throws unless some tensor has a state of that name, or it is the average that is kept.
+  func checkName(_ name: String) throws {
+    if name == Self.averageName && averaging != nil || stateNames.contains(name) { return }
+    throw unknownState(name, of: firstRule, known: stateNames)
+  }
+
+  private func unknownState(
+    _ name: String, of rule: any UpdateRule, known: [String]
+  ) -> DescentError {
+    .unknown(kind: "state of \(type(of: rule).name)", name: name, known: known)
+  }
+
+  private func begunVector(
+    _ name: String, of tensor: ParameterLayout.Tensor
+  ) throws -> StateVector {
+    try checkBegun(name)
+    guard let vector = vector(name, of: tensor) else {
+      let rule = groups.first[try groups.index(of: tensor.group)]
+      throw unknownState(name, of: rule, known: rule.stateNames)
     }
-    return index
+    return vector
   }
 
-  func read(_ index: Int, _ range: Range<Int>) throws -> [Float] {
+  /// The vector that a tensor has under a name: a state of its rule, or the average; nil if there is
+  /// none.
+  func vector(_ name: String, of tensor: ParameterLayout.Tensor) -> StateVector? {
+    if name == Self.averageName && averaging != nil { return .average }
+    let program = groups.programs.program(of: tensor)
+    return groups.programs.index(of: name, in: program).map {
+      .state(program: program, index: $0)
+    }
+  }
+
+  /// Where a range of a tensor's elements in the layout lies in a vector.
+  func place(
+    _ range: Range<Int>, of tensor: ParameterLayout.Tensor, in vector: StateVector
+  ) -> Range<Int> {
+    guard case .state(let program, _) = vector else { return range }
+    return groups.programs.states[program].place(of: range)
+  }
+
+  func read(
+    _ vector: StateVector, _ range: Range<Int>, of tensor: ParameterLayout.Tensor
+  ) throws -> [Float] {
     // The library would write its one empty array's count, 0 over 0, and the thread sanitizer see a race.
     if range.isEmpty { return [] }
     if range.count > Self.pieceCount {
@@ -155,16 +212,23 @@ extension Optimizer {
     }
     return try markingTornSteps {
       try [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
-        if let start = buffer.baseAddress { try engine.readState(index, range, into: start) }
+        if let start = buffer.baseAddress { 
+          try engine.read(vector, place(range, of: tensor, in: vector), into: start)
+        }
         initialized = range.count
       }
     }
   }
 
-  func write(_ index: Int, _ range: Range<Int>, _ values: [Float]) throws {
+  func write(
+    _ vector: StateVector, _ range: Range<Int>, of tensor: ParameterLayout.Tensor,
+    _ values: [Float]
+  ) throws {
     try markingTornSteps {
       try values.withUnsafeBufferPointer { buffer in
-        if let start = buffer.baseAddress { try engine.writeState(index, range, from: start) }
+        if let start = buffer.baseAddress, !range.isEmpty {
+          try engine.write(vector, place(range, of: tensor, in: vector), from: start)
+        }
       }
     }
   }

@@ -114,7 +114,7 @@ public final class Optimizer {
   /// How many gradients ``accumulate(_:)-([Float])`` has summed up for the coming step.
   public internal(set) var accumulatedCount = 0
 
-  /// The states that the rule keeps, by name.
+  /// The states that the rules of all groups keep, by name.
   public let stateNames: [String]
 
   /// Where the optimizer tells what it does beside its steps; nil, as it is unless asked for, is nowhere.
@@ -142,6 +142,8 @@ public final class Optimizer {
   private var scheduleIsChecked = false
   var lastStepLooked = false
   var averageHasBegun = false
+  /// Whether the states that begin as a copy of the parameters do so no more.
+  var statesHaveBegun = true
   /// The vectors whose pieces were last found not to overlap.
   var apart = PieceCheck()
   /// The same for gradients alone, which are summed up.
@@ -149,6 +151,8 @@ public final class Optimizer {
   /// The rule that the states belong to.
   let firstRule: any UpdateRule
   private var ruleIsChecked = true
+  /// The schedule that the steps in flight follow.
+  private var stepSchedule: Schedule?
   /// The rule as the last step took it, for rules that look back.
   var lastRule: (any UpdateRule)?
   var isSettled = false
@@ -159,22 +163,27 @@ public final class Optimizer {
   /// - Parameters:
   ///   - rule: what a step does; its hyper-parameters may change between steps.
   ///   - layout: names, shapes and groups of the tensors.
+  ///   - rules: rules of their own, by group: `["matrices": Momentum(learningRate: 0.02)]`. All groups
+  ///     share the step, one global norm, one decision and one checkpoint. A tensor has the states
+  ///     of its group's rule and no others.
   ///   - choice: what runs the steps.
   ///   - logger: ``logger``, from the choice of the engine on.
   /// - Throws: ``DescentError`` for a rule or an engine choice that cannot be; `OpenCLError` if the
   ///   device refuses.
   public init(
-    _ rule: any UpdateRule, layout: ParameterLayout, on choice: EngineChoice = .automatic,
-    logger: Logger? = nil
+    _ rule: any UpdateRule, layout: ParameterLayout, rules: [String: any UpdateRule] = [:],
+    on choice: EngineChoice = .automatic, logger: Logger? = nil
   ) throws {
     try rule.validate()
     (self.rule, baseLearningRate) = (rule, rule.learningRate)
     self.layout = layout
     firstRule = rule
-    stateNames = rule.stateNames
-    groups = try withDefaultFloatingPoint { try GroupRules(rule, layout) }
+    let groups = try withDefaultFloatingPoint { try GroupRules(rule, layout, ownRules: rules) }
+    self.groups = groups
+    stateNames = groups.programs.stateNames
+    statesHaveBegun = !groups.programs.copiesParameters
     (engine, engineReason) = try withDefaultFloatingPoint {
-      try choice.engine(for: rule, layout: layout, logger: logger)
+      try choice.engine(for: groups.programs, logger: logger)
     }
     self.logger = logger
     logger?.engine(engineName, because: engineReason)
@@ -183,10 +192,11 @@ public final class Optimizer {
   /// With an engine of the caller's, for tests.
   init(_ rule: any UpdateRule, layout: ParameterLayout, engine: any Engine) throws {
     try rule.validate()
-    (self.rule, firstRule, stateNames) = (rule, rule, rule.stateNames)
+    (self.rule, firstRule) = (rule, rule)
     baseLearningRate = rule.learningRate
     (self.layout, self.engine, engineReason) = (layout, engine, "asked for")
     groups = try withDefaultFloatingPoint { try GroupRules(rule, layout) }
+    stateNames = groups.programs.stateNames
   }
 
   /// η of the coming step, before its group's factor: the schedule's where there is one, else the
@@ -211,7 +221,10 @@ public final class Optimizer {
   ) throws -> Result {
     try checkStates()
     if isSettled { throw DescentError.settled }
+    // Steps in flight move the histories on as the rules and schedules were when they were enqueued.
+    if groups.haveHistory && !(ruleIsChecked && scheduleIsChecked) { try collect(wait: true) }
     if !ruleIsChecked { try checkRule(after: lastRule) }
+    try groups.checkOwn()
     if !controlIsChecked { try checkControl() }
     try checkLookAhead()
     try checkScale(gradientScale)
@@ -222,14 +235,18 @@ public final class Optimizer {
     let input = StepInput(
       groups: groups, gradientScale: gradientScale, schedule: schedule, appliedSteps: appliedSteps,
       control: control, zeroes: zeroes, accumulates: accumulatedCount > 0,
-      average: averaging.map { AverageStep(weight: $0.weight, begins: !averageHasBegun) })
+      average: averaging.map { AverageStep(weight: $0.weight, begins: !averageHasBegun) },
+      statesBegin: !statesHaveBegun)
+    stepSchedule = schedule
     let result = try markingTornSteps { try withDefaultFloatingPoint { try update(input) } }
     if !missing.isEmpty { missingInFlight.formUnion(missing) }
     if !control.looks { count(DecidedSteps(applied: 1)) }
     accumulatedCount = 0
     averageHasBegun = averaging != nil
+    statesHaveBegun = true
     lastStepLooked = control.looks
     lastRule = rule
+    groups.keepLast()
     // Where a rule cannot follow itself, as with a γ announced to change, it is looked at again.
     ruleIsChecked = (try? Self.validate(rule, after: rule)) != nil
     return result
@@ -253,9 +270,13 @@ public final class Optimizer {
   }
 
   private func count(_ steps: DecidedSteps) {
+    let before = appliedSteps
     appliedSteps += steps.applied
     skippedSteps += steps.skipped
-    groups.count(steps.applied)
+    let schedule = stepSchedule
+    groups.count(steps.applied) { group, step in
+      groups.learningRate(ofGroup: group, after: before + step, schedule)
+    }
     if !missingInFlight.isEmpty { countMissed(steps) }
     if steps.skipped > 0 { logSkippedSteps(steps.skipped) }
   }
@@ -305,15 +326,17 @@ public final class Optimizer {
     if let last = last as? Rule { try rule.validate(after: last) }
   }
 
-  /// Throws if momentum is announced to change by a step that may not be taken, or not by all groups:
-  /// the look-ahead point would be ahead by another γ than the next step prepares for.
+  /// Throws if a rule prepares for the next step by one that may not be taken, or not by all groups.
   private func checkLookAhead() throws {
-    guard let rule = rule as? Nesterov, rule.heldMomentum != rule.momentum,
-      control.looks || !leftOut.isEmpty || groups.groups.contains(where: \.isFrozen)
-    else { return }
-    throw DescentError.unsupported(
-      "nesterov: nextMomentum cannot change in a step that may be skipped, leaves tensors out or has a "
-        + "frozen group")
+    for rule in groups.rules {
+      guard let reason = rule.unskippable else { continue }
+      guard control.looks || !leftOut.isEmpty || groups.groups.contains(where: \.isFrozen) else {
+        return
+      }
+      throw DescentError.unsupported(
+        "\(type(of: rule).name): \(reason) in a step that may be skipped, leaves tensors out or has a "
+          + "frozen group")
+    }
   }
 
   /// Throws unless clipping and what is left out can be, and puts together what steps do beside the update.
@@ -337,28 +360,30 @@ public final class Optimizer {
   /// Throws unless the schedule is valid and gives the coming step a rate, whatever becomes of the steps in
   /// flight.
   private func checkRates() throws {
-    guard let schedule else { return }
-    if !scheduleIsChecked { try schedule.validate() }
+    if !scheduleIsChecked { try schedule?.validate() }
     scheduleIsChecked = true
-    var refusal = refusedRate(of: schedule)
+    guard schedule != nil || groups.haveSchedules else { return }
+    var refusal = refusedRate()
     // A rate that may never be reached refuses nothing, so which step comes has to be known.
     if refusal != nil && engine.stepsInFlight > 0 {
       try collect(wait: true)
-      refusal = refusedRate(of: schedule)
+      refusal = refusedRate()
     }
     if let refusal { throw refusal }
   }
 
-  private func refusedRate(of schedule: Schedule) -> DescentError? {
+  private func refusedRate() -> DescentError? {
     for steps in appliedSteps...appliedSteps + engine.stepsInFlight {
-      let rate = schedule.learningRate(after: steps)
-      for (group, rule) in zip(groups.groups, groups.rules) {
-        let own = withDefaultFloatingPoint { rate * group.learningRateFactor }
+      for (index, rule) in groups.rules.enumerated() {
+        let rate = withDefaultFloatingPoint {
+          groups.learningRate(ofGroup: index, after: steps, schedule)
+        }
+        guard let own = rate else { continue }
         // It may run out, to where it is 0 as a Float. What a step makes of one that is not huge is
         // a Float.
         let isFloat = own >= 0 && Float(own).isFinite
         if isFloat,
-          own < 1e20 && own * rule.weightDecay < 1e38
+          own < 1e20 && own * rule.appliedDecay.strength < 1e38
             || withDefaultFloatingPoint({ rule.with(learningRate: own).scalarsAreFinite })
         {
           continue

@@ -130,8 +130,9 @@ extension UpdateRule {
   /// Whether all that a kernel is given is finite as a `Float`. A bias correction is the greatest
   /// at the first step.
   var scalarsAreFinite: Bool {
-    Preparation<Float>(self, gradientScale: 1).decoupledDecay.isFinite
-      && withScalars(at: 1, gradientScale: 1) { _, scalars in
+    var history = history.map(\.start)
+    return Preparation<Float>(self, gradientScale: 1).decoupledDecay.isFinite
+      && withScalars(at: 1, history: &history, gradientScale: 1) { _, scalars in
         scalars.bindMemory(to: Float.self).allSatisfy { $0.isFinite }
       }
   }

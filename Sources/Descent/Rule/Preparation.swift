@@ -10,8 +10,8 @@ public struct Preparation<T: BinaryFloatingPoint> {
   init(_ rule: some UpdateRule, gradientScale: Double, limit: Double = .infinity) {
     self.gradientScale = T(rule.maximize ? -gradientScale : gradientScale)
     self.limit = T(limit)
-    coupledDecay = rule.decoupled ? T(0.0) : T(rule.weightDecay)
-    decoupledDecay = rule.decoupled ? T(rule.learningRate * rule.weightDecay) : T(0.0)
+    coupledDecay = T(rule.appliedDecay.ofGradient)
+    decoupledDecay = T(rule.appliedDecay.ofStep(learningRate: rule.learningRate))
   }
 
   /// The gradient as the rule sees it.
@@ -45,6 +45,8 @@ public struct ReferenceElements<T: BinaryFloatingPoint> {
   let states: [UnsafeMutablePointer<T>]
   let count: Int
   let preparation: Preparation<T>
+  /// What the rule carries from step to step, before this step.
+  public var history: [Double] = []
 
   /// Calls the formula with every element's parameter, prepared gradient and states in turn, and
   /// subtracts the step that it returns.

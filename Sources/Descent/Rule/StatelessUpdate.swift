@@ -20,7 +20,7 @@ extension UpdateRule {
   ) throws {
     try check(
       parameters.count, gradients, states, written: parameters, read: [], step, gradientScale)
-    let update = try CompiledRule(kernel).update(for: .best)
+    let update = try HostKernels(.best).update(CompiledRule(kernel))
     guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
     withDefaultFloatingPoint {
       withScalars(at: step, gradientScale: gradientScale) { preparation, scalars in
@@ -62,12 +62,13 @@ extension UpdateRule {
     }
     try check(
       parameters.count, gradients, states, written: deltas, read: [parameters], step, gradientScale)
-    let update = try CompiledRule(kernel).update(for: .best)
+    let kernels = try HostKernels(.best)
+    let update = try kernels.update(CompiledRule(kernel))
     guard let x = parameters.baseAddress, let g = gradients.baseAddress else { return }
     withDefaultFloatingPoint {
       withScalars(at: step, gradientScale: gradientScale) { preparation, scalars in
         states.map(\.baseAddress).withUnsafeBufferPointer { pointers in
-          InstructionSet.best.delta(
+          kernels.delta(
             update, deltas.baseAddress, x, g, pointers.baseAddress, Int32(states.count),
             parameters.count, preparation.baseAddress, scalars.baseAddress)
         }

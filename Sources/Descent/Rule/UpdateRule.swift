@@ -30,9 +30,8 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// λ, the strength of the weight decay.
   var weightDecay: Double { get set }
 
-  /// How weight decay enters: not decoupled, g ← g + λx before the rule sees the gradient; decoupled,
-  /// x ← x − (u + ηλx) for the rule's step u, in one subtraction.
-  var decoupled: Bool { get }
+  /// How weight decay enters, with λ.
+  var appliedDecay: WeightDecay { get }
 
   /// Whether to climb instead: the rule sees −g. Weight decay still shrinks.
   var maximize: Bool { get }
@@ -40,15 +39,24 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// The compiled variant that these hyper-parameters ask for: a name of `Kernels/rules/list.inc`.
   var kernel: String { get }
 
-  /// The states by name, in the kernel's order. Each has the parameters' shape.
-  var stateNames: [String] { get }
+  /// The states, in the kernel's order.
+  var states: [StateSpec] { get }
 
   /// What the states mean. On one optimizer a rule may follow another of its type where the two mean
   /// the same.
   var stateMeaning: String { get }
 
-  /// What a state holds before the first step.
-  func initialValue(ofState name: String) -> Double
+  /// The numbers that the rule carries from step to step, each shared by all elements of a group:
+  /// a product of past decays, a sum of weights. They are saved with the step counts.
+  var history: [HistoryValue] { get }
+
+  /// Where to evaluate the parameters as a step leaves them, or, if not `afterStep`, as they are
+  /// before the first one; nil where they are the point to evaluate.
+  func evaluationPoint(afterStep: Bool) -> EvaluationPoint?
+
+  /// What such a step would break off if it were skipped, left tensors out or had a frozen group;
+  /// nil for rules that allow all of these.
+  var unskippable: String? { get }
 
   /// Why these hyper-parameters exclude each other, if they do.
   var conflict: String? { get }
@@ -63,13 +71,21 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// What the kernel needs besides the element, for step `step`, counted from 1.
   func scalars(at step: Int) -> KernelScalars
 
+  /// The same for a rule with a history, which it moves on by this step. It is called for steps
+  /// that may come and for the one that came, so it depends on its arguments and the
+  /// hyper-parameters alone.
+  func scalars(at step: Int, history: inout [Double]) -> KernelScalars
+
   /// One step over all elements in plain Swift, each operation rounded once, in the kernel's order.
   func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int)
 }
 
 extension UpdateRule {
   public var stateMeaning: String { kernel }
-  public func initialValue(ofState name: String) -> Double { 0 }
+  public var history: [HistoryValue] { [] }
+  public func evaluationPoint(afterStep: Bool) -> EvaluationPoint? { nil }
+  public var unskippable: String? { nil }
+  public func scalars(at step: Int, history: inout [Double]) -> KernelScalars { scalars(at: step) }
   public var conflict: String? { nil }
   public func validate(after last: Self) throws {}
 }

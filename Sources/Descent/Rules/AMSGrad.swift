@@ -76,8 +76,9 @@ public struct AMSGrad: UpdateRule {
       : adam.conflict
   }
 
+  public var appliedDecay: WeightDecay { adam.appliedDecay }
   public var kernel: String { "amsgrad" }
-  public var stateNames: [String] { ["m", "v", "vmax"] }
+  public var states: [StateSpec] { [StateSpec("m"), StateSpec("v"), StateSpec("vmax")] }
   public var stateMeaning: String {
     kernel + (amsgradMaxOfCorrected ? " of corrected squares" : "")
   }

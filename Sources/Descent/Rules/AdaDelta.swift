@@ -42,8 +42,9 @@ public struct AdaDelta: UpdateRule {
     .flag("maximize", \.maximize),
   ]
 
+  public var appliedDecay: WeightDecay { decay(decoupled: decoupled) }
   public var kernel: String { "adadelta" }
-  public var stateNames: [String] { ["v", "d"] }
+  public var states: [StateSpec] { [StateSpec("v"), StateSpec("d")] }
 
   /// What the kernel needs besides the element, in the kernel's order.
   public struct Scalars<T: BinaryFloatingPoint> {

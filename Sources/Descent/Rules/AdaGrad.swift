@@ -48,9 +48,9 @@ public struct AdaGrad: UpdateRule {
     .flag("maximize", \.maximize),
   ]
 
+  public var appliedDecay: WeightDecay { decay(decoupled: decoupled) }
   public var kernel: String { "adagrad" }
-  public var stateNames: [String] { ["sum"] }
-  public func initialValue(ofState name: String) -> Double { initialAccumulator }
+  public var states: [StateSpec] { [StateSpec("sum", startingAt: initialAccumulator)] }
 
   /// What the kernel needs besides the element, in the kernel's order.
   public struct Scalars<T: BinaryFloatingPoint> {

@@ -72,8 +72,9 @@ public struct Adam: UpdateRule {
       ? "epsilonBeforeCorrection and rootEpsilon together are no known method" : nil
   }
 
+  public var appliedDecay: WeightDecay { decay(decoupled: decoupled) }
   public var kernel: String { "adam" }
-  public var stateNames: [String] { ["m", "v"] }
+  public var states: [StateSpec] { [StateSpec("m"), StateSpec("v")] }
 
   /// One structure for every place of ε; adam.cl says what each factor multiplies.
   public struct Scalars<T: BinaryFloatingPoint> {

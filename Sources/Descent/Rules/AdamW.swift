@@ -1,8 +1,8 @@
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101):
-/// x ← (1 − ηλ)x, then ``Adam``.
+/// x ← x − (u + ηλx) for the step u of ``Adam``.
 ///
-/// The decay is scaled by the learning rate, as in PyTorch and Keras. It vanishes where ηλ is below
-/// about 3e-8, since 1 − ηλ is then 1 in `Float`. Every other hyper-parameter is Adam's.
+/// The decay is scaled by the learning rate, as in PyTorch and Keras. Every other hyper-parameter
+/// is Adam's.
 @dynamicMemberLookup
 public struct AdamW: UpdateRule {
   public static let name = "adamw"
@@ -44,7 +44,7 @@ public struct AdamW: UpdateRule {
     get { adam.weightDecay }
     set { adam.weightDecay = newValue }
   }
-  public var decoupled: Bool { true }
+  public var appliedDecay: WeightDecay { .decoupled(weightDecay) }
   public var maximize: Bool {
     get { adam.maximize }
     set { adam.maximize = newValue }
@@ -66,7 +66,7 @@ public struct AdamW: UpdateRule {
 
   public var conflict: String? { adam.conflict }
   public var kernel: String { adam.kernel }
-  public var stateNames: [String] { adam.stateNames }
+  public var states: [StateSpec] { adam.states }
 
   public func scalars(at step: Int) -> Adam.Scalars<Float> { adam.scalars(at: step) }
 

@@ -88,8 +88,9 @@ public struct Momentum: UpdateRule {
     return nil
   }
 
+  public var appliedDecay: WeightDecay { decay(decoupled: decoupled) }
   public var kernel: String { nesterov ? "momentum_nesterov" : "momentum" }
-  public var stateNames: [String] { ["b"] }
+  public var states: [StateSpec] { [StateSpec("b")] }
   /// A buffer of steps is no buffer of gradients, and an average is no sum.
   public var stateMeaning: String {
     kernel + (learningRateInBuffer ? " of steps" : "") + (exponentialAverage ? ", averaged" : "")

@@ -24,8 +24,8 @@ public struct Nesterov: UpdateRule {
   /// λ. The decay is part of the gradient, so it too is taken at the look-ahead point.
   public var weightDecay = 0.0
   public var maximize = false
-  /// Never: shrinking φ would shrink the momentum in it.
-  public var decoupled: Bool { false }
+  /// Never decoupled: shrinking φ would shrink the momentum in it.
+  public var appliedDecay: WeightDecay { .coupled(weightDecay) }
 
   public init() {}
 
@@ -53,6 +53,16 @@ public struct Nesterov: UpdateRule {
   /// The γ that φ is ahead of W by, once this step is taken.
   var heldMomentum: Double { nextMomentum ?? momentum }
 
+  /// W = φ + γV, with the γ that φ is ahead by: before the first step that of the coming one.
+  public func evaluationPoint(afterStep: Bool) -> EvaluationPoint? {
+    EvaluationPoint(state: "b", factor: afterStep ? heldMomentum : momentum)
+  }
+
+  /// The look-ahead point would be ahead by another γ than the next step prepares for.
+  public var unskippable: String? {
+    heldMomentum == momentum ? nil : "nextMomentum cannot change"
+  }
+
   public func validate(after last: Nesterov) throws {
     guard momentum == last.heldMomentum else {
       throw DescentError.momentumNotAnnounced(announced: last.heldMomentum, given: momentum)
@@ -60,7 +70,7 @@ public struct Nesterov: UpdateRule {
   }
 
   public var kernel: String { "momentum_nesterov" }
-  public var stateNames: [String] { ["b"] }
+  public var states: [StateSpec] { [StateSpec("b")] }
 
   public typealias KernelScalars = Momentum.Scalars<Float>
 

@@ -79,17 +79,18 @@ public struct RMSProp: UpdateRule {
     nesterov && momentum == 0 ? "nesterov needs a momentum above 0" : nil
   }
 
+  public var appliedDecay: WeightDecay { decay(decoupled: decoupled) }
   public var kernel: String {
     let buffer = momentum == 0 ? "" : nesterov ? "_nesterov" : "_momentum"
     return "rmsprop" + (centered ? "_centered" : "") + buffer
   }
-  public var stateNames: [String] {
-    ["v"] + (centered ? ["gavg"] : []) + (momentum == 0 ? [] : ["b"])
+  public var states: [StateSpec] {
+    [StateSpec("v", startingAt: initialAccumulator)] + (centered ? [StateSpec("gavg")] : [])
+      + (momentum == 0 ? [] : [StateSpec("b")])
   }
   public var stateMeaning: String {
     kernel + (learningRateInBuffer && momentum != 0 ? " of steps" : "")
   }
-  public func initialValue(ofState name: String) -> Double { name == "v" ? initialAccumulator : 0 }
 
   /// What the kernel needs besides the element, in the kernel's order.
   public struct Scalars<T: BinaryFloatingPoint> {
@@ -110,7 +111,7 @@ public struct RMSProp: UpdateRule {
   @specialized(where T == Float)
   public func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {
     let s: Scalars<T> = scalars(at: step)
-    let buffer = stateNames.count - 1
+    let buffer = states.count - 1
     elements.update { _, g, state in
       state[0] = s.decay * state[0] + s.oneMinusDecay * (g * g)
       var w = state[0] * s.correction

@@ -29,8 +29,9 @@ public struct SGD: UpdateRule {
     .flag("maximize", \.maximize),
   ]
 
+  public var appliedDecay: WeightDecay { decay(decoupled: decoupled) }
   public var kernel: String { "sgd" }
-  public var stateNames: [String] { [] }
+  public var states: [StateSpec] { [] }
 
   /// What the kernel needs besides the element, in the kernel's order.
   public struct Scalars<T: BinaryFloatingPoint> {

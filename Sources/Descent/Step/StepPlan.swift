@@ -1,6 +1,7 @@
 /// How a step is cut into runs: stretches of elements that share a group and lie together in every
-/// vector. Parameters and gradients may each come in pieces of memory, cut anywhere; states may be
-/// segments. A plan depends on the pieces' lengths alone, so it serves all steps of a configuration.
+/// vector. Parameters and gradients may each come in pieces of memory, cut anywhere; states and what
+/// else an engine keeps may be segments. A plan depends on the pieces' lengths alone, so it serves
+/// all steps of a configuration.
 struct StepPlan {
   struct Run: Equatable {
     /// The first element's place in the layout.
@@ -10,9 +11,14 @@ struct StepPlan {
     var group: Int
     /// Which of the step's clipping coefficients it has.
     var set: Int
+    /// Which of the step's programs updates it.
+    var program: Int
     var parameters: Place
     var gradients: Place
+    /// In the states of its program.
     var states: Place
+    /// In the sum of gradients and the average.
+    var vectors: Place
   }
 
   /// Which piece of a vector a run lies in, and where in the layout that piece begins.
@@ -32,29 +38,32 @@ struct StepPlan {
   /// Where the pieces of each vector begin in the layout; one more at the end.
   let parameters: [Int]
   let gradients: [Int]
-  let states: [Int]
   /// In the order of the layout.
   let runs: [Run]
 
+  /// - Parameters:
+  ///   - states: by program, where its states lie and where their segments begin.
+  ///   - vectors: where the segments of a whole vector begin.
   init(
     _ stretches: [ParameterLayout.Stretch], parameters: [Int], gradients: [Int],
-    states: [Int]
+    states: [(map: StateMap, starts: [Int])], vectors: [Int]
   ) {
-    (self.parameters, self.gradients, self.states) = (parameters, gradients, states)
+    (self.parameters, self.gradients) = (parameters, gradients)
     var runs: [Run] = []
-    var (x, g, s) = (Place(), Place(), Place())
+    var (x, g, v) = (Place(), Place(), Place())
+    var walks = states.map { StateWalk($0.map, starts: $0.starts) }
     for stretch in stretches {
       let range = stretch.range
       var start = range.lowerBound
       while start < range.upperBound {
+        let (s, stateEnd) = walks[stretch.program].advance(to: start)
         let end = min(
           range.upperBound, x.advance(to: start, in: parameters),
-          g.advance(to: start, in: gradients),
-          s.advance(to: start, in: states))
+          g.advance(to: start, in: gradients), stateEnd, v.advance(to: start, in: vectors))
         runs.append(
           Run(
-            start: start, count: end - start, group: stretch.group, set: stretch.set, parameters: x,
-            gradients: g, states: s))
+            start: start, count: end - start, group: stretch.group, set: stretch.set,
+            program: stretch.program, parameters: x, gradients: g, states: s, vectors: v))
         start = end
       }
     }
@@ -76,16 +85,7 @@ struct StepPlan {
 
   /// The index of the first run that ends behind `element`.
   static func firstRun(behind element: Int, in runs: UnsafeMutableBufferPointer<Run>) -> Int {
-    var (low, high) = (0, runs.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if runs[middle].start + runs[middle].count > element {
-        high = middle
-      } else {
-        low = middle + 1
-      }
-    }
-    return low
+    runs.partitioningIndex { $0.start + $0.count > element }
   }
 }
 

@@ -3,7 +3,7 @@ internal import DescentKernels
 /// A part of one tensor whose squares are summed together.
 struct Tile: Equatable {
   /// The most elements of a tile.
-  static let length = Int(descent_tile)
+  static let length = Int(DESCENT_TILE)
 
   var start: Int
   var count: Int

@@ -41,7 +41,7 @@ private struct VectorsOfAStep {
         try optimizer.step(&parameters, gradients: [Float(gradient.x), Float(gradient.y)])
       }
       func iterate() throws -> [Float] {
-        guard rule is Nesterov else { return parameters }
+        guard optimizer.hasEvaluationPoint else { return parameters }
         var iterate = parameters
         try optimizer.writeIterate(from: parameters, into: &iterate)
         return iterate

@@ -31,7 +31,7 @@ package struct Walk: Sendable {
     let optimizer = try Optimizer(rule, layout: ParameterLayout(count: 2), on: choice)
     (self.surface, self.rule) = (surface, rule)
     points = [Self.point(parameters)]
-    lookAheads = rule is Nesterov ? points : []
+    lookAheads = optimizer.hasEvaluationPoint ? points : []
     digest = Digest(parameters)
     for step in stride(from: 1, through: steps, by: 1) where hasNotDiverged {
       let gradient = surface.gradient(at: Self.point(parameters), step: step)
@@ -57,7 +57,7 @@ package struct Walk: Sendable {
 
   private mutating func record(_ parameters: [Float], _ optimizer: Optimizer) throws {
     var iterate = parameters
-    if rule is Nesterov {
+    if optimizer.hasEvaluationPoint {
       try optimizer.writeIterate(from: parameters, into: &iterate)
       lookAheads.append(Self.point(parameters))
     }

@@ -24,11 +24,10 @@ final class DeviceCeiling {
   /// Built when it is first asked for.
   private func kernel(states: Int) throws -> Kernel {
     if let kernel = kernels[states] { return kernel }
-    let program = try Program(
-      context, sources: [("ceiling.cl", String(cString: ceiling_kernel_text()))],
-      options: "-cl-std=CL1.2 -DLANES=\(shape.lanes) -DGROUP=\(shape.groupSize) "
-        + "-DSTATES=\(states)")
-    let kernel = try program.kernel(named: "ceiling")
+    let own = ProgramText.File(name: "ceiling.cl", text: String(cString: ceiling_kernel_text()))
+    let program = ProgramText(
+      "ceiling", [.lanes, .states, own], defines: shape.defines + ["STATES=\(states)"])
+    let kernel = try program.make(in: context).kernel(named: "ceiling")
     kernels[states] = kernel
     return kernel
   }

@@ -80,7 +80,7 @@ struct DevicesCommand: ParsableCommand {
     Result(
       name: "cpu", type: "engine",
       description: InstructionSet.available.map { $0.rawValue }.joined(separator: ", "),
-      lanes: [.baseline: 4, .avx2: 8, .avx512: 16][InstructionSet.best] ?? 4,
+      lanes: InstructionSet.best.lanes ?? 1,
       correctlyRounded: true, sameBits: true)
   }
 

@@ -15,32 +15,40 @@ struct CPUOptions: Sendable {
 final class CPUEngine: HostEngine {
   let name: String
   let states: HostStates
-  private let update: CompiledUpdate
-  private let instructions: InstructionSet
+  private let programs: RulePrograms
+  private let instructions: HostKernels
   private let pool: WorkerPool?
   private let block: Int
   private let layout: ParameterLayout
-  private let values: GroupValues
+  /// By program.
+  private let values: [GroupValues]
+  private let kernels: UnsafeMutableBufferPointer<HostProgram>
+  private let mostStates: Int
   private var plan: HostPlan
   private var norm: HostNorm?
   private var accumulatePlan: HostPlan?
   var control = descent_control(lossScale: nil)
   var decided = DecidedSteps()
 
-  init(_ rule: any UpdateRule, layout: ParameterLayout, options: CPUOptions) throws {
-    let instructions = options.instructions ?? .best
-    let compiled = try CompiledRule(rule.kernel)
-    let update = try compiled.update(for: instructions)
+  init(_ programs: RulePrograms, options: CPUOptions) throws {
+    let layout = programs.layout
+    let set = options.instructions ?? .best
+    let compiled = try programs.list.map { try CompiledRule($0.kernel) }
+    let instructions = try HostKernels(set)
+    let updates = try compiled.map { try instructions.update($0) }
     if let threads = options.threads, threads < 1 {
       throw DescentError.unsupported("the CPU engine needs at least 1 thread, not \(threads)")
     }
-    self.update = update
+    self.programs = programs
     self.instructions = instructions
     self.layout = layout
     let count = layout.count
-    states = try HostStates(rule, count: count)
-    values = GroupValues(compiled, groups: layout.groupNames.count)
-    plan = HostPlan(layout, nil, parameters: [count], gradients: [count])
+    let states = try HostStates(programs)
+    self.states = states
+    let values = compiled.map { GroupValues($0, groups: layout.groupNames.count) }
+    self.values = values
+    mostStates = programs.list.map(\.states.count).max() ?? 0
+    plan = HostPlan(programs, nil, parameters: [count], gradients: [count])
     // Threads that never get a block would only wait.
     let useful = count < 4 * options.block ? 1 : (count + options.block - 1) / options.block
     let threads = min(try options.threads ?? threadsAskedFor() ?? usableProcessors(), useful)
@@ -49,25 +57,37 @@ final class CPUEngine: HostEngine {
     // The system may have refused some of them, or all.
     let started = pool?.threadCount ?? 1
     self.pool = started > 1 ? pool : nil
-    name = "cpu (\(instructions), \(started) thread\(started == 1 ? "" : "s"))"
+    name = "cpu (\(set), \(started) thread\(started == 1 ? "" : "s"))"
+    kernels = .allocate(capacity: updates.count)
+    _ = kernels.initialize(
+      from: updates.indices.map { index in
+        HostProgram(
+          kernel: updates[index], states: states.ofPrograms[index].pointers,
+          stateCount: programs.list[index].states.count, values: values[index].layout)
+      })
   }
+
+  deinit { kernels.deallocate() }
 
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
     try prepare(parameters, gradients, step.control)
-    if let average = step.average { try states.prepareAverage(average, parameters, layout) }
+    if step.average != nil || step.statesBegin { try states.begin(step, with: parameters) }
     let sum = step.accumulates ? states.sum : nil
-    step.write(to: values.memory, stride: values.stride)
+    for (index, values) in values.enumerated() {
+      step.write(to: values.memory, stride: values.stride, program: index)
+    }
     if let norm {
       norm.measure(
-        gradients, with: sum, scale: Float(step.gradientScale), &control, instructions.tile, pool)
+        gradients, with: sum, scale: Float(step.gradientScale), &control, instructions.normTile,
+        pool)
       countDecision()
     }
     let isSkipped = norm != nil && control.isSkipped != 0
     if isSkipped && !step.zeroes { return }
     let pass = Pass(
-      kernel: update, parameters: parameters, gradients: gradients, states: states.ofRule.pointers,
-      stateCount: states.ofRule.arrays.count, count: layout.count, block: block, runs: plan.runs,
-      values: values.layout, inverse: norm == nil ? 1 : control.inverse,
+      programs: UnsafeBufferPointer(kernels), mostStates: mostStates, parameters: parameters,
+      gradients: gradients, count: layout.count, block: block, runs: plan.runs,
+      inverse: norm == nil ? 1 : control.inverse,
       coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
       zeroes: step.zeroes, besideKernel: instructions.updateBeside,
       beside: descent_beside(
@@ -91,18 +111,19 @@ final class CPUEngine: HostEngine {
     let made = control.looks ? isNew ? HostNorm(layout, control) : norm : nil
     try made?.check(pieces: starts(ofPieces: gradients.map(\.count)))
     plan = HostPlan(
-      layout, made?.plan.setOfTensor, leftOut: control.leftOut,
+      programs, made?.plan.setOfTensor, leftOut: control.leftOut,
       parameters: parameters.map(\.count),
       gradients: gradients.map(\.count))
     norm = made
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
-    let sum = try states.madeSum()
+    let sum = try states.makeSumIfNeeded()
     if accumulatePlan.map({ !HostPlan.fits(gradients, $0.gradients) }) ?? true {
       let counts = gradients.map(\.count)
       accumulatePlan = HostPlan(
-        layout.occupied, count: layout.count, parameters: counts, gradients: counts)
+        layout.occupied, count: layout.count, states: [StateMap(count: layout.count)],
+        parameters: counts, gradients: counts)
     }
     guard let plan = accumulatePlan else { return }
     let pass = AccumulatePass(

@@ -1,4 +1,5 @@
 internal import DescentKernels
+import Logging
 
 /// What engines over host memory have in common: where states lie, and that a step is decided when it is
 /// taken.
@@ -10,6 +11,14 @@ protocol HostEngine: Engine {
 }
 
 extension HostEngine {
+  var launchesPerStep: Int { 0 }
+  var stepsInFlight: Int { 0 }
+  func lastHeard() -> StepDecision { StepDecision(control) }
+  // There are no programs to tell of, and no step is only enqueued.
+  func log(to logger: Logger?) {}
+  func checkEnqueued() {}
+  func forgetEnqueued() {}
+
   func collect(wait: Bool) -> DecidedSteps {
     defer { decided = DecidedSteps() }
     return decided
@@ -27,13 +36,15 @@ extension HostEngine {
 
   func dropAverage() { states.dropAverage() }
 
-  func readState(_ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
-    guard let state = states[index] else { return }
+  func read(
+    _ vector: StateVector, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>
+  ) {
+    guard let state = states[vector] else { return }
     destination.update(from: state + range.lowerBound, count: range.count)
   }
 
-  func writeState(_ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
-    let state = try states[index] ?? states.madeAverage()
+  func write(_ vector: StateVector, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
+    let state = try states[vector] ?? states.makeAverageIfNeeded()
     (state + range.lowerBound).update(from: source, count: range.count)
   }
 }

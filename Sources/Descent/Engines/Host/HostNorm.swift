@@ -41,7 +41,7 @@ final class HostNorm {
   /// coefficients.
   func measure(
     _ gradients: HostPieces, with sum: UnsafePointer<Float>?, scale: Float,
-    _ now: inout descent_control, _ tile: CompiledTile, _ pool: WorkerPool?
+    _ now: inout descent_control, _ tile: descent_norm_tile, _ pool: WorkerPool?
   ) {
     sumTiles(gradients, sum, tile, pool)
     plan.tensors.list.withUnsafeBufferPointer { list in
@@ -73,7 +73,8 @@ final class HostNorm {
   }
 
   private func sumTiles(
-    _ gradients: HostPieces, _ sum: UnsafePointer<Float>?, _ tile: CompiledTile, _ pool: WorkerPool?
+    _ gradients: HostPieces, _ sum: UnsafePointer<Float>?, _ tile: descent_norm_tile,
+    _ pool: WorkerPool?
   ) {
     plan.tiles.withUnsafeBufferPointer { places in
       pieces.withUnsafeBufferPointer { pieces in
@@ -107,7 +108,7 @@ private struct TileJob {
   let gradients: HostPieces
   /// From the beginning of the layout.
   let with: UnsafePointer<Float>?
-  let sum: CompiledTile
+  let sum: descent_norm_tile
   let results: UnsafeMutableBufferPointer<descent_partial>
 
   func run(_ block: Int) {
@@ -121,26 +122,5 @@ private struct TileJob {
         start + (tile.start - starts[piece]), with.map { $0 + tile.start }, tile.count,
         result + index)
     }
-  }
-}
-
-/// Elements, what is added to them or nil, how many, and where the result goes.
-typealias CompiledTile =
-  @convention(c) (
-    UnsafePointer<Float>?, UnsafePointer<Float>?, Int, UnsafeMutablePointer<descent_partial>?
-  ) -> Void
-
-extension InstructionSet {
-  /// The sum of a tile's squares for these instructions.
-  var tile: CompiledTile {
-    #if arch(x86_64)
-    switch self {
-    case .baseline: descent_norm_tile_baseline
-    case .avx2: descent_norm_tile_avx2
-    case .avx512: descent_norm_tile_avx512
-    }
-    #else
-    descent_norm_tile_baseline
-    #endif
   }
 }

@@ -7,7 +7,7 @@ final class GroupValues {
 
   /// For the groups, and for what is left out.
   init(_ rule: CompiledRule, groups: Int) {
-    stride = StepInput.stride(rule)
+    stride = GroupRow.stride(rule)
     memory = .allocate(byteCount: (groups + 1) * stride, alignment: 16)
     memory.initializeMemory(as: UInt8.self, repeating: 0)
   }
@@ -24,9 +24,9 @@ final class GroupValues {
     /// Preparation and scalars of a group, or nil while it is frozen or what is left out.
     func of(_ group: Int) -> (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)? {
       guard let start = memory.baseAddress.map({ $0 + group * stride }),
-        start.load(fromByteOffset: stride - 4, as: UInt32.self) == 0
+        start.load(fromByteOffset: GroupRow.frozenOffset, as: UInt32.self) == 0
       else { return nil }
-      return (start, start + StepInput.preparationSize)
+      return (start, start + GroupRow.scalarsOffset)
     }
   }
 }
@@ -39,22 +39,24 @@ final class HostPlan {
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>
 
   convenience init(
-    _ layout: ParameterLayout, _ sets: [Int]?, leftOut: [Bool] = [], parameters: [Int],
+    _ programs: RulePrograms, _ sets: [Int]?, leftOut: [Bool] = [], parameters: [Int],
     gradients: [Int]
   ) {
     self.init(
-      layout.stretches(sets: sets, leftOut: leftOut), count: layout.count, leftOut: leftOut,
+      programs.layout.stretches(sets: sets, leftOut: leftOut, programs: programs.ofGroup),
+      count: programs.layout.count, leftOut: leftOut, states: programs.states,
       parameters: parameters, gradients: gradients)
   }
 
   init(
-    _ stretches: [ParameterLayout.Stretch], count: Int, leftOut: [Bool] = [], parameters: [Int],
-    gradients: [Int]
+    _ stretches: [ParameterLayout.Stretch], count: Int, leftOut: [Bool] = [], states: [StateMap],
+    parameters: [Int], gradients: [Int]
   ) {
     self.leftOut = leftOut
     let plan = StepPlan(
       stretches, parameters: starts(ofPieces: parameters),
-      gradients: starts(ofPieces: gradients), states: [0, count])
+      gradients: starts(ofPieces: gradients), states: states.map { ($0, [0, $0.count]) },
+      vectors: [0, count])
     (self.parameters, self.gradients) = (plan.parameters, plan.gradients)
     runs = .allocate(capacity: plan.runs.count)
     _ = runs.initialize(from: plan.runs)
@@ -74,24 +76,31 @@ final class HostPlan {
   }
 }
 
-/// One step's pass over memory, any part of which any thread can run.
-struct Pass {
-  let kernel: CompiledUpdate
-  let parameters: HostPieces
-  let gradients: HostPieces
+/// A program as a pass runs it.
+struct HostProgram {
+  let kernel: descent_update
   let states: UnsafePointer<UnsafeMutablePointer<Float>?>
   let stateCount: Int
+  let values: GroupValues.Layout
+}
+
+/// One step's pass over memory, any part of which any thread can run.
+struct Pass {
+  let programs: UnsafeBufferPointer<HostProgram>
+  /// The most states of a program.
+  let mostStates: Int
+  let parameters: HostPieces
+  let gradients: HostPieces
   let count: Int
   let block: Int
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>
-  let values: GroupValues.Layout
   /// Of the loss scale.
   let inverse: Float
   /// By clipping set; nil where nothing was looked at.
   let coefficients: UnsafeBufferPointer<Float>?
   let isSkipped: Bool
   let zeroes: Bool
-  let besideKernel: CompiledBesideUpdate
+  let besideKernel: descent_update_beside
   /// From the beginning of the layout.
   let beside: descent_beside
 
@@ -106,7 +115,7 @@ struct Pass {
   /// Every run's part of the range.
   func run(_ range: Range<Int>) {
     withUnsafeTemporaryAllocation(
-      of: UnsafeMutablePointer<Float>?.self, capacity: stateCount + 1
+      of: UnsafeMutablePointer<Float>?.self, capacity: mostStates + 1
     ) { shifted in
       StepPlan.forEachPart(of: range, in: runs) { run, part in
         guard let x = parameters[run.parameters.piece].baseAddress,
@@ -125,57 +134,62 @@ struct Pass {
     _ g: UnsafeMutablePointer<Float>,
     _ shifted: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
   ) {
-    let values = isSkipped ? nil : values.of(run.group)
+    let program = programs[run.program]
+    let values = isSkipped ? nil : program.values.of(run.group)
     guard zeroes else {
-      if let values { update(run, range, x, g, shifted, values) }
+      if let values { update(run, program, range, x, g, shifted, values) }
       return
     }
     for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.zeroedAtOnce) {
       let part = start..<min(start + Self.zeroedAtOnce, range.upperBound)
       let offset = start - range.lowerBound
-      if let values { update(run, part, x + offset, g + offset, shifted, values) }
+      if let values { update(run, program, part, x + offset, g + offset, shifted, values) }
       (g + offset).update(repeating: 0, count: part.count)
     }
   }
 
   private func update(
-    _ run: StepPlan.Run, _ range: Range<Int>, _ x: UnsafeMutablePointer<Float>,
-    _ g: UnsafeMutablePointer<Float>,
+    _ run: StepPlan.Run, _ program: HostProgram, _ range: Range<Int>,
+    _ x: UnsafeMutablePointer<Float>, _ g: UnsafeMutablePointer<Float>,
     _ shifted: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>,
     _ values: (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)
   ) {
-    for index in 0..<stateCount { shifted[index] = states[index].map { $0 + range.lowerBound } }
+    let start = range.lowerBound - run.states.origin
+    for index in 0..<program.stateCount {
+      shifted[index] = program.states[index].map { $0 + start }
+    }
     guard let coefficients else {
-      update(x, g, shifted, range, values.preparation, values.scalars)
+      update(program, x, g, shifted, range, values.preparation, values.scalars)
       return
     }
     var preparation = values.preparation.load(as: Preparation<Float>.self)
     preparation.gradientScale = preparation.gradientScale * inverse * coefficients[run.set]
     withUnsafeBytes(of: preparation) { preparation in
-      update(x, g, shifted, range, preparation.baseAddress, values.scalars)
+      update(program, x, g, shifted, range, preparation.baseAddress, values.scalars)
     }
   }
 
   private func update(
-    _ x: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>,
+    _ program: HostProgram, _ x: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>,
     _ states: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>, _ range: Range<Int>,
     _ preparation: UnsafeRawPointer?, _ scalars: UnsafeRawPointer?
   ) {
     if beside.sum == nil && beside.average == nil {
-      kernel(x, g, states.baseAddress, range.count, preparation, scalars)
+      program.kernel(x, g, states.baseAddress, range.count, preparation, scalars)
       return
     }
     let own = descent_beside(
       sum: beside.sum.map { $0 + range.lowerBound },
       average: beside.average.map { $0 + range.lowerBound }, averageWeight: beside.averageWeight)
     besideKernel(
-      kernel, x, g, states.baseAddress, Int32(stateCount), range.count, preparation, scalars, own)
+      program.kernel, x, g, states.baseAddress, Int32(program.stateCount), range.count, preparation,
+      scalars, own)
   }
 }
 
 /// A gradient's way into a sum, any part of which any thread can go.
 struct AccumulatePass {
-  let kernel: CompiledAccumulate
+  let kernel: descent_accumulate
   let gradients: HostPieces
   let sum: UnsafeMutablePointer<Float>
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>

@@ -1,49 +1,60 @@
-/// What an engine over host memory keeps from step to step: its rule's states, and the sum of gradients and
-/// the average of the parameters once there are such.
+/// What an engine over host memory keeps from step to step: the states of each program, and the sum
+/// of gradients and the average of the parameters once there are such.
 final class HostStates {
-  let ofRule: HostVectors
-  private let count: Int
+  let ofPrograms: [HostVectors]
+  private let programs: RulePrograms
   private var sumVector: HostVectors?
   private var averageVector: HostVectors?
 
-  init(_ rule: any UpdateRule, count: Int) throws {
-    self.count = count
-    ofRule = try HostVectors(
-      rule.stateNames.map { Float(rule.initialValue(ofState: $0)) }, count: count)
+  init(_ programs: RulePrograms) throws {
+    self.programs = programs
+    ofPrograms = try zip(programs.list, programs.states).map { program, map in
+      try HostVectors(program.states.map { Float($0.initialValue) }, count: map.count)
+    }
   }
 
   var sum: UnsafeMutablePointer<Float>? { sumVector?.arrays[0] }
   var average: UnsafeMutablePointer<Float>? { averageVector?.arrays[0] }
 
   /// The sum, which is made if there was none.
-  func madeSum() throws -> UnsafeMutablePointer<Float> {
-    let vector = try sumVector ?? HostVectors([0], count: count)
+  func makeSumIfNeeded() throws -> UnsafeMutablePointer<Float> {
+    let vector = try sumVector ?? HostVectors([0], count: programs.layout.count)
     sumVector = vector
     return vector.arrays[0]
   }
 
   /// The average, which is made if there was none.
-  func madeAverage() throws -> UnsafeMutablePointer<Float> {
-    let vector = try averageVector ?? HostVectors([0], count: count)
+  func makeAverageIfNeeded() throws -> UnsafeMutablePointer<Float> {
+    let vector = try averageVector ?? HostVectors([0], count: programs.layout.count)
     averageVector = vector
     return vector.arrays[0]
   }
 
-  /// Sets the average to the parameters where it begins.
-  func prepareAverage(
-    _ step: AverageStep, _ parameters: HostPieces, _ layout: ParameterLayout
-  ) throws {
-    let average = try madeAverage()
-    guard step.begins else { return }
-    parameters.forEachPart(of: layout.occupied) { range, memory in
-      (average + range.lowerBound).update(from: memory, count: range.count)
+  /// Copies the parameters to what begins with this step as a copy of them: the average, and states.
+  func begin(_ step: StepInput, with parameters: HostPieces) throws {
+    let average = step.average == nil ? nil : try makeAverageIfNeeded()
+    if let average, step.average?.begins == true {
+      parameters.forEachPart(of: programs.layout.occupied) { range, memory in
+        (average + range.lowerBound).update(from: memory, count: range.count)
+      }
+    }
+    guard step.statesBegin else { return }
+    for (index, program) in programs.list.enumerated() {
+      for (place, state) in program.states.enumerated() where state.start == .parameters {
+        let (vector, map) = (ofPrograms[index].arrays[place], programs.states[index])
+        parameters.forEachPart(of: programs.stretches(of: index)) { range, memory in
+          (vector + map.place(of: range).lowerBound).update(from: memory, count: range.count)
+        }
+      }
     }
   }
 
   func dropAverage() { averageVector = nil }
 
-  /// A state by its place: the average stands behind the rule's.
-  subscript(index: Int) -> UnsafeMutablePointer<Float>? {
-    index == ofRule.arrays.count ? average : ofRule.arrays[index]
+  subscript(vector: StateVector) -> UnsafeMutablePointer<Float>? {
+    switch vector {
+    case .average: average
+    case .state(let program, let index): ofPrograms[program].arrays[index]
+    }
   }
 }

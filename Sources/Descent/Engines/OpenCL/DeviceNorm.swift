@@ -11,7 +11,7 @@ final class DeviceNorm {
   /// A coefficient for each clipping set.
   let coefficients: Buffer<Float>
 
-  private var programs: NormPrograms
+  var programs: NormPrograms
   private let tensors: Fold
   private let sets: Fold
   private let limits: Buffer<descent_clipping>
@@ -24,7 +24,7 @@ final class DeviceNorm {
 
   private struct Launch {
     let piece: Int
-    let tiles: Buffer<PlacedBlock>
+    let tiles: Buffer<descent_block>
     let first: Int
     /// What to add to a tile's start to be at its place in the piece.
     let offset: Int
@@ -86,7 +86,7 @@ final class DeviceNorm {
           pieces[$0] != pieces[start] || segments?[$0] != segments?[start]
         } ?? pieces.count
       let blocks = plan.tiles[first..<end].map {
-        PlacedBlock(start: $0.start, count: $0.count, group: 0, set: 0)
+        descent_block(start: $0.start, count: $0.count, group: 0, set: 0)
       }
       launches.append(
         Launch(

@@ -1,4 +1,5 @@
 #if OpenCL
+internal import DescentKernels
 import OpenCLHost
 
 /// A step's launches on a device, each over one piece of every vector.
@@ -7,7 +8,7 @@ struct DevicePlan {
     /// Elements of one group.
     case flat(count: Int, group: Int)
     /// Blocks of several, with their number.
-    case table(Buffer<PlacedBlock>, count: Int)
+    case table(Buffer<descent_block>, count: Int)
   }
 
   struct Launch {
@@ -15,6 +16,8 @@ struct DevicePlan {
     let parameters: Place
     let gradients: Place
     let states: Place
+    /// In the sum of gradients and the average.
+    let vectors: Place
   }
 
   /// A piece, and what to add to a block's start to be at its place in the piece. Less than 0 where
@@ -45,17 +48,19 @@ struct DevicePlan {
   let hasTables: Bool
 
   /// - Parameters:
-  ///   - stretches: what the step goes over; nil is all, treated as the key says.
-  ///   - states: the lengths of the states' segments.
+  ///   - stretches: what the launches go over, all of one program.
+  ///   - states: by program, where states lie and where their segments begin.
+  ///   - vectors: the lengths of the segments of a whole vector.
   ///   - shape: of flat launches.
   init(
-    _ layout: ParameterLayout, _ key: Key, stretches: [ParameterLayout.Stretch]? = nil,
-    states: [Int], shape: LaunchShape, context: Context
+    _ stretches: [ParameterLayout.Stretch], _ key: Key,
+    states: [(map: StateMap, starts: [Int])], vectors: [Int], shape: LaunchShape,
+    context: Context
   ) throws {
     let plan = StepPlan(
-      stretches ?? layout.stretches(sets: key.sets, leftOut: key.leftOut),
-      parameters: starts(ofPieces: key.parameters),
-      gradients: starts(ofPieces: key.gradients), states: starts(ofPieces: states))
+      stretches, parameters: starts(ofPieces: key.parameters),
+      gradients: starts(ofPieces: key.gradients), states: states,
+      vectors: starts(ofPieces: vectors))
     self.key = key
     tableShape = shape.forTable(
       ofRuns: plan.runs.map(\.count), isProcessor: context.device.type.contains(.cpu))
@@ -68,7 +73,7 @@ struct DevicePlan {
         launches.append(
           Launch(.flat(count: first.count, group: first.group), first, from: first.start))
       } else {
-        let blocks = try PlacedBlock.covering(runs, block: tableShape.block)
+        let blocks = try descent_block.covering(runs, block: tableShape.block)
         let table = try Buffer(context, copying: blocks)
         launches.append(Launch(.table(table, count: blocks.count), first, from: 0))
       }
@@ -88,42 +93,42 @@ extension DevicePlan.Launch {
     self.work = work
     (parameters, gradients) = (place(run.parameters), place(run.gradients))
     states = place(run.states)
+    vectors = place(run.vectors)
   }
 }
 
 extension StepPlan.Run {
   /// Whether both lie in the same pieces.
   func isBeside(_ other: Self) -> Bool {
-    parameters == other.parameters && gradients == other.gradients && states == other.states
+    parameters == other.parameters && gradients == other.gradients
+      && states.piece == other.states.piece && vectors == other.vectors
   }
 }
 
-/// What one work-group of a table's launch updates. update.cl declares the same.
-struct PlacedBlock: BitwiseCopyable, Sendable, Equatable {
-  /// The first element's place in the layout.
-  var start: UInt64
-  var count: UInt32
-  var group: UInt32
-  var set: UInt32
-  private var unused: UInt32 = 0
-
-  init(start: Int, count: Int, group: Int, set: Int) {
-    (self.start, self.count) = (UInt64(start), UInt32(count))
-    (self.group, self.set) = (UInt32(group), UInt32(set))
+extension descent_block {
+  init(start: Int, states: Int = 0, count: Int, group: Int, set: Int) {
+    self.init(
+      start: UInt64(start), states: UInt64(states), count: UInt32(count), group: UInt32(group),
+      set: UInt32(set), unused: 0)
   }
 
+  /// The blocks that cover the runs, none longer than `block`.
+  ///
   /// Throws ``DescentError/memory(bytes:)`` where there is no memory for so many.
   static func covering(
     _ runs: some Collection<StepPlan.Run>, block: Int
-  ) throws -> [PlacedBlock] {
+  ) throws -> [descent_block] {
     let total = runs.reduce(0) { $0 + ($1.count - 1) / block + 1 }
-    try checkMemory(total, stride: MemoryLayout<PlacedBlock>.stride)
-    var blocks: [PlacedBlock] = []
+    try checkMemory(total, stride: MemoryLayout<descent_block>.stride)
+    var blocks: [descent_block] = []
     blocks.reserveCapacity(total)
     for run in runs {
       for start in stride(from: run.start, to: run.start + run.count, by: block) {
         let count = min(block, run.start + run.count - start)
-        blocks.append(PlacedBlock(start: start, count: count, group: run.group, set: run.set))
+        blocks.append(
+          descent_block(
+            start: start, states: start - run.states.origin, count: count, group: run.group,
+            set: run.set))
       }
     }
     return blocks

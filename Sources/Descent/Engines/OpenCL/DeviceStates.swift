@@ -10,12 +10,6 @@ final class DeviceStates {
   private let starts: [Int]
   private var births: [Event]
 
-  /// The states of a rule.
-  convenience init(_ rule: any UpdateRule, _ cuts: SegmentCuts, queue: CommandQueue) throws {
-    try self.init(
-      rule.stateNames.map { Float(rule.initialValue(ofState: $0)) }, cuts, queue: queue)
-  }
-
   /// A vector for each of the values, which it begins with.
   init(_ values: [Float], _ cuts: SegmentCuts, queue: CommandQueue) throws {
     // Some drivers make memory when it is first used, and end the program where there is none.

@@ -1,5 +1,5 @@
 #if OpenCL
-internal import DescentKernels
+import Logging
 import OpenCLHost
 
 /// The sum of gradients of several batches in a device's memory, cut as the states are.
@@ -9,14 +9,18 @@ final class DeviceSum {
   private var shape: FittedShape
   private var plan: DevicePlan?
   private var kernels: [Kind: Kernel] = [:]
+  var logger: Logger?
 
   private struct Kind: Hashable {
     let shape: LaunchShape
     let zeroes: Bool
   }
 
-  init(_ vector: DeviceStates, _ layout: ParameterLayout, shape: FittedShape) {
+  init(
+    _ vector: DeviceStates, _ layout: ParameterLayout, shape: FittedShape, logger: Logger? = nil
+  ) {
     (self.vector, self.layout, self.shape) = (vector, layout, shape)
+    self.logger = logger
   }
 
   /// Enqueues adding a gradient to the sum, or beginning it.
@@ -39,8 +43,8 @@ final class DeviceSum {
       try kernel.setArgument(2, gradient.buffer)
       try kernel.setArgument(
         3, UInt64(bitPattern: Int64(gradient.range.lowerBound + launch.gradients.offset)))
-      try kernel.setArgument(4, vector.segments[0][launch.states.piece])
-      try kernel.setArgument(5, UInt64(bitPattern: Int64(launch.states.offset)))
+      try kernel.setArgument(4, vector.segments[0][launch.vectors.piece])
+      try kernel.setArgument(5, UInt64(bitPattern: Int64(launch.vectors.offset)))
       let event = try kernel.enqueue(
         on: queue, global: count * groupSize, local: groupSize, after: after)
       launched(event)
@@ -58,8 +62,8 @@ final class DeviceSum {
       let plan =
         if let plan, plan.key == key { plan } else {
           try DevicePlan(
-            layout, key, stretches: layout.occupied, states: vector.counts, shape: shape.shape,
-            context: context)
+            layout.occupied, key, states: [vector.whole], vectors: vector.counts,
+            shape: shape.shape, context: context)
         }
       self.plan = plan
       return (plan, try kernel(Kind(shape: plan.tableShape, zeroes: zeroes), context))
@@ -73,39 +77,39 @@ final class DeviceSum {
 
   private func kernel(_ kind: Kind, _ context: Context) throws -> Kernel {
     if let kernel = kernels[kind] { return kernel }
-    let around = descent_program_texts()
-    let options =
-      "-cl-std=CL1.2 -DLANES=\(kind.shape.lanes) -DGROUP=\(kind.shape.groupSize)"
-      + (kind.zeroes ? " -DZEROING" : "")
-    let made = try Program.cached(
-      context,
-      sources: [
-        ("lanes.cl", String(cString: around.lanes)),
-        ("beside.cl", String(cString: around.beside)),
-        ("accumulate.cl", String(cString: around.accumulate)),
-      ], options: options
-    ).kernel(named: "accumulate")
+    let program = ProgramText(
+      "accumulate", [.lanes, .beside, .accumulate],
+      defines: kind.shape.defines + (kind.zeroes ? ["ZEROING"] : []))
+    let made = try program.make(in: context, logger: logger).kernel(named: "accumulate")
     kernels[kind] = made
     return made
   }
 }
 
 extension DeviceStates {
-  /// Enqueues copying these stretches of a vector that lies in pieces to the first of the vectors.
+  /// How a vector that lies as the parameters do is cut.
+  var whole: (map: StateMap, starts: [Int]) {
+    (StateMap(count: counts.reduce(0, +)), starts(ofPieces: counts))
+  }
+
+  /// Enqueues copying these stretches of a vector that lies in pieces to one of the vectors, which
+  /// lies as the map says.
   ///
   /// - Parameter enqueued: takes every copy's event; each waits for the one before.
   func enqueueCopy(
-    _ stretches: [ParameterLayout.Stretch], of pieces: [BufferSlice<Float>],
-    on queue: CommandQueue, after events: [Event], enqueued: (Event) -> Void
+    _ stretches: [ParameterLayout.Stretch], of pieces: [BufferSlice<Float>], to index: Int = 0,
+    map: StateMap, on queue: CommandQueue, after events: [Event], enqueued: (Event) -> Void
   ) throws {
     let from = starts(ofPieces: pieces.map(\.count))
+    let own = stretches.map { ParameterLayout.Stretch(range: $0.range, group: 0, set: 0) }
     let plan = StepPlan(
-      stretches, parameters: from, gradients: from, states: starts(ofPieces: counts))
+      own, parameters: from, gradients: from,
+      states: [(map, starts(ofPieces: counts))], vectors: from)
     var after = events
     for run in plan.runs {
       let piece = pieces[run.parameters.piece]
       let event = try piece.buffer.copy(
-        to: segments[0][run.states.piece], at: run.start - run.states.origin,
+        to: segments[index][run.states.piece], at: run.start - run.states.origin,
         from: piece.range.lowerBound + run.start - run.parameters.origin, count: run.count,
         on: queue, after: after)
       enqueued(event)

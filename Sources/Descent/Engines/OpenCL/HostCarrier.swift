@@ -202,12 +202,8 @@ private struct PiecewiseMemory {
   private func forEachPart(
     of range: Range<Int>, _ body: (UnsafeMutableBufferPointer<Float>, Int) -> Void
   ) {
-    // The first piece that ends behind the range's start, by bisection: there may be thousands.
-    var (index, end) = (0, pieces.count)
-    while index < end {
-      let middle = (index + end) / 2
-      if starts[middle + 1] > range.lowerBound { end = middle } else { index = middle + 1 }
-    }
+    // The first piece that ends behind the range's start; there may be thousands.
+    var index = pieces.indices.partitioningIndex { starts[$0 + 1] > range.lowerBound }
     while index < pieces.count, starts[index] < range.upperBound {
       defer { index += 1 }
       let part = range.clamped(to: starts[index]..<starts[index + 1])

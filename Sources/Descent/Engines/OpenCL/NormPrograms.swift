@@ -25,7 +25,7 @@ struct NormKernels {
 /// fixed.
 struct NormShape: Equatable {
   /// One for each accumulator.
-  static let accumulators = 256
+  static let accumulators = Int(DESCENT_ACCUMULATORS)
 
   /// Items of a group that adds up together, a power of two up to `accumulators`.
   private(set) var items: Int
@@ -55,7 +55,7 @@ struct NormShape: Equatable {
 struct NormPrograms {
   let context: Context
   private(set) var shape: NormShape
-  private let logger: Logger?
+  var logger: Logger?
 
   init(context: Context, groupPerTile: Bool?, logger: Logger? = nil) {
     (self.context, self.logger) = (context, logger)
@@ -79,25 +79,12 @@ struct NormPrograms {
   }
 
   func program(accumulated: Bool) throws -> Program {
-    let around = descent_program_texts()
-    // What beside.cl's formula is over.
-    var options =
-      "-cl-std=CL1.2 -DITEMS=\(shape.items) -Dlanes=" + (shape.itemPerTile ? "float16" : "float")
-    if shape.itemPerTile { options += " -DITEM_PER_TILE" }
-    if accumulated { options += " -DACCUMULATED" }
-    if context.device.hasCorrectlyRoundedDivideAndSquareRoot {
-      options += " -cl-fp32-correctly-rounded-divide-sqrt"
-    }
-    return try Program.cached(
-      context,
-      sources: [
-        ("norm.cl", String(cString: around.norm)),
-        ("beside.cl", String(cString: around.beside)),
-        ("norm_kernels.cl", String(cString: around.normKernels)),
-      ], options: options
-    ) {
-      logger?.program("norm", $0, options: options)
-    }
+    // beside.cl's formula is over lanes.
+    var defines = ["ITEMS=\(shape.items)", "lanes=" + (shape.itemPerTile ? "float16" : "float")]
+    if shape.itemPerTile { defines.append("ITEM_PER_TILE") }
+    if accumulated { defines.append("ACCUMULATED") }
+    return try ProgramText("norm", [.norm, .beside, .normKernels], defines: defines)
+      .make(in: context, logger: logger)
   }
 }
 #endif

@@ -19,7 +19,7 @@ extension OpenCLEngine {
     // Nobody reads the device's copy again.
     onDevice.zeroes = false
     try carrying(chunk) { carrier in
-      if step.average?.begins == true { try beginAverage(with: parameters) }
+      try begin(step, with: parameters)
       let ready = try carrier.begin(parameters, gradients, gradientsFirst: looks)
       try enqueueAndFinish(
         carrier.parameters, looks ? carrier.gradients.segments : carrier.gradients.chunks, onDevice,
@@ -30,7 +30,7 @@ extension OpenCLEngine {
   }
 
   private func carrying(_ chunk: Int, _ body: (HostCarrier) throws -> Void) throws {
-    let carrier = try carrier ?? HostCarrier(queue, segments: states.counts, chunk: chunk)
+    let carrier = try carrier ?? HostCarrier(queue, segments: vectorCounts, chunk: chunk)
     self.carrier = carrier
     do {
       try body(carrier)
@@ -40,13 +40,25 @@ extension OpenCLEngine {
     }
   }
 
-  /// The average before the first step that it follows.
-  private func beginAverage(with parameters: HostPieces) throws {
-    let average = try average ?? makeVector()
-    self.average = average
+  /// Copies the parameters to what begins with this step as a copy of them.
+  private func begin(_ step: StepInput, with parameters: HostPieces) throws {
+    if step.average?.begins == true {
+      let average = try average ?? makeVector()
+      self.average = average
+      try waitForPending()
+      try parameters.forEachPart(of: layout.occupied) { range, memory in
+        try average.write(0, range, from: memory, on: queue)
+      }
+    }
+    guard step.statesBegin else { return }
     try waitForPending()
-    try parameters.forEachPart(of: layout.occupied) { range, memory in
-      try average.write(0, range, from: memory, on: queue)
+    for (index, program) in programs.list.enumerated() {
+      for (place, state) in program.states.enumerated() where state.start == .parameters {
+        try parameters.forEachPart(of: programs.stretches(of: index)) { range, memory in
+          try own[index].states.write(
+            place, programs.states[index].place(of: range), from: memory, on: queue)
+        }
+      }
     }
   }
 

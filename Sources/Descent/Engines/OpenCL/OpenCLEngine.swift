@@ -9,16 +9,17 @@ final class OpenCLEngine: Engine {
   let queue: CommandQueue
   private(set) var launchesPerStep = 0
 
-  let layout: ParameterLayout
-  private var programs: UpdatePrograms
+  let programs: RulePrograms
+  var layout: ParameterLayout { programs.layout }
+  let own: [DeviceProgram]
+  /// Of whole vectors: the sum, the average, and what host memory is carried to.
   let cuts: SegmentCuts
-  let states: DeviceStates
-  private var shape: FittedShape
-  /// How whole blocks are launched, as the driver allows.
-  var launchShape: LaunchShape { shape.shape }
-  private let values: GroupValues
-  private var ring: ValuesRing?
-  private var kernels: [KernelKey: Kernel] = [:]
+  let vectorCounts: [Int]
+  /// By program, where states lie and where their segments begin.
+  private let stateCuts: [(map: StateMap, starts: [Int])]
+  /// How whole blocks of the first program are launched, as the driver allows.
+  var launchShape: LaunchShape { own[0].shape.shape }
+  private var logger: Logger?
   private var norm: DeviceNorm?
   /// The sum of gradients, and the average of the parameters, once there are such.
   private var sum: DeviceSum?
@@ -37,34 +38,43 @@ final class OpenCLEngine: Engine {
   /// - Parameters:
   ///   - shape: the caller's choice, which is refused where the device or a kernel does not allow
   ///     it.
-  ///   - tuned: taken without a choice.
+  ///   - tuned: by program, taken without a choice.
   init(
-    _ rule: any UpdateRule, layout: ParameterLayout, queue: CommandQueue, shape: LaunchShape?,
-    tuned: LaunchShape? = nil, chunk: Int? = nil, logger: Logger? = nil
+    _ programs: RulePrograms, queue: CommandQueue, shape: LaunchShape?,
+    tuned: [LaunchShape?] = [], chunk: Int? = nil, logger: Logger? = nil
   ) throws {
     let device = queue.device
-    let isChosen = shape != nil
-    let shape = shape ?? tuned ?? LaunchShape(for: device)
-    try shape.validate(on: device)
-    let compiled = try CompiledRule(rule.kernel)
+    let shapes = programs.list.indices.map { index in
+      shape ?? (tuned.isEmpty ? nil : tuned[index]) ?? LaunchShape(for: device)
+    }
+    for shape in shapes { try shape.validate(on: device) }
     self.queue = queue
     self.chunk = chunk ?? (device.sharesHostMemory ? nil : HostCarrier.defaultChunk)
-    self.layout = layout
-    self.shape = FittedShape(shape: shape, isChosen: isChosen)
-    programs = UpdatePrograms(rule: compiled, context: queue.context, logger: logger)
-    values = GroupValues(compiled, groups: layout.groupNames.count)
-    cuts = SegmentCuts(layout, queue.context)
-    states = try DeviceStates(rule, cuts, queue: queue)
-    name = "opencl (\(device.name), \(shape.lanes) lanes)"
-    pending.append(independent: states.takeBirths())
-    _ = try fit(
-      DevicePlan.Key(parameters: [layout.count], gradients: [layout.count], sets: nil), [])
+    self.programs = programs
+    self.logger = logger
+    let cuts = SegmentCuts(programs.layout, queue.context)
+    self.cuts = cuts
+    vectorCounts = cuts.counts(of: 0..<cuts.count)
+    own = try programs.list.indices.map { index in
+      try DeviceProgram(
+        index, of: programs, shape: FittedShape(shape: shapes[index], isChosen: shape != nil),
+        queue: queue, logger: logger)
+    }
+    stateCuts = zip(programs.states, own).map { ($0, starts(ofPieces: $1.states.counts)) }
+    name = "opencl (\(device.name), \(shapes[0].lanes) lanes)"
+    for program in own { pending.append(independent: program.states.takeBirths()) }
+    let count = programs.layout.count
+    for program in own {
+      _ = try program.fit(
+        DevicePlan.Key(parameters: [count], gradients: [count], sets: nil), [],
+        states: stateCuts, vectors: vectorCounts)
+    }
   }
 
   deinit {
-    // One deadline for both.
+    // One deadline for all.
     let deadline = pending.deadline
-    ring?.deadline = deadline
+    for program in own { program.dropRing(deadline: deadline) }
     control?.deadline = deadline
   }
 
@@ -83,17 +93,22 @@ final class OpenCLEngine: Engine {
     var hasBegun = false
     do {
       var before = pending.last + after
-      // What is carried there in chunks begins the average by itself.
-      if carrier == nil, let average, step.average?.begins == true {
-        try average.enqueueCopy(layout.occupied, of: parameters, on: queue, after: before) {
+      // What is carried there in chunks begins by itself.
+      if carrier == nil {
+        try begin(step, with: parameters, after: before) {
           pending.append($0)
           before = [$0]
         }
       }
-      let slot = try send(step, launch, after: pending.last)
-      if let slot {
-        before.append(slot.event)
-        pending.append(awaited: slot.event)
+      var slots: [Int?] = []
+      let sent = pending.last
+      for (index, program) in own.enumerated() {
+        let slot = try send(step, launch, launch.programs[index].plan, program, after: sent)
+        if let slot {
+          before.append(slot.event)
+          pending.append(awaited: slot.event)
+        }
+        slots.append(slot?.slot)
       }
       if let norm, let control {
         let scale = Float(step.gradientScale)
@@ -104,20 +119,28 @@ final class OpenCLEngine: Engine {
         hasBegun = true
       }
       var launched: Event?
-      for work in launch.plan.launches {
-        let ready = try carrier?.send(work.parameters.piece) ?? []
-        guard
-          let event = try enqueue(
-            work, launch, parameters[work.parameters.piece], gradients[work.gradients.piece],
-            slot: slot?.slot,
-            after: (launchesPerStep == 0 && norm == nil ? before : pending.last) + ready)
-        else { continue }
-        launchesPerStep += 1
-        hasBegun = true
-        launched = event
-        pending.append(event)
-        if let slot { ring?.use(slot.slot, until: event) }
-        try carrier?.fetch(work.parameters.piece, after: event)
+      // The last launch over the piece of parameters that is under way.
+      var ofPiece: Event?
+      let works = launch.works
+      for (place, item) in works.enumerated() {
+        let (index, work) = item
+        let piece = work.parameters.piece
+        let isFirst = place == 0 || works[place - 1].work.parameters.piece != piece
+        if isFirst { ofPiece = nil }
+        let ready = isFirst ? try carrier?.send(piece) ?? [] : []
+        if let event = try enqueue(
+          work, launch, index, parameters[piece], gradients[work.gradients.piece],
+          slot: slots[index],
+          after: (launchesPerStep == 0 && norm == nil ? before : pending.last) + ready)
+        {
+          launchesPerStep += 1
+          hasBegun = true
+          (launched, ofPiece) = (event, event)
+          pending.append(event)
+          if let slot = slots[index] { own[index].ring?.use(slot, until: event) }
+        }
+        let isLast = place == works.count - 1 || works[place + 1].work.parameters.piece != piece
+        if isLast, let ofPiece { try carrier?.fetch(piece, after: ofPiece) }
       }
       let last: Event
       if norm != nil, let control {
@@ -142,7 +165,8 @@ final class OpenCLEngine: Engine {
   func enqueueAccumulate(
     _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, after: [Event]
   ) throws -> Event {
-    let sum = try self.sum ?? DeviceSum(makeVector(), layout, shape: shape)
+    let sum =
+      try self.sum ?? DeviceSum(makeVector(), layout, shape: own[0].shape, logger: logger)
     self.sum = sum
     let before = pending.last + after
     var event: Event?
@@ -162,11 +186,36 @@ final class OpenCLEngine: Engine {
     return vector
   }
 
+  /// Copies the parameters to what begins with this step as a copy of them: the average, and states.
+  private func begin(
+    _ step: StepInput, with parameters: [BufferSlice<Float>], after: [Event],
+    enqueued: (Event) -> Void
+  ) throws {
+    var before = after
+    func copied(_ event: Event) {
+      before = [event]
+      enqueued(event)
+    }
+    if let average, step.average?.begins == true {
+      try average.enqueueCopy(
+        layout.occupied, of: parameters, map: average.whole.map, on: queue, after: before,
+        enqueued: copied)
+    }
+    guard step.statesBegin else { return }
+    for (index, program) in programs.list.enumerated() {
+      for (place, state) in program.states.enumerated() where state.start == .parameters {
+        try own[index].states.enqueueCopy(
+          programs.stretches(of: index), of: parameters, to: place, map: programs.states[index],
+          on: queue, after: before, enqueued: copied)
+      }
+    }
+  }
+
   /// A step's launches, and with which kernels.
   private struct Prepared {
-    let plan: DevicePlan
-    let flat: Kernel?
-    let table: Kernel?
+    let programs: [DeviceProgram.Fitted]
+    /// The launches of all programs, piece by piece of the parameters.
+    let works: [(program: Int, work: DevicePlan.Launch)]
     /// The sum of gradients in segments, where the step takes it along.
     let sum: [Buffer<Float>]?
     /// The average in segments, and 1 − d, where it follows the step.
@@ -184,8 +233,7 @@ final class OpenCLEngine: Engine {
       if norm?.control.takesNorms(like: step.control) == true {
         norm?.control = step.control
       } else {
-        norm = try DeviceNorm(
-          layout, step.control, queue.context, logger: programs.logger)
+        norm = try DeviceNorm(layout, step.control, queue.context, logger: logger)
       }
       try norm?.prepare(
         pieces: gradients.map(\.count), sum: step.accumulates ? sum?.vector.counts : nil,
@@ -200,68 +248,71 @@ final class OpenCLEngine: Engine {
     if step.accumulates { options.insert(.accumulated) }
     if step.average != nil { options.insert(.averaged) }
     if looks { options.insert(.controlled) }
-    let (plan, flat, table) = try fit(
-      DevicePlan.Key(
-        parameters: parameters.map(\.count), gradients: gradients.map(\.count),
-        sets: norm?.plan.setOfTensor, leftOut: leftOut,
-        onlyTables: looks || step.zeroes && hasIdle), options)
-    let rows = looks ? ValuesRing.slots + 1 : 1
-    if plan.hasTables, ring.map({ $0.rows < rows }) ?? true {
-      ring = try ValuesRing(queue.context, bytesPerRow: values.memory.count, rows: rows)
+    let key = DevicePlan.Key(
+      parameters: parameters.map(\.count), gradients: gradients.map(\.count),
+      sets: norm?.plan.setOfTensor, leftOut: leftOut,
+      onlyTables: looks || step.zeroes && hasIdle)
+    let fitted = try own.map {
+      try $0.fit(key, options, states: stateCuts, vectors: vectorCounts)
+    }
+    for (program, fitted) in zip(own, fitted) where fitted.plan.hasTables {
+      try program.makeRing(rows: looks ? ValuesRing.slots + 1 : 1)
     }
     if step.average != nil && average == nil {
       average = try makeVector()
     }
     let followed = step.average.flatMap { step in average.map { ($0.segments[0], step.weight) } }
+    var works = fitted.enumerated().flatMap { index, fitted in
+      fitted.plan.launches.map { (program: index, work: $0) }
+    }
+    // Stable, so that a piece's launches stay in the order of the programs.
+    if fitted.count > 1 { works.sort { $0.work.parameters.piece < $1.work.parameters.piece } }
     return Prepared(
-      plan: plan, flat: flat, table: table,
-      sum: step.accumulates ? sum?.vector.segments[0] : nil, average: followed,
-      rows: looks ? stepsInFlight + 1 : 1)
+      programs: fitted, works: works, sum: step.accumulates ? sum?.vector.segments[0] : nil,
+      average: followed, rows: looks ? stepsInFlight + 1 : 1)
   }
 
-  /// Writes what the launches need of each group: to the device where a table reads it there.
+  /// Writes what a program's launches need of each group: to the device where a table reads it there.
   private func send(
-    _ step: StepInput, _ launch: Prepared, after: [Event]
+    _ step: StepInput, _ launch: Prepared, _ plan: DevicePlan, _ program: DeviceProgram,
+    after: [Event]
   ) throws -> (slot: Int, event: Event)? {
-    step.write(to: values.memory, stride: values.stride)
-    guard launch.plan.hasTables, let ring else { return nil }
-    let size = values.memory.count
-    if let user = ring.blocking { try markingFailure { try pending.wait(through: user) } }
-    return try ring.send(launch.rows * size, on: queue, after: after) { memory in
-      for row in 0..<launch.rows {
-        step.write(
-          to: UnsafeMutableRawBufferPointer(rebasing: memory[row * size..<(row + 1) * size]),
-          stride: values.stride, later: row)
-      }
+    if plan.hasFlat { program.write(step) }
+    guard plan.hasTables else { return nil }
+    if let user = program.ring?.blocking {
+      try markingFailure { try pending.wait(through: user) }
     }
+    return try program.send(step, rows: launch.rows, on: queue, after: after)
   }
 
   private func enqueue(
-    _ work: DevicePlan.Launch, _ launch: Prepared, _ parameters: BufferSlice<Float>,
-    _ gradients: BufferSlice<Float>, slot: Int?, after: [Event]
+    _ work: DevicePlan.Launch, _ launch: Prepared, _ index: Int,
+    _ parameters: BufferSlice<Float>, _ gradients: BufferSlice<Float>, slot: Int?, after: [Event]
   ) throws -> Event? {
+    let (program, fitted) = (own[index], launch.programs[index])
+    let shape = program.shape.shape
     let kernel: Kernel
     let groups: Int
     let groupSize: Int
     var next = 3
     switch work.work {
     case .flat(let count, let group):
-      guard let flat = launch.flat, let own = values.layout.of(group) else { return nil }
+      guard let flat = fitted.flat, let own = program.values.layout.of(group) else { return nil }
       kernel = flat
-      groups = (count + shape.shape.block - 1) / shape.shape.block
-      groupSize = shape.shape.groupSize
+      groups = (count + shape.block - 1) / shape.block
+      groupSize = shape.groupSize
       try kernel.setArgument(0, UInt64(count))
       try kernel.setArgument(
-        1, bytes: UnsafeRawBufferPointer(start: own.preparation, count: StepInput.preparationSize))
+        1, bytes: UnsafeRawBufferPointer(start: own.preparation, count: GroupRow.preparationSize))
       try kernel.setArgument(
         2,
         bytes: UnsafeRawBufferPointer(
-          start: own.scalars, count: values.stride - StepInput.preparationSize - 4))
+          start: own.scalars, count: program.values.stride - GroupRow.scalarsOffset))
     case .table(let blocks, let count):
-      guard let table = launch.table, let ring, let slot else { return nil }
+      guard let table = fitted.table, let ring = program.ring, let slot else { return nil }
       kernel = table
       groups = count
-      groupSize = launch.plan.tableShape.groupSize
+      groupSize = fitted.plan.tableShape.groupSize
       let groupCount = layout.groupNames.count + 1
       try kernel.setArgument(0, blocks)
       try kernel.setArgument(1, ring.buffer)
@@ -281,67 +332,25 @@ final class OpenCLEngine: Engine {
     try kernel.setArgument(
       next + 3, UInt64(bitPattern: Int64(gradients.range.lowerBound + work.gradients.offset)))
     try kernel.setArgument(next + 4, UInt64(bitPattern: Int64(work.states.offset)))
-    for (index, state) in states.segments.enumerated() {
-      try kernel.setArgument(next + 5 + index, state[work.states.piece])
+    next += 5
+    for state in program.states.segments {
+      try kernel.setArgument(next, state[work.states.piece])
+      next += 1
     }
-    next += 5 + states.segments.count
+    if launch.sum != nil || launch.average != nil {
+      try kernel.setArgument(next, UInt64(bitPattern: Int64(work.vectors.offset)))
+      next += 1
+    }
     if let sum = launch.sum {
-      try kernel.setArgument(next, sum[work.states.piece])
+      try kernel.setArgument(next, sum[work.vectors.piece])
       next += 1
     }
     if let average = launch.average {
-      try kernel.setArgument(next, average.segments[work.states.piece])
+      try kernel.setArgument(next, average.segments[work.vectors.piece])
       try kernel.setArgument(next + 1, average.weight)
     }
     return try kernel.enqueue(
       on: queue, global: groups * groupSize, local: groupSize, after: after)
-  }
-
-  /// The plan of a kind; the last one is kept, since steps are mostly alike.
-  private func makePlan(_ key: DevicePlan.Key, _ shape: LaunchShape) throws -> DevicePlan {
-    if let plan, plan.key == key { return plan }
-    let made = try DevicePlan(
-      layout, key, states: states.counts, shape: shape, context: queue.context)
-    plan = made
-    return made
-  }
-
-  /// The plan of a kind and its kernels, in a shape that the driver allows them.
-  private func fit(
-    _ key: DevicePlan.Key, _ options: UpdatePrograms.Options
-  ) throws -> (DevicePlan, flat: Kernel?, table: Kernel?) {
-    var fitted = shape
-    defer { shape = fitted }
-    return try Descent.fit(&fitted) { shape in
-      let plan = try makePlan(key, shape.shape)
-      let flat = plan.hasFlat ? try kernel(options, shape.shape) : nil
-      let table = plan.hasTables ? try kernel(options.union(.table), plan.tableShape) : nil
-      return (plan, flat, table)
-    } shrink: { shape, made in
-      let built = shape.shape
-      var isSmaller = false
-      if let flat = made.flat, try shape.shrink(for: flat, of: built) { isSmaller = true }
-      if let table = made.table, try shape.shrink(for: table, of: made.0.tableShape) {
-        isSmaller = true
-      }
-      if isSmaller { plan = nil }
-      return isSmaller
-    }
-  }
-
-  private struct KernelKey: Hashable {
-    let options: UpdatePrograms.Options
-    let shape: LaunchShape
-  }
-
-  private func kernel(
-    _ options: UpdatePrograms.Options, _ shape: LaunchShape
-  ) throws -> Kernel {
-    let key = KernelKey(options: options, shape: shape)
-    if let kernel = kernels[key] { return kernel }
-    let made = try programs.kernel(options, shape)
-    kernels[key] = made
-    return made
   }
 
   // MARK: Decisions
@@ -395,7 +404,12 @@ final class OpenCLEngine: Engine {
     StepDecision(control?.known ?? descent_control(lossScale: lossScale))
   }
 
-  func log(to logger: Logger?) { programs.logger = logger }
+  func log(to logger: Logger?) {
+    self.logger = logger
+    for program in own { program.logger = logger }
+    norm?.programs.logger = logger
+    sum?.logger = logger
+  }
 
   // MARK: States
 
@@ -416,8 +430,8 @@ final class OpenCLEngine: Engine {
     }
     control = nil
     if pending.isStuck {
-      ring?.deadline = pending.deadline
-      (ring, carrier) = (nil, nil)
+      for program in own { program.dropRing(deadline: pending.deadline) }
+      carrier = nil
     }
   }
 

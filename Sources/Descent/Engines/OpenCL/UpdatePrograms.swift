@@ -1,5 +1,4 @@
 #if OpenCL
-internal import DescentKernels
 import Logging
 import OpenCLHost
 
@@ -17,36 +16,29 @@ struct UpdatePrograms {
     static let zeroing = Options(rawValue: 4)
     static let accumulated = Options(rawValue: 8)
     static let averaged = Options(rawValue: 16)
+
+    /// The macros that ask update.cl for them.
+    var defines: [String] {
+      let names: [(Options, String)] = [
+        (.table, "TABLE"), (.controlled, "CONTROLLED"), (.zeroing, "ZEROING"),
+        (.accumulated, "ACCUMULATED"), (.averaged, "AVERAGED"),
+      ]
+      return names.filter { contains($0.0) }.map(\.1)
+    }
   }
 
   /// A kernel of one optimizer's own.
   func kernel(_ asked: Options, _ shape: LaunchShape) throws -> Kernel {
-    var options =
-      "-cl-std=CL1.2 -DLANES=\(shape.lanes) -DGROUP=\(shape.groupSize) "
-      + "-DSTATES=\(rule.stateCount) -DVARIANT=\(rule.variant)"
-    if asked.contains(.table) { options += " -DTABLE" }
-    if asked.contains(.controlled) { options += " -DCONTROLLED" }
-    if asked.contains(.zeroing) { options += " -DZEROING" }
-    if asked.contains(.accumulated) { options += " -DACCUMULATED" }
-    if asked.contains(.averaged) { options += " -DAVERAGED" }
-    if context.device.hasCorrectlyRoundedDivideAndSquareRoot {
-      options += " -cl-fp32-correctly-rounded-divide-sqrt"
-    }
-    let around = descent_program_texts()
-    var parts: [(name: String, text: String)] = [
-      ("list.inc", String(cString: around.options)),
-      ("lanes.cl", String(cString: around.lanes)),
-      ("beside.cl", String(cString: around.beside)),
-      ("prepare.cl", String(cString: around.prepare)),
-    ]
-    if asked.contains(.controlled) { parts.append(("norm.cl", String(cString: around.norm))) }
-    parts += [
-      (rule.file, rule.text),
-      ("update.cl", String(cString: around.update)),
-    ]
-    return try Program.cached(context, sources: parts, options: options) {
-      logger?.program(rule.name, $0, options: options)
-    }.kernel(named: "update")
+    try program(asked, shape).make(in: context, logger: logger).kernel(named: "update")
+  }
+
+  func program(_ asked: Options, _ shape: LaunchShape) -> ProgramText {
+    ProgramText(
+      rule.name,
+      [.lanes, .states, .beside, .prepare] + (asked.contains(.controlled) ? [.norm] : [])
+        + [.rule(rule), .update],
+      defines: shape.defines + ["STATES=\(rule.stateCount)", "VARIANT=\(rule.variant)"]
+        + asked.defines)
   }
 }
 #endif

@@ -4,23 +4,26 @@ internal import DescentKernels
 final class ReferenceEngine: HostEngine {
   let name = "reference"
   let states: HostStates
-  private let layout: ParameterLayout
+  private let programs: RulePrograms
+  private var layout: ParameterLayout { programs.layout }
   var control = descent_control(lossScale: nil)
   var decided = DecidedSteps()
 
-  init(_ rule: any UpdateRule, layout: ParameterLayout) throws {
-    states = try HostStates(rule, count: layout.count)
-    self.layout = layout
+  init(_ programs: RulePrograms) throws {
+    states = try HostStates(programs)
+    self.programs = programs
   }
 
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
     let norm = step.control.looks ? NormPlan(layout, step.control) : nil
-    if let average = step.average { try states.prepareAverage(average, parameters, layout) }
+    try states.begin(step, with: parameters)
     let coefficients = try norm.map { try look(gradients, $0, step) }
     let plan = StepPlan(
-      layout.stretches(sets: norm?.setOfTensor, leftOut: step.control.leftOut),
+      layout.stretches(
+        sets: norm?.setOfTensor, leftOut: step.control.leftOut, programs: programs.ofGroup),
       parameters: starts(ofPieces: parameters.map(\.count)),
-      gradients: starts(ofPieces: gradients.map(\.count)), states: [0, layout.count])
+      gradients: starts(ofPieces: gradients.map(\.count)),
+      states: programs.states.map { ($0, [0, $0.count]) }, vectors: [0, layout.count])
     let isSkipped = norm != nil && control.isSkipped != 0
     for run in plan.runs {
       guard let x = parameters[run.parameters.piece].baseAddress,
@@ -35,7 +38,8 @@ final class ReferenceEngine: HostEngine {
           Self.run(
             step.groups.rules[run.group], step, run.group,
             coefficients.map { (control.inverse, $0[run.set]) }, x, gradient,
-            states.ofRule.arrays.map { $0 + run.start }, run.count)
+            states.ofPrograms[run.program].arrays.map { $0 + (run.start - run.states.origin) },
+            run.count)
         }
         if let weight = step.average?.weight, let average = states.average {
           for i in 0..<run.count {
@@ -57,7 +61,7 @@ final class ReferenceEngine: HostEngine {
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
-    let sum = try states.madeSum()
+    let sum = try states.makeSumIfNeeded()
     gradients.forEachPart(of: layout.occupied) { range, gradient in
       for i in range {
         let g = gradient[i - range.lowerBound]
@@ -111,7 +115,8 @@ final class ReferenceEngine: HostEngine {
     }
     rule.reference(
       ReferenceElements(
-        parameters: x, gradients: g, states: states, count: count, preparation: preparation),
+        parameters: x, gradients: g, states: states, count: count, preparation: preparation,
+        history: step.groups.histories[group]),
       at: step.groups.counts[group] + 1)
   }
 }

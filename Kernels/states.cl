@@ -1,0 +1,19 @@
+// For kernels over parameters and STATES states, in OpenCL C: a work-group's block of GROUP × LANES
+// consecutive elements, and a loop over the states that the preprocessor unrolls, since each state
+// is an argument of its own.
+#define BLOCK (GROUP * LANES)
+
+#if STATES > DESCENT_MOST_STATES
+#error "more states than DESCENT_MOST_STATES"
+#endif
+
+#define EACH_OF_0(DO)
+#define EACH_OF_1(DO) DO(0)
+#define EACH_OF_2(DO) EACH_OF_1(DO) DO(1)
+#define EACH_OF_3(DO) EACH_OF_2(DO) DO(2)
+#define EACH_OF_4(DO) EACH_OF_3(DO) DO(3)
+#define EACH_OF_(count, DO) EACH_OF_##count(DO)
+#define EACH_OF(count, DO) EACH_OF_(count, DO)
+
+// DO(0) DO(1) … for every state.
+#define EACH_STATE(DO) EACH_OF(STATES, DO)

@@ -1,0 +1,81 @@
+// The types and sizes that OpenCL devices, C and Swift share. This is their only declaration: its
+// text is the beginning of every OpenCL program, C includes it, and Swift imports it with the
+// module DescentKernels. Members have one size and alignment everywhere; padding is declared.
+#ifndef DESCENT_TYPES
+#define DESCENT_TYPES
+
+#if defined(__OPENCL_VERSION__) || defined(__OPENCL_C_VERSION__)
+#define UINT uint
+#define ULONG ulong
+#else
+#include <stdint.h>
+#define UINT uint32_t
+#define ULONG uint64_t
+#endif
+
+// The most states of a rule.
+#define DESCENT_MOST_STATES 4
+
+// The most elements of a tile, and the accumulators that sum its squares: norm.cl.
+#define DESCENT_TILE 16384
+#define DESCENT_ACCUMULATORS 256
+
+// The elements that one work-group of a launch over a table updates; also a tile of a norm.
+typedef struct {
+  ULONG start;   // the first element's index in the layout
+  ULONG states;  // and in its segment of the states
+  UINT count;
+  UINT group;
+  UINT set;  // index of its clipping coefficient
+  UINT unused;
+} descent_block;
+
+// The arguments of prepare.cl, the same for every rule.
+typedef struct {
+  float gradientScale, limit, coupledDecay, decoupledDecay;
+} descent_preparation;
+
+// The beginning of a group's row; the rule's scalars follow it without a gap.
+typedef struct {
+  descent_preparation preparation;
+  UINT isFrozen;
+} descent_group;
+
+// A sum of squares, each multiplied by downscale(peak)², and the bits of the greatest magnitude. As
+// integers these bits are ordered like the numbers, with ∞ above them and NaN above ∞.
+typedef struct {
+  float sum;
+  UINT peak;
+} descent_partial;
+
+// How a step clips: what every gradient is multiplied by first, and the greatest norm allowed.
+typedef struct {
+  float gradientScale, limit, epsilon;
+} descent_clipping;
+
+// The state of an optimizer's step control.
+typedef struct {
+  UINT applied;           // steps taken and not skipped, with this one
+  UINT before;            // the same, without this one
+  UINT isSkipped;         // whether this one is
+  UINT skipped;           // how many were
+  UINT grown;             // steps since the loss scale last changed
+  float lossScale;        // 1 where there is none
+  float inverse;          // of the loss scale that this step's gradient has
+  float scale;            // what this step multiplies its gradient by before it clips
+  descent_partial total;  // of this step's gradient
+} descent_control;
+
+// The settings of a decision: whether a step that is not finite is skipped, and how the loss scale
+// changes.
+typedef struct {
+  float growthFactor, backoffFactor;  // 1 and 1 where the loss scale stays
+  float minimum, maximum;             // of the loss scale
+  UINT growthInterval;
+  UINT skips;
+} descent_decision;
+
+#undef UINT
+#undef ULONG
+
+#endif

@@ -1,0 +1,56 @@
+internal import DescentKernels
+
+/// The functions that are compiled for one instruction set.
+struct HostKernels: Sendable {
+  // A constant table: never written, never freed.
+  private nonisolated(unsafe) let table: UnsafePointer<descent_instructions>
+
+  /// Those that this processor can run.
+  static let available: [InstructionSet: HostKernels] = {
+    var found: [InstructionSet: HostKernels] = [:]
+    for table in tables where table.pointee.isSupported() {
+      let name = String(cString: table.pointee.name)
+      guard let set = InstructionSet(rawValue: name) else { continue }
+      found[set] = HostKernels(table: table)
+    }
+    return found
+  }()
+
+  /// Those of this architecture.
+  static var tables: [UnsafePointer<descent_instructions>] {
+    var count: Int32 = 0
+    let first = descent_instruction_sets(&count)
+    return UnsafeBufferPointer(start: first, count: Int(count)).compactMap { $0 }
+  }
+
+  private init(table: UnsafePointer<descent_instructions>) { self.table = table }
+
+  /// Throws ``DescentError/unknown(kind:name:known:)`` for instructions that this processor does not
+  /// have.
+  init(_ instructions: InstructionSet) throws {
+    guard let known = Self.available[instructions] else {
+      throw DescentError.unknown(
+        kind: "instruction set of this processor", name: instructions.rawValue,
+        known: InstructionSet.available.map(\.rawValue))
+    }
+    self = known
+  }
+
+  /// Floats in a vector.
+  var lanes: Int { Int(table.pointee.lanes) }
+
+  /// Throws ``DescentError/unknown(kind:name:known:)`` if the rule was not compiled for these.
+  func update(_ rule: CompiledRule) throws -> descent_update {
+    guard let update = table.pointee.updates[rule.index] else {
+      throw DescentError.unknown(
+        kind: "instruction set of \(rule.name)", name: String(cString: table.pointee.name),
+        known: [])
+    }
+    return update
+  }
+
+  var updateBeside: descent_update_beside { table.pointee.updateBeside }
+  var accumulate: descent_accumulate { table.pointee.accumulate }
+  var delta: descent_delta { table.pointee.delta }
+  var normTile: descent_norm_tile { table.pointee.normTile }
+}

@@ -1,0 +1,54 @@
+/// A state of a rule: its name, and what it holds before the first step. Every state has a number
+/// for each parameter.
+public struct StateSpec: Hashable, Sendable {
+  /// What a state holds before the first step.
+  public enum Start: Hashable, Sendable {
+    /// The same number everywhere.
+    case value(Double)
+    /// A copy of the parameters, made by the first step before it changes them, whether that step
+    /// is then skipped or not.
+    case parameters
+  }
+
+  /// The state's name in files and for ``Optimizer/state(_:of:)``. No other state of the rule has
+  /// it.
+  public let name: String
+  /// What it holds before the first step.
+  public let start: Start
+
+  /// A state that begins with a number.
+  public init(_ name: String, startingAt value: Double = 0) { self.init(name, start: .value(value)) }
+
+  /// A state with any start.
+  public init(_ name: String, start: Start) { (self.name, self.start) = (name, start) }
+
+  /// The number that it begins with, 0 where it begins as a copy of the parameters.
+  var initialValue: Double {
+    if case .value(let value) = start { value } else { 0 }
+  }
+}
+
+/// A number that a rule carries from step to step: its name in files, and its value before the first
+/// step.
+public struct HistoryValue: Hashable, Sendable {
+  /// No other value of the rule's history has it.
+  public let name: String
+  /// Before the first step.
+  public let start: Double
+
+  /// A value that begins with `start`.
+  public init(_ name: String, startingAt start: Double = 0) {
+    (self.name, self.start) = (name, start)
+  }
+}
+
+extension UpdateRule {
+  /// The states by name, in the kernel's order.
+  public var stateNames: [String] { states.map(\.name) }
+
+  /// What a state holds before the first step; 0 for a state that begins as a copy of the
+  /// parameters, and for a name that the rule does not have.
+  public func initialValue(ofState name: String) -> Double {
+    states.first { $0.name == name }?.initialValue ?? 0
+  }
+}
