@@ -16,7 +16,7 @@ help:
 	@echo "make faults         each OpenCL function fails at each of its first 40 calls; FAULTS=\"--calls 3\""
 	@echo "make sanitize       the tests under the thread and the address sanitizer"
 	@echo "make lint           formatting, imports, kernels' syntax"
-	@echo "make docs           the documentation of both libraries, without a warning"
+	@echo "make docs           the documentation of the libraries, without a warning"
 	@echo "make check-kernels  every kernel under oclgrind"
 	@echo "make check-arm      the CPU rules on emulated arm64"
 	@echo "make check-allocations  a step allocates nothing, an optimizer its states and a little"
@@ -82,7 +82,7 @@ docs:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers
 	@mkdir -p $(DOCUMENTATION)
 	$(SWIFT) package --scratch-path .build-docs --allow-writing-to-directory $(DOCUMENTATION) \
-	  generate-documentation --target Descent --target OpenCLHost \
+	  generate-documentation --target Descent --target OpenCLHost --target Safetensors \
 	  --enable-experimental-combined-documentation --warnings-as-errors \
 	  --transform-for-static-hosting --output-path $(DOCUMENTATION)
 	MODULES=.build-docs/debug/Modules Scripts/check-docs.sh

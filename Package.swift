@@ -8,6 +8,7 @@ let package = Package(
   products: [
     .library(name: "Descent", targets: ["Descent"]),
     .library(name: "OpenCLHost", targets: ["OpenCLHost"]),
+    .library(name: "Safetensors", targets: ["Safetensors"]),
     // The same library twice: to link into a program in C, and to load.
     .library(name: "DescentCStatic", type: .static, targets: ["DescentC"]),
     .library(name: "DescentC", type: .dynamic, targets: ["DescentC"]),
@@ -32,24 +33,44 @@ let package = Package(
     .target(
       name: "OpenCLHost", dependencies: [.target(name: "CDescentOpenCL", condition: openCL)],
       exclude: ["README.md"]),
+    .target(name: "Safetensors", exclude: ["README.md"]),
     .target(name: "DescentKernels", path: "Kernels", exclude: ["README.md"]),
     .target(
       name: "Descent",
       dependencies: [
-        "DescentKernels", .target(name: "OpenCLHost", condition: openCL),
+        "DescentKernels", "Safetensors", .target(name: "OpenCLHost", condition: openCL),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(name: "CDescent"),
     .target(name: "DescentC", dependencies: ["CDescent", "Descent"]),
     .target(name: "DescentCeiling", path: "Sources/CeilingPasses"),
+    .target(
+      name: "Verification",
+      dependencies: ["Descent", .target(name: "OpenCLHost", condition: openCL)]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Descent", "Safetensors", .product(name: "SwiftCSV", package: "SwiftCSV"),
+      ]),
+    .target(name: "Figures", dependencies: ["Descent", "Training"]),
     .executableTarget(
       name: "descent-tool",
       dependencies: [
-        "Descent", "DescentCeiling", .target(name: "OpenCLHost", condition: openCL),
+        "Descent", "DescentCeiling", "Figures", "Safetensors", "Training", "Verification",
+        .target(name: "OpenCLHost", condition: openCL),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "SwiftCSV", package: "SwiftCSV"),
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
+    .target(
+      name: "DescentTestSupport",
+      dependencies: [
+        "Descent", "Safetensors", "Verification", .target(name: "OpenCLHost", condition: openCL),
+        .target(name: "CDescentOpenCL", condition: openCL),
+      ], path: "Tests/DescentTestSupport"),
+    .testTarget(
+      name: "SafetensorsTests",
+      dependencies: ["DescentTestSupport", "Safetensors", "Verification"],
+      resources: [.copy("Goldens")]),
     .testTarget(
       name: "OpenCLHostTests",
       dependencies: [
@@ -59,20 +80,24 @@ let package = Package(
     .testTarget(
       name: "DescentTests",
       dependencies: [
-        "Descent", "DescentKernels", "descent-tool",
+        "Descent", "DescentKernels", "DescentTestSupport", "Safetensors", "Verification",
         .target(name: "OpenCLHost", condition: openCL),
         .target(name: "CDescentOpenCL", condition: openCL),
         .product(name: "Logging", package: "swift-log"),
       ],
-      resources: [.copy("Goldens")]),
+      exclude: ["Goldens"]),
     .target(name: "CCaller", dependencies: ["CDescent"], path: "Tests/CCaller"),
     .testTarget(
       name: "DescentCTests", dependencies: ["CCaller", "CDescent", "Descent", "DescentC"]),
     .testTarget(
+      name: "FiguresTests",
+      dependencies: ["Descent", "DescentTestSupport", "Figures", "Training"],
+      resources: [.copy("Goldens")]),
+    .testTarget(
       name: "ToolTests",
       dependencies: [
-        "descent-tool", "Descent", "DescentCeiling",
-        .target(name: "OpenCLHost", condition: openCL),
+        "descent-tool", "Descent", "DescentCeiling", "DescentTestSupport", "Figures", "Safetensors",
+        "Training", "Verification", .target(name: "OpenCLHost", condition: openCL),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], resources: [.copy("Goldens")]),
   ],

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every public symbol of both libraries has a doc comment, its own or that of the requirement it meets,
+# Every public symbol of the libraries has a doc comment, its own or that of the requirement it meets,
 # and every one that stands by itself has its place on the library's first page.
 # Reads modules that are built already: MODULES, by default those of `swift build`.
 set -euo pipefail
@@ -8,7 +8,7 @@ MODULES=${MODULES:-.build/debug/Modules}
 
 graphs=$(mktemp -d)
 trap 'rm -rf "$graphs"' EXIT
-for library in OpenCLHost Descent; do
+for library in OpenCLHost Safetensors Descent; do
   swift symbolgraph-extract -module-name "$library" -I "$MODULES" -I Sources/COpenCL \
     -Xcc -fmodule-map-file="$MODULES/../DescentKernels.build/module.modulemap" -output-dir "$graphs" \
     -target "$(swift -print-target-info | sed -n 's/.*"triple": "\(.*\)",/\1/p' | head -n 1)" \
@@ -21,7 +21,7 @@ import json, pathlib, sys
 symbols, failed = 0, []
 pages = {
     name: pathlib.Path(f"Sources/{name}/{name}.docc/{name}.md").read_text()
-    for name in ("OpenCLHost", "Descent")
+    for name in ("OpenCLHost", "Safetensors", "Descent")
 }
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.symbols.json")):
     for symbol in json.loads(path.read_text())["symbols"]:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Imports point one way: CDescentOpenCL ← OpenCLHost ← Descent ← everything else, and
-# DescentKernels ← Descent. No Foundation in the libraries.
+# Imports point one way: CDescentOpenCL ← OpenCLHost ← Descent ← everything else,
+# DescentKernels ← Descent, and Safetensors ← Descent. No Foundation in the libraries. Only the
+# command's own tests import the command.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,10 +17,23 @@ forbid() { # what, then where
   fi
 }
 
-forbid CDescentOpenCL Sources/Descent Sources/DescentC Sources/descent-tool Snippets
-forbid DescentKernels Sources/OpenCLHost Sources/DescentC Sources/descent-tool Snippets
-forbid Descent Sources/OpenCLHost
-forbid "Foundation(Essentials)?" Sources/OpenCLHost Sources/Descent Sources/DescentC
+# What stands over Descent, from below: each may import those before it.
+over=(Sources/Verification Sources/Training Sources/Figures Sources/descent-tool)
+suites=(Tests/DescentTestSupport Tests/DescentTests Tests/SafetensorsTests Tests/OpenCLHostTests
+  Tests/FiguresTests)
+
+forbid CDescentOpenCL Sources/Safetensors Sources/Descent Sources/DescentC "${over[@]}" Snippets
+forbid DescentKernels Sources/OpenCLHost Sources/Safetensors Sources/DescentC "${over[@]}" Snippets
+forbid Descent Sources/OpenCLHost Sources/Safetensors
+forbid OpenCLHost Sources/Safetensors
+forbid Safetensors Sources/OpenCLHost
+forbid "(Verification|Training|Figures)" Sources/OpenCLHost Sources/Safetensors Sources/Descent \
+  Sources/DescentC
+forbid "(Training|Figures)" Sources/Verification
+forbid "(Verification|Figures)" Sources/Training
+forbid Verification Sources/Figures
+forbid descent_tool "${suites[@]}"
+forbid "Foundation(Essentials)?" Sources/OpenCLHost Sources/Safetensors Sources/Descent Sources/DescentC
 # The C modules are no part of the libraries' interfaces.
 if grep -rnE "^ *(public )?import (CDescentOpenCL|DescentKernels)\b" --include='*.swift' Sources; then
   echo "C modules are imported internally" >&2

@@ -7,7 +7,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plot
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from report import LARGE, RULES, number
+from results import LARGE, RULES, number
 
 # Hues of Okabe & Ito ("Color universal design", 2008), which differ for colour-blind eyes too and
 # keep a contrast of 3 to white and to black grounds.

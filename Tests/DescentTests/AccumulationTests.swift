@@ -1,4 +1,6 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -8,14 +10,6 @@ import OpenCLHost
 
 /// Gradients summed up over several batches inside the step: against sums made by hand.
 @Suite struct AccumulationTests {
-  static func layout(alignment: Int = 4) throws -> ParameterLayout {
-    var layout = try ParameterLayout(alignment: alignment)
-    for (index, size) in [3, 0, 700, 33, 70_000, 1].enumerated() {
-      try layout.append("t\(index)", shape: [size], group: index.isMultiple(of: 2) ? "even" : "odd")
-    }
-    return layout
-  }
-
   static let settings = ControlTests.Setting.all.filter {
     ["skip", "tensor norm", "value", "groups of all kinds", "loss scale"]
       .contains($0.testDescription)
@@ -38,38 +32,25 @@ import OpenCLHost
     gradients.dropFirst().reduce(gradients[0]) { sum, g in zip(sum, g).map { $0 + $1 } }
   }
 
-  /// What is left, with NaN as one number.
-  private struct Outcome: Equatable {
-    var digest = Digest()
-    var steps: Int
-    var skipped: Int
-    var norm: Double?
-
-    init(_ optimizer: Optimizer, _ parameters: [Float]) throws {
-      for tensor in optimizer.layout.tensors { digest.combine(Array(parameters[tensor.range])) }
-      for name in optimizer.stateNames { digest.combine(try optimizer.state(name)) }
-      (steps, skipped) = try (optimizer.stepCount, optimizer.skippedStepCount)
-      norm = try optimizer.lastNorm.map { $0.isNaN ? -1 : $0 }
-    }
-  }
-
   @Test("every engine takes the sum that is made by hand, to the bit", arguments: settings)
   func agreement(_ setting: ControlTests.Setting) throws {
-    for layout in [try Self.layout(), try Self.layout(alignment: 512)] {
+    for layout in [
+      try ParameterLayout.evenAndOdd(), try ParameterLayout.evenAndOdd(alignment: 512),
+    ] {
       func run(
         _ choice: EngineChoice, _ step: (Optimizer, inout [Float], Int) throws -> Void
-      ) throws -> Outcome {
+      ) throws -> RunOutcome {
         let optimizer = try Optimizer(AdamW(weightDecay: 0.1), layout: layout, on: choice)
         try setting.apply(optimizer)
         var x = PinnedSteps(count: layout.count).parameters
         for index in 0..<4 { try step(optimizer, &x, index) }
-        return try Outcome(optimizer, x)
+        return try RunOutcome(optimizer, x)
       }
       let expected = try run(.reference) {
         try $0.step(
           &$1, gradients: Self.summed(Self.gradients(layout.count, $2)), gradientScale: 0.25)
       }
-      for choice in try ControlTests.engines() + [.reference] {
+      for choice in try TestEngines.cut() + [.reference] {
         let found = try run(choice) { optimizer, x, index in
           let gradients = Self.gradients(layout.count, index)
           for g in gradients.dropLast() { try optimizer.accumulate(g) }
@@ -101,7 +82,7 @@ import OpenCLHost
   @Test("vectors in pieces, cut in another way each time")
   func pieces() throws {
     let layout = try ParameterLayout(count: 300)
-    for choice in try ControlTests.engines() + [.reference] {
+    for choice in try TestEngines.cut() + [.reference] {
       let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout, on: choice)
       var x = [Float](repeating: 0, count: 300)
       var g = (0..<300).map { Float($0) }
@@ -142,7 +123,7 @@ import OpenCLHost
   @Test("gradients that lie in a model are summed up where they lie")
   func models() throws {
     var model = Line(slope: [0, 0], offset: [0])
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         SGD(learningRate: 1), layout: ParameterLayout(of: model), on: choice)
       model = Line(slope: [0, 0], offset: [0])
@@ -156,7 +137,7 @@ import OpenCLHost
 
   @Test("a sum belongs to one step, can be dropped, and is no state")
   func life() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         SGD(learningRate: 1), layout: ParameterLayout(count: 2), on: choice)
       var x: [Float] = [0, 0]
@@ -188,7 +169,7 @@ import OpenCLHost
   #if OpenCL
   @Test("sums on a device under a queue kept deep, with skips", .needsDevice)
   func deep() throws {
-    let layout = try Self.layout()
+    let layout = try ParameterLayout.evenAndOdd()
     for queue in try TestDevices.queues.get() {
       let context = try Context(queue.device, largestAllocation: 1 << 18)
       for queue in [queue, try CommandQueue(context)] {
@@ -230,7 +211,7 @@ import OpenCLHost
 
   @Test("a group that sums a tile adds the sum before it as the item does", .needsDevice)
   func tileBodies() throws {
-    let layout = try Self.layout()
+    let layout = try ParameterLayout.evenAndOdd()
     let control = StepControl(clipping: .tensorNorm(1), isFrozen: [false, false])
     let g = PinnedSteps(count: layout.count).gradients(3).map { $0 / 2 }
     let sum = PinnedSteps(count: layout.count).gradients(4).map { $0 / 2 }

@@ -1,3 +1,6 @@
+import DescentTestSupport
+import Verification
+
 #if OpenCL
 import CDescentOpenCL
 import OpenCLHost
@@ -13,14 +16,6 @@ import Testing
     }
   }
 
-  private static func layout() throws -> ParameterLayout {
-    var layout = ParameterLayout()
-    for (index, size) in [3, 0, 700, 33, 70_000, 1].enumerated() {
-      try layout.append("t\(index)", shape: [size], group: index.isMultiple(of: 2) ? "even" : "odd")
-    }
-    return layout
-  }
-
   /// Every third gradient is not finite.
   private static func gradients(_ count: Int, _ step: Int) -> [Float] {
     var result = PinnedSteps(count: count).gradients(step)
@@ -32,7 +27,7 @@ import Testing
   /// gate that the first one waits for.
   @Test("steps in a queue out of order are chained by events", arguments: ControlTests.Setting.all)
   func order(_ setting: ControlTests.Setting) throws {
-    let layout = try Self.layout()
+    let layout = try ParameterLayout.evenAndOdd()
     let steps = 12
     let reference = try Optimizer(AdamW(weightDecay: 0.1), layout: layout, on: .reference)
     try setting.apply(reference)
@@ -97,7 +92,7 @@ import Testing
 
   @Test("host memory is stepped through a queue out of order")
   func hostMemory() throws {
-    let layout = try Self.layout()
+    let layout = try ParameterLayout.evenAndOdd()
     for queue in try Self.queues() {
       let reference = try Optimizer(Adam(), layout: layout, on: .reference)
       let optimizer = try Optimizer(Adam(), layout: layout, on: .openCL(queue))

@@ -1,7 +1,8 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
-@testable import descent_tool
 
 #if OpenCL
 import OpenCLHost

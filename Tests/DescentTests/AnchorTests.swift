@@ -1,7 +1,8 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
-@testable import descent_tool
 
 /// Where our order of operations is another library's, so are the bits.
 @Suite struct AnchorTests {

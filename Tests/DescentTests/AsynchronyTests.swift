@@ -1,3 +1,6 @@
+import DescentTestSupport
+import Verification
+
 #if OpenCL
 import Foundation
 import OpenCLHost

@@ -1,4 +1,6 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -53,11 +55,11 @@ import OpenCLHost
   @Test("every engine moves it as by hand, to the bit", arguments: [false, true])
   func agreement(accumulating: Bool) throws {
     for layout in [
-      try AccumulationTests.layout(), try AccumulationTests.layout(alignment: 512),
+      try ParameterLayout.evenAndOdd(), try ParameterLayout.evenAndOdd(alignment: 512),
     ] {
       let expected = try Self.byHand(layout, decay: 0.75, accumulating: accumulating)
       #expect(expected.skipped == (accumulating ? 5 : 2))
-      for choice in try ControlTests.engines() + [.reference] {
+      for choice in try TestEngines.cut() + [.reference] {
         let optimizer = try Optimizer(AdamW(), layout: layout, on: choice)
         optimizer.clipping = .globalNorm(10)
         optimizer.averaging = ParameterAverage(decay: 0.75)
@@ -78,7 +80,7 @@ import OpenCLHost
   @Test("a run that moves to another engine takes its average along")
   func moves() throws {
     let layout = try ParameterLayout(count: 257)
-    let choices = try choices()
+    let choices = try TestEngines.choices()
     let stays = try Optimizer(Adam(), layout: layout, on: .cpu)
     stays.averaging = ParameterAverage(decay: 0.5)
     var moves = try Optimizer(Adam(), layout: layout, on: .reference)
@@ -100,7 +102,7 @@ import OpenCLHost
 
   @Test("it begins with the parameters before its first step, and anew after it was given up")
   func begins() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         SGD(learningRate: 1), layout: ParameterLayout(count: 2), on: choice)
       var x: [Float] = [4, 8]
@@ -135,7 +137,7 @@ import OpenCLHost
 
   @Test("what cannot be is refused before anything is touched")
   func errors() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: 1), on: choice)
       var x: [Float] = [1]
       for decay in [-0.1, 1, .nan] {
@@ -163,7 +165,7 @@ import OpenCLHost
   #if OpenCL
   @Test("on a device under a queue kept deep", .needsDevice)
   func deep() throws {
-    let layout = try AccumulationTests.layout()
+    let layout = try ParameterLayout.evenAndOdd()
     for queue in try TestDevices.queues.get() {
       for looks in [false, true] {
         let (reference, optimizer) = (
@@ -192,7 +194,7 @@ import OpenCLHost
 
   @Test("a frozen group's average stays, and is set to its limit where that is wanted")
   func frozen() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       var layout = ParameterLayout()
       for name in ["a", "b"] { try layout.append(name, shape: [2], group: name) }
       let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout, on: choice)

@@ -1,4 +1,5 @@
 import DescentKernels
+import DescentTestSupport
 import Foundation
 import Testing
 
@@ -21,7 +22,7 @@ import OpenCLHost
   @Test("a step count beyond what files hold is refused where it is set, and never reached")
   func stepCounts() throws {
     #expect(Self.most == 1 << 53)
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       var layout = ParameterLayout()
       try layout.append("a", shape: [1], group: "a")
       try layout.append("b", shape: [1], group: "b")

@@ -1,7 +1,9 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 /// Checkpoints that were altered or made to do harm: a typed error with the place, and the
 /// optimizer is as it was.

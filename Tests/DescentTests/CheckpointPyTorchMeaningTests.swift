@@ -1,3 +1,4 @@
+import DescentTestSupport
 import Testing
 
 @testable import Descent
@@ -38,7 +39,7 @@ import Testing
         (Adam(learningRate: 0.5, weightDecay: 0.25), "Adam", false),
         (AdamW(learningRate: 0.5, weightDecay: 0.25), "AdamW", nil),
       ]
-      for choice in try choices() {
+      for choice in try TestEngines.choices() {
         for (rule, name, isDecoupled) in rules {
           for naming in StateNaming.allCases {
             let optimizer = try Optimizer(rule, layout: layout, on: choice)
@@ -88,7 +89,7 @@ import Testing
     }
     try withTemporaryFolder { folder in
       let path = folder + "/run.safetensors"
-      for choice in try choices() {
+      for choice in try TestEngines.choices() {
         for (rule, depends) in [
           (Adam(), true), (SGD(), false), (Momentum(), false),
           (Momentum.pyTorch(dampening: 0.5), true), (AdaGrad(), true),
@@ -134,7 +135,7 @@ import Testing
   @Test("a step that was skipped, or threw, has left no tensor out")
   func skipped() throws {
     let layout = try self.layout([("slow", 0.1), ("default", 1)])
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       for skips in [true, false] {
         let optimizer = try Optimizer(Adam(), layout: layout, on: choice)
         optimizer.skipsNonFinite = skips
@@ -171,7 +172,7 @@ import Testing
     var layout = ParameterLayout()
     for name in ["a", "b"] { try layout.append(name, shape: [1], group: name) }
     try withTemporaryFolder { folder in
-      for choice in try choices() {
+      for choice in try TestEngines.choices() {
         func saved(leavingOut names: Set<String>) throws -> (Optimizer, Checkpoint) {
           let optimizer = try Optimizer(Adam(), layout: layout, on: choice)
           optimizer.leftOut = names
@@ -198,7 +199,7 @@ import Testing
   @Test("a dampening of 1 runs, as PyTorch's does: the first gradient goes on alone")
   func dampened() throws {
     // torch.optim.SGD(lr=1, momentum=0.5, dampening=1), gradients of 1: b is 1, 0.5, 0.25.
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         Momentum.pyTorch(learningRate: 1, momentum: 0.5, dampening: 1),
         layout: ParameterLayout(count: 1), on: choice)

@@ -1,3 +1,4 @@
+import DescentTestSupport
 import Testing
 
 @testable import Descent
@@ -33,7 +34,7 @@ import Testing
     try withTemporaryFolder { folder in
       let path = folder + "/run.safetensors"
       for order in Self.orders {
-        for choice in try choices() {
+        for choice in try TestEngines.choices() {
           for rate in [0, 1e-3, 1] {
             for byHand in [false, true] {
               let optimizer = try Optimizer(
@@ -255,7 +256,7 @@ import Testing
     try withTemporaryFolder { folder in
       let path = folder + "/run.safetensors"
       for order in Self.orders {
-        for choice in try choices() {
+        for choice in try TestEngines.choices() {
           let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout(order), on: choice)
           optimizer.schedule = .exponential(1, factor: 1e-15)
           for _ in 0..<4 { _ = try move(optimizer) }

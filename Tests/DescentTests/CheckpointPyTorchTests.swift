@@ -1,18 +1,20 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 /// States that PyTorch has written, taken on and handed back; recorded by
 /// Examples/pytorch/check.py.
 @Suite struct CheckpointPyTorchTests {
   static let names = Result {
-    try folderContents(goldensFolder() + "/PyTorch")
+    try folderContents(goldensFolder + "/PyTorch")
       .filter { $0.hasSuffix(".10.safetensors") }.map { String($0.dropLast(15)) }
   }
 
   private func path(_ name: String) throws -> String {
-    try goldensFolder() + "/PyTorch/\(name).safetensors"
+    goldensFolder + "/PyTorch/\(name).safetensors"
   }
 
   private func gradients() throws -> (SafetensorsReader, Int) {
@@ -65,7 +67,7 @@ import Testing
       let after = try Checkpoint(path(name + ".20"))
       let expected = try after.state()
       let truth = try SafetensorsFile(path(name + ".30"))
-      for choice in try choices() {
+      for choice in try TestEngines.choices() {
         let optimizer = try Optimizer(checkpoint, on: choice)
         var parameters = [Float](repeating: 0, count: optimizer.layout.count)
         try optimizer.load(from: checkpoint, parameters: &parameters)

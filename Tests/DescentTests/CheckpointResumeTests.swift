@@ -1,3 +1,4 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
   /// Goes on in this process from every file of a folder, each on another engine than the one that
   /// wrote it, and prints the digests.
   private static func goOn(_ folder: String) throws {
-    let engines = try choices()
+    let engines = try TestEngines.choices()
     for file in try folderContents(folder) {
       let parts = file.split(separator: ".")[0].split(separator: "-")
       let (kind, engine) = (parts[0], try #require(Int(parts[2])))
@@ -50,7 +51,7 @@ import Testing
       let straight = try Optimizer(variant.rule, layout: SmallModel.layout(), on: .cpu)
       try SmallModel.train(straight, &parameters, 1...20)
       let digest = "\(try SmallModel.digest(straight, parameters))"
-      for (engine, choice) in try choices().enumerated() {
+      for (engine, choice) in try TestEngines.choices().enumerated() {
         let file = "variant-\(number)-\(engine).safetensors"
         var parameters = SmallModel.steps.parameters
         let optimizer = try Optimizer(variant.rule, layout: SmallModel.layout(), on: choice)
@@ -68,7 +69,7 @@ import Testing
       let straight = try make(.cpu)
       try train(straight, &parameters, 1...20)
       let digest = "\(try SmallModel.digest(straight, parameters))"
-      for (engine, choice) in try choices().enumerated() {
+      for (engine, choice) in try TestEngines.choices().enumerated() {
         let file = "\(kind)-0-\(engine).safetensors"
         parameters = start
         let optimizer = try make(choice)
@@ -112,7 +113,7 @@ import Testing
     #expect(status.clipping == .globalNorm(2) && status.skipsNonFinite)
     let scale = try #require(status.lossScale)
     #expect(scale.growthInterval == 3 && scale.stepsSinceChange < 3 && scale.scale != 64)
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let twin = try Optimizer(optimizer.state, on: choice)
       #expect(try twin.status == status)
       #expect(try twin.states() == optimizer.states())

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -83,10 +84,6 @@ enum SmallModel {
       try optimizer.step(&parameters, gradients: steps.gradients(step))
     }
   }
-}
-
-func bits(_ values: [Float]) -> [UInt32] {
-  values.map { $0.isNaN ? 0x7fc0_0000 : $0.bitPattern }
 }
 
 /// Optimizers of which each group has one parameter, whose move tells the rate.

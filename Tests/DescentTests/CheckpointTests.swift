@@ -1,7 +1,9 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
 @testable import Descent
+@testable import Safetensors
 
 #if OpenCL
 import OpenCLHost
@@ -98,7 +100,7 @@ import OpenCLHost
       try layout.append("b", shape: [count])
       var parameters = (0..<layout.count).map { Float($0 % 1000) }
       let gradients = (0..<layout.count).map { Float($0 % 777) - 300 }
-      for choice in try choices() {
+      for choice in try TestEngines.choices() {
         let optimizer = try Optimizer(Momentum(), layout: layout, on: choice)
         try optimizer.step(&parameters, gradients: gradients)
         try optimizer.save(to: path, parameters: parameters)
@@ -277,7 +279,7 @@ import OpenCLHost
       try optimizer.save(to: path, parameters: parameters)
       let tensor = try #require(try Checkpoint(path).reader["optimizer.average.hidden.weight"])
       #expect(tensor.shape == [7, 19])
-      for choice in try choices() {
+      for choice in try TestEngines.choices() {
         let twin = try Optimizer(Adam(), layout: SmallModel.layout(), on: choice)
         try twin.load(from: path)
         #expect(twin.averaging == ParameterAverage(decay: 0.5))
@@ -338,7 +340,7 @@ import OpenCLHost
       let (old, oldParameters) = try trained(steps: 9)
       try old.save(to: path, parameters: oldParameters)
       let checkpoint = try Checkpoint(path)
-      for choice in try choices() {
+      for choice in try TestEngines.choices() {
         var layout = ParameterLayout()
         try layout.append("hidden.weight", shape: [7, 19])
         try layout.append("hidden.bias", shape: [19])

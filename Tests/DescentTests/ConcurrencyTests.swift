@@ -1,4 +1,6 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -10,11 +12,7 @@ import OpenCLHost
 /// `make sanitize`.
 @Suite struct ConcurrencyTests {
   private static func layout() throws -> ParameterLayout {
-    var layout = ParameterLayout()
-    for (index, size) in [700, 33, 70_000].enumerated() {
-      try layout.append("t\(index)", shape: [size], group: index.isMultiple(of: 2) ? "even" : "odd")
-    }
-    return layout
+    try ParameterLayout(sizes: [700, 33, 70_000], group: ParameterLayout.evenOrOdd)
   }
 
   /// What 10 steps leave. Everything is made, used and dropped here.

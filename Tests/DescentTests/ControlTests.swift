@@ -1,5 +1,7 @@
+import DescentTestSupport
 import Foundation
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -9,30 +11,6 @@ import OpenCLHost
 
 /// Clipping, skipping, the loss scale and zeroing, inside the step and on every engine.
 @Suite struct ControlTests {
-  private static func layout() throws -> ParameterLayout {
-    var layout = ParameterLayout()
-    for (index, size) in [3, 0, 700, 33, 70_000, 1].enumerated() {
-      try layout.append("t\(index)", shape: [size], group: index.isMultiple(of: 2) ? "even" : "odd")
-    }
-    return layout
-  }
-
-  static func engines() throws -> [EngineChoice] {
-    var engines = [EngineChoice.cpu]
-    engines += InstructionSet.available.map { .cpu(threads: 3, instructions: $0, block: 1000) }
-    #if OpenCL
-    for queue in try TestDevices.queues.get() {
-      engines.append(.openCL(queue))
-      engines.append(.openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 16, on: queue.device)))
-      // Segments shorter than the vector, and room for the values of steps in flight.
-      let context = try Context(queue.device, largestAllocation: 1 << 18)
-      engines.append(.openCL(try CommandQueue(context)))
-      engines.append(.openCL(queue, carrying: 5000))
-    }
-    #endif
-    return engines
-  }
-
   /// Gradients over many binades; every third step has one that is not finite.
   private static func gradients(_ count: Int, _ step: Int) -> [Float] {
     var result = PinnedSteps(count: count).gradients(step)
@@ -75,29 +53,10 @@ import OpenCLHost
     ]
   }
 
-  /// What a run leaves, with NaN as one number.
-  private struct Outcome: Equatable {
-    var digest = Digest()
-    var steps = 0
-    var skipped = 0
-    var norm: Double?
-    var scale: LossScale?
-    var groupSteps: [Int] = []
-
-    init(_ optimizer: Optimizer, _ parameters: [Float]) throws {
-      digest.combine(parameters)
-      for name in optimizer.stateNames { digest.combine(try optimizer.state(name)) }
-      (steps, skipped) = try (optimizer.stepCount, optimizer.skippedStepCount)
-      norm = try optimizer.lastNorm
-      scale = try optimizer.lossScale
-      groupSteps = try ["even", "odd"].map(optimizer.stepCount(ofGroup:))
-    }
-  }
-
   @Test("every engine decides as the reference, to the bit", arguments: Setting.all)
   func agreement(_ setting: Setting) throws {
-    let layout = try Self.layout()
-    func run(_ choice: EngineChoice, zeroing: Bool) throws -> Outcome {
+    let layout = try ParameterLayout.evenAndOdd()
+    func run(_ choice: EngineChoice, zeroing: Bool) throws -> RunOutcome {
       let optimizer = try Optimizer(AdamW(weightDecay: 0.1), layout: layout, on: choice)
       try setting.apply(optimizer)
       var x = PinnedSteps(count: layout.count).parameters
@@ -110,11 +69,11 @@ import OpenCLHost
           try optimizer.step(&x, gradients: g, gradientScale: 0.75)
         }
       }
-      return try Outcome(optimizer, x)
+      return try RunOutcome(optimizer, x)
     }
     let expected = try run(.reference, zeroing: false)
     #expect(try run(.reference, zeroing: true) == expected)
-    for engine in try Self.engines() {
+    for engine in try TestEngines.cut() {
       #expect(try run(engine, zeroing: false) == expected)
       #expect(try run(engine, zeroing: true) == expected)
     }
@@ -122,7 +81,7 @@ import OpenCLHost
 
   @Test("a skipped step leaves all as it was, and counts itself")
   func skipped() throws {
-    for engine in try Self.engines() + [.reference] {
+    for engine in try TestEngines.cut() + [.reference] {
       let optimizer = try Optimizer(Adam(), layout: ParameterLayout(count: 3), on: engine)
       optimizer.skipsNonFinite = true
       var x: [Float] = [1, 2, 3]
@@ -153,7 +112,7 @@ import OpenCLHost
         return Float(Double(noise[i].significand) * pow(10, exponent) / 2)
       }
       let truth = g.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-      for engine in try Self.engines() + [.reference] {
+      for engine in try TestEngines.cut() + [.reference] {
         let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: count), on: engine)
         optimizer.skipsNonFinite = true
         var x = [Float](repeating: 0, count: count)
@@ -166,7 +125,7 @@ import OpenCLHost
 
   @Test("the greatest finite gradients have a norm, and clip")
   func greatest() throws {
-    for engine in try Self.engines() + [.reference] {
+    for engine in try TestEngines.cut() + [.reference] {
       let optimizer = try Optimizer(
         SGD(learningRate: 1), layout: ParameterLayout(count: 4), on: engine)
       optimizer.clipping = .globalNorm(2)
@@ -265,7 +224,7 @@ import OpenCLHost
 
   @Test("the loss scale and the norm can be asked for at any time")
   func asked() throws {
-    for engine in try Self.engines() + [.reference] {
+    for engine in try TestEngines.cut() + [.reference] {
       let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: 2), on: engine)
       #expect(try optimizer.lastNorm == nil && optimizer.lossScale == nil)
       let scale = LossScale(scale: 512, growthInterval: 9, stepsSinceChange: 3)
@@ -293,8 +252,8 @@ import OpenCLHost
 
   @Test("frozen groups are not looked at, and their gradients are zeroed all the same")
   func frozen() throws {
-    let layout = try Self.layout()
-    for engine in try Self.engines() + [.reference] {
+    let layout = try ParameterLayout.evenAndOdd()
+    for engine in try TestEngines.cut() + [.reference] {
       let optimizer = try Optimizer(Adam(), layout: layout, on: engine)
       for (group, clipping) in [("odd", Clipping?.none), ("odd", .globalNorm(1)), ("even", nil)] {
         optimizer.clipping = clipping
@@ -332,7 +291,7 @@ import OpenCLHost
   #if OpenCL
   @Test("a group that sums a tile finds the item's bits, and the reference's", .needsDevice)
   func tileBodies() throws {
-    let layout = try Self.layout()
+    let layout = try ParameterLayout.evenAndOdd()
     let control = StepControl(clipping: .tensorNorm(1), isFrozen: [false, false])
     let g = PinnedSteps(count: layout.count).gradients(3)
     for queue in try TestDevices.queues.get() {
@@ -354,7 +313,7 @@ import OpenCLHost
     "steps in flight are forgotten by a reset, and ways of stepping may take turns", .needsDevice)
   func turns() throws {
     for queue in try TestDevices.queues.get() {
-      let layout = try Self.layout()
+      let layout = try ParameterLayout.evenAndOdd()
       let reference = try Optimizer(Adam(), layout: layout, on: .reference)
       let optimizer = try Optimizer(Adam(), layout: layout, on: .openCL(queue))
       var expected = [Float](repeating: 1, count: layout.count)
@@ -392,7 +351,7 @@ import OpenCLHost
   @Test("random skips under a queue kept deep give the bits of one step at a time", .needsDevice)
   func deep() throws {
     for queue in try TestDevices.queues.get() {
-      let layout = try Self.layout()
+      let layout = try ParameterLayout.evenAndOdd()
       let steps = 100
       let reference = try Optimizer(Adam(learningRate: 0.01), layout: layout, on: .reference)
       let optimizer = try Optimizer(Adam(learningRate: 0.01), layout: layout, on: .openCL(queue))

@@ -1,5 +1,7 @@
+import DescentTestSupport
 import Foundation
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -40,7 +42,7 @@ import Testing
   }
 
   private static func decode<T: Decodable>(_ type: T.Type, _ file: String) throws -> T {
-    let url = URL(filePath: try goldensFolder()).appending(path: file)
+    let url = URL(filePath: goldensFolder).appending(path: file)
     return try JSONDecoder().decode(type, from: Data(contentsOf: url))
   }
 
@@ -54,7 +56,7 @@ import Testing
       for (index, tensor) in tensors.enumerated() {
         try layout.append("\(index)", shape: [tensor.count])
       }
-      for choice in try ControlTests.engines() {
+      for choice in try TestEngines.cut() {
         // With a rate of 1 and parameters of 0, what is left is the clipped gradient, negative.
         let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout, on: choice)
         optimizer.clipping = clipping
@@ -108,7 +110,7 @@ import Testing
       let rule: any UpdateRule =
         run.id.hasSuffix("momentum")
         ? Momentum(learningRate: 0.1, momentum: 0.9) : Adam(learningRate: 0.01)
-      for choice in try ControlTests.engines() {
+      for choice in try TestEngines.cut() {
         var x = Self.numbers(run.initial).map { Float($0) }
         let optimizer = try Optimizer(rule, layout: ParameterLayout(count: x.count), on: choice)
         try optimizer.setLossScale(

@@ -1,7 +1,8 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
-@testable import descent_tool
 
 /// Decoupled decay in one subtraction, x ← x − (u + fl(ηλ)·x), against Double and against other
 /// libraries.
@@ -29,7 +30,7 @@ import Testing
   func drift(_ setting: Setting) throws {
     let count = 256
     let rule = AdamW(learningRate: setting.learningRate, weightDecay: setting.weightDecay)
-    var random = SplitMix64(seed: 3)
+    var random = SeededGenerator(seed: 1)
     func vector() -> [Float] { (0..<count).map { _ in .random(in: -1...1, using: &random) } }
     let start = vector()
     var x = start

@@ -1,4 +1,6 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
 

@@ -31,6 +31,12 @@ import Testing
     #expect(try text("Sources/OpenCLHost/README.md").contains("```swift\n\(snippet)```"))
   }
 
+  @Test("so is Safetensors'")
+  func safetensorsExample() throws {
+    let snippet = try text("Snippets/Tensors.swift")
+    #expect(try text("Sources/Safetensors/README.md").contains("```swift\n\(snippet)```"))
+  }
+
   @Test("the tutorial shows snippets, which are compiled", arguments: 1...4)
   func tutorial(_ number: Int) throws {
     let name = "Tutorial\(number).swift"

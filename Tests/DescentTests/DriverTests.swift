@@ -1,3 +1,6 @@
+import DescentTestSupport
+import Verification
+
 #if OpenCL
 import CDescentOpenCL
 import Foundation
@@ -10,10 +13,7 @@ import Testing
 /// that are skipped. Tests/FaultLayer imitates them, in a process of a test's own.
 @Suite(.needsDevice) struct DriverTests {
   private static func layout() throws -> ParameterLayout {
-    var layout = ParameterLayout()
-    for (index, size) in [3, 0, 700, 33, 70_000, 1].enumerated() {
-      try layout.append("t\(index)", shape: [size], group: index.isMultiple(of: 2) ? "even" : "odd")
-    }
+    var layout = try ParameterLayout.evenAndOdd()
     // Enough tensors for every accumulator of a fold.
     for index in 6..<320 { try layout.append("t\(index)", shape: [1 + index % 5], group: "odd") }
     return layout

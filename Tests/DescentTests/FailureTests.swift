@@ -1,3 +1,5 @@
+import DescentTestSupport
+
 #if OpenCL
 import Foundation
 import OpenCLHost

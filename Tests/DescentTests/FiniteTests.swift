@@ -1,8 +1,8 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
 @testable import Descent
-@testable import descent_tool
 
 /// Finite gradients leave finite parameters, at any hyper-parameters that are allowed, but where
 /// the true value is beyond a Float. The truth is the same formula in Double.
@@ -25,7 +25,7 @@ import Testing
   /// A rule with every hyper-parameter drawn from its range, its ends included; nil where the draw
   /// is refused.
   private func drawn<Rule: UpdateRule>(
-    _ type: Rule.Type, _ random: inout SplitMix64
+    _ type: Rule.Type, _ random: inout SeededGenerator
   ) -> (any UpdateRule)? {
     var rule = Rule()
     for parameter in Rule.hyperparameters {
@@ -54,7 +54,7 @@ import Testing
   }
 
   /// Sixty gradients of one element: steady, alternating, or of another magnitude at every step.
-  private func gradients(_ random: inout SplitMix64) -> [Float] {
+  private func gradients(_ random: inout SeededGenerator) -> [Float] {
     let steady = Self.magnitudes.randomElement(using: &random) ?? 0
     let manner = Int.random(in: 0..<4, using: &random)
     return (0..<60).map { step in
@@ -71,7 +71,7 @@ import Testing
 
   @Test("no NaN and no ∞ from finite gradients, but where the truth is beyond a Float")
   func finite() throws {
-    var random = SplitMix64(seed: 1)
+    var random = SeededGenerator(seed: 1)
     for type in Rules.all {
       var (compared, found) = (0, 0)
       for _ in 0..<1000 {
@@ -135,7 +135,7 @@ import Testing
       RMSProp(epsilon: 0, momentum: 0.9), AdaGrad(epsilon: 0),
     ]
     for rule in rules {
-      for choice in try choices() {
+      for choice in try TestEngines.choices() {
         let optimizer = try Optimizer(rule, layout: ParameterLayout(count: 3), on: choice)
         optimizer.skipsNonFinite = true
         var x: [Float] = [1, 1, 1]
@@ -150,7 +150,7 @@ import Testing
   /// Fails with a clamp at 0, where each step from 133 on moves 4.4 million.
   @Test("centred RMSProp under a steady gradient steps as in Double", arguments: [0.5, 0.9, 0.99])
   func steady(_ decay: Double) throws {
-    var random = SplitMix64(seed: 2)
+    var random = SeededGenerator(seed: 2)
     let rule = RMSProp(learningRate: 0.01, decay: decay, centered: true)
     let gradients: [Float] =
       [4.45, 0.7, 0.3] + (0..<200).map { _ in .random(in: 0.01..<10, using: &random) }

@@ -1,8 +1,9 @@
 import DescentKernels
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
-@testable import descent_tool
 
 #if OpenCL
 import OpenCLHost

@@ -1,4 +1,6 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -20,7 +22,7 @@ import OpenCLHost
   static let odd = Momentum(learningRate: 0.01, momentum: 0.9, nesterov: true, weightDecay: 0.1)
   static let even = AdamW(learningRate: 1e-2, weightDecay: 0.1)
 
-  static func engines() throws -> [EngineChoice] { try ControlTests.engines() + [.reference] }
+  static func engines() throws -> [EngineChoice] { try TestEngines.cut() + [.reference] }
 
   private static func optimizer(_ engine: EngineChoice) throws -> Optimizer {
     try Optimizer(even, layout: layout(), rules: ["odd": odd], on: engine)
@@ -111,7 +113,8 @@ import OpenCLHost
     }
     result["counts"] = [
       UInt32(try optimizer.stepCount), UInt32(try optimizer.skippedStepCount),
-      UInt32(try optimizer.stepCount(ofGroup: "odd")), Float(try optimizer.lastNorm ?? 0).bitPattern,
+      UInt32(try optimizer.stepCount(ofGroup: "odd")),
+      Float(try optimizer.lastNorm ?? 0).bitPattern,
       Float(try optimizer.lossScale?.scale ?? 0).bitPattern,
     ]
     return result
@@ -179,7 +182,10 @@ import OpenCLHost
     try withTemporaryFolder { folder in
       let path = folder + "/torch.safetensors"
       let rules: [(any UpdateRule, any UpdateRule)] = [
-        (AdamW(learningRate: 1e-3, beta1: 0.9), AdamW(learningRate: 1e-3, beta1: 0.8, epsilon: 1e-6)),
+        (
+          AdamW(learningRate: 1e-3, beta1: 0.9),
+          AdamW(learningRate: 1e-3, beta1: 0.8, epsilon: 1e-6)
+        ),
         (Momentum(learningRate: 0.1, momentum: 0.9), SGD(learningRate: 0.1)),
       ]
       for (rule, own) in rules {

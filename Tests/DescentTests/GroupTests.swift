@@ -1,3 +1,4 @@
+import DescentTestSupport
 import Testing
 
 @testable import Descent
@@ -10,11 +11,9 @@ import OpenCLHost
 @Suite struct GroupTests {
   /// Tensors of two groups in turn, with gaps, some longer than a block of small work-groups.
   private static func layout(_ alignment: Int) throws -> ParameterLayout {
-    var layout = try ParameterLayout(alignment: alignment)
-    for (index, size) in [1, 0, 37, 64, 65, 3, 129, 300, 5000].enumerated() {
-      try layout.append(
-        "t\(index)", shape: [size], group: index.isMultiple(of: 3) ? "slow" : "default")
-    }
+    var layout = try ParameterLayout(
+      sizes: [1, 0, 37, 64, 65, 3, 129, 300, 5000], alignment: alignment
+    ) { $0.isMultiple(of: 3) ? "slow" : "default" }
     try layout.append("far", shape: [7], at: layout.count + 11)
     try layout.setGroup("slow", to: ParameterGroup(learningRateFactor: 0.5, weightDecay: 0))
     return layout
@@ -54,33 +53,12 @@ import OpenCLHost
 
   private static func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
 
-  private static func engines() throws -> [EngineChoice] {
-    var engines = [
-      EngineChoice.reference, .cpu, .cpu(threads: 3, instructions: .baseline, block: 16),
-    ]
-    #if OpenCL
-    for queue in try TestDevices.queues.get() {
-      engines.append(.openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 16, on: queue.device)))
-      engines.append(.openCL(queue))
-      // Segments of 2,048 elements, shorter than a tile.
-      let context = try Context(queue.device, largestAllocation: 8192)
-      // A table of blocks of one element would be longer than such an allocation.
-      let lanes = queue.device.maximumWorkGroupSize < 16 ? 16 : 1
-      engines.append(
-        .openCL(
-          try CommandQueue(context),
-          shape: LaunchShape(lanes: lanes, groupSize: 16, on: queue.device)))
-    }
-    #endif
-    return engines
-  }
-
   @Test(
     "groups follow their settings, and nothing between tensors changes", arguments: [4, 64, 512])
   func settings(alignment: Int) throws {
     let layout = try Self.layout(alignment)
     let expected = try Self.expected(layout, steps: 3)
-    for engine in try Self.engines() {
+    for engine in try TestEngines.cutBelowTiles() {
       let optimizer = try Optimizer(Self.rule, layout: layout, on: engine)
       var x = Self.start(layout)
       for step in 1...3 {
@@ -94,7 +72,7 @@ import OpenCLHost
   func pieces() throws {
     let layout = try Self.layout(4)
     let expected = try Self.expected(layout, steps: 2)
-    for engine in try Self.engines() {
+    for engine in try TestEngines.cutBelowTiles() {
       let optimizer = try Optimizer(Self.rule, layout: layout, on: engine)
       var x = Self.start(layout)
       for (step, cuts) in [(1, [0, 1, 40, 40, 300]), (2, [0, 100, 101])] {
@@ -147,7 +125,7 @@ import OpenCLHost
     try layout.append("a", shape: [3])
     try layout.append("b", shape: [3], group: "late")
     try layout.setGroup("late", to: ParameterGroup(isFrozen: true))
-    for engine in try Self.engines() {
+    for engine in try TestEngines.cutBelowTiles() {
       let optimizer = try Optimizer(Adam(learningRate: 0.1), layout: layout, on: engine)
       var x = [Float](repeating: 1, count: 6)
       let g: [Float] = [1, 2, 3, 1, 2, 3]

@@ -1,3 +1,6 @@
+import DescentTestSupport
+import Verification
+
 #if OpenCL
 import Foundation
 import OpenCLHost
@@ -7,16 +10,6 @@ import Testing
 
 /// Host memory on its way to a device with memory of its own, in many chunks.
 @Suite(.needsDevice) struct HostCarrierTests {
-  private static let sizes = [3, 0, 700, 33, 70_000, 1]
-
-  private static func layout() throws -> ParameterLayout {
-    var layout = ParameterLayout()
-    for (index, size) in sizes.enumerated() {
-      try layout.append("t\(index)", shape: [size], group: index.isMultiple(of: 2) ? "even" : "odd")
-    }
-    return layout
-  }
-
   /// Chunks that hold several tensors, a part of one, or all; the second context cuts vectors as well.
   private static func choices() throws -> [EngineChoice] {
     try TestDevices.queues.get().flatMap { queue in
@@ -27,16 +20,9 @@ import Testing
     }
   }
 
-  /// What a run leaves, with NaN as one number.
-  private static func digest(of optimizer: Optimizer, _ x: [Float]) throws -> Digest {
-    var digest = Digest(x)
-    for name in optimizer.stateNames { digest.combine(try optimizer.state(name)) }
-    return digest
-  }
-
   @Test("chunks change no bit, whatever a step does", arguments: ControlTests.Setting.all)
   func agreement(_ setting: ControlTests.Setting) throws {
-    let layout = try Self.layout()
+    let layout = try ParameterLayout.evenAndOdd()
     func run(_ choice: EngineChoice) throws -> (bits: Digest, steps: Int) {
       let optimizer = try Optimizer(AdamW(weightDecay: 0.1), layout: layout, on: choice)
       try setting.apply(optimizer)
@@ -51,7 +37,7 @@ import Testing
           #expect(g.allSatisfy { $0 == 0 })
         }
       }
-      return (try Self.digest(of: optimizer, x), try optimizer.stepCount)
+      return (try Digest(of: optimizer, x), try optimizer.stepCount)
     }
     let expected = try run(.reference)
     for choice in try Self.choices() { #expect(try run(choice) == expected) }
@@ -59,8 +45,7 @@ import Testing
 
   @Test("sums of gradients and averages of parameters, in chunks")
   func sumsAndAverages() throws {
-    var layout = try ParameterLayout(alignment: 512)
-    for (index, size) in Self.sizes.enumerated() { try layout.append("t\(index)", shape: [size]) }
+    let layout = try ParameterLayout(sizes: ParameterLayout.mixedSizes, alignment: 512)
     func run(_ choice: EngineChoice) throws -> Digest {
       let optimizer = try Optimizer(Adam(), layout: layout, on: choice)
       var x = PinnedSteps(count: layout.count).parameters
@@ -71,7 +56,7 @@ import Testing
         #expect(layout.tensors.allSatisfy { g[$0.range].allSatisfy { $0 == 0 } })
         try optimizer.step(&x, gradients: PinnedSteps(count: layout.count).gradients(2 * step + 1))
       }
-      var digest = try Self.digest(of: optimizer, x)
+      var digest = try Digest(of: optimizer, x)
       let average = try optimizer.average()
       for tensor in layout.tensors { digest.combine(Array(average[tensor.range])) }
       return digest
@@ -105,7 +90,7 @@ import Testing
           }
         }
       }
-      #expect(try Self.digest(of: optimizer, x) == Self.digest(of: reference, expected))
+      #expect(try Digest(of: optimizer, x) == Digest(of: reference, expected))
     }
   }
 

@@ -1,4 +1,6 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -9,11 +11,9 @@ import OpenCLHost
 /// Steps that leave tensors out: against models that never had them, on every engine.
 @Suite struct LeftOutTests {
   private static func layout(gaps: Bool = false) throws -> ParameterLayout {
-    var layout = try ParameterLayout(alignment: gaps ? 64 : 4)
-    for (index, size) in [33, 700, 0, 17_000, 1].enumerated() {
-      try layout.append("t\(index)", shape: [size], group: index == 3 ? "odd" : "default")
+    try ParameterLayout(sizes: [33, 700, 0, 17_000, 1], alignment: gaps ? 64 : 4) {
+      $0 == 3 ? "odd" : "default"
     }
-    return layout
   }
 
   static let settings =
@@ -38,7 +38,7 @@ import OpenCLHost
   @Test("all engines leave out the same, with gradients zeroed and without", arguments: settings)
   func agreement(_ setting: ControlTests.Setting) throws {
     for layout in [try Self.layout(), try Self.layout(gaps: true)] {
-      func run(_ choice: EngineChoice, zeroing: Bool) throws -> (Digest, Int, Int, Double?) {
+      func run(_ choice: EngineChoice, zeroing: Bool) throws -> RunOutcome {
         let optimizer = try Optimizer(AdamW(weightDecay: 0.1), layout: layout, on: choice)
         try setting.apply(optimizer)
         var x = PinnedSteps(count: layout.count).parameters
@@ -61,14 +61,11 @@ import OpenCLHost
             }
           }
         }
-        var digest = Digest()
-        for tensor in layout.tensors { digest.combine(Array(x[tensor.range])) }
-        for name in optimizer.stateNames { digest.combine(try optimizer.state(name)) }
-        return try (digest, optimizer.stepCount, optimizer.skippedStepCount, try optimizer.lastNorm)
+        return try RunOutcome(optimizer, x)
       }
       let expected = try run(.reference, zeroing: false)
-      #expect(expected.1 == Self.sets.count && expected.2 == 0)
-      for choice in try ControlTests.engines() + [.reference] {
+      #expect(expected.steps == Self.sets.count && expected.skipped == 0)
+      for choice in try TestEngines.cut() + [.reference] {
         for zeroing in [false, true] {
           let found = try run(choice, zeroing: zeroing)
           #expect(found == expected, "\(choice), zeroing: \(zeroing)")
@@ -85,7 +82,7 @@ import OpenCLHost
     }
     let layout = try Self.layout()
     let g = Self.gradients(layout, 3)
-    for choice in try ControlTests.engines() + [.reference] {
+    for choice in try TestEngines.cut() + [.reference] {
       let (whole, part) = (
         try Optimizer(Adam(), layout: layout, on: choice),
         try Optimizer(Adam(), layout: small, on: choice)
@@ -107,7 +104,7 @@ import OpenCLHost
     try layout.append("a", shape: [1])
     try layout.append("b", shape: [1])
     try layout.append("own", shape: [1], group: "own")
-    for choice in try ControlTests.engines() + [.reference] {
+    for choice in try TestEngines.cut() + [.reference] {
       let optimizer = try Optimizer(Adam(learningRate: 0.1), layout: layout, on: choice)
       optimizer.leftOut = ["b", "own"]
       try optimizer.setGroup("own", to: ParameterGroup(isFrozen: true))

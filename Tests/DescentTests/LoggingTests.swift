@@ -1,3 +1,4 @@
+import DescentTestSupport
 import Logging
 import Synchronization
 import Testing
@@ -130,7 +131,7 @@ private final class Records: Sendable {
 
   @Test("a skipped step is told of with the count and the loss scale, on every engine")
   func skipped() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let records = Records()
       let optimizer = try Optimizer(
         Adam(), layout: ParameterLayout(count: 3), on: choice, logger: records.logger(.notice))

@@ -1,4 +1,5 @@
 import DescentKernels
+import DescentTestSupport
 import Foundation
 import Testing
 
@@ -11,7 +12,7 @@ import OpenCLHost
 /// The loss scale at its bounds, the norm without it, and one scale for several optimizers.
 @Suite struct LossScaleTests {
   private static func engines() throws -> [EngineChoice] {
-    try ControlTests.engines() + [.reference]
+    try TestEngines.cut() + [.reference]
   }
 
   @Test("a scale that grows stops at its greatest, and can be saved there")
@@ -239,17 +240,5 @@ import OpenCLHost
       try optimizers[0].setLossScale(scale)
       #expect(try Optimizer(optimizers[0].state, on: choice).lossScale == scale)
     }
-  }
-}
-
-/// SplitMix64 over a counter.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = PinnedSteps.mix(seed) }
-
-  mutating func next() -> UInt64 {
-    state &+= 1
-    return PinnedSteps.mix(state)
   }
 }

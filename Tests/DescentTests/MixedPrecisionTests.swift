@@ -1,5 +1,7 @@
+import DescentTestSupport
 import Foundation
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -88,7 +90,7 @@ import Testing
     for rule: any UpdateRule in [
       AdamW(learningRate: 1e-3, weightDecay: 0.1), Momentum(learningRate: 1e-3, momentum: 0.9),
     ] {
-      for choice in try ControlTests.engines() + [.reference] {
+      for choice in try TestEngines.cut() + [.reference] {
         let optimizer = try Optimizer(rule, layout: layout, on: choice)
         optimizer.clipping = clipping
         try optimizer.setLossScale(LossScale(scale: 1024, growthInterval: 12))

@@ -1,7 +1,8 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
-@testable import descent_tool
 
 /// The one-pass look-ahead method is the two-point method of the literature.
 @Suite struct NesterovTests {

@@ -1,9 +1,10 @@
+import DescentTestSupport
 import Foundation
 import Logging
 import Testing
+import Verification
 
 @testable import Descent
-@testable import descent_tool
 
 #if OpenCL
 import OpenCLHost
@@ -25,7 +26,7 @@ import OpenCLHost
 
   @Test("arrays, spans and unsafe buffers are one step")
   func overloads() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizers = try (0..<3).map { _ in
         try Optimizer(Adam(learningRate: 0.1), layout: layout(), on: choice)
       }
@@ -46,7 +47,7 @@ import OpenCLHost
 
   @Test("no elements are a step like any other")
   func empty() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(Adam(), layout: ParameterLayout(), on: choice)
       var none: [Float] = []
       try optimizer.step(&none, gradients: [])
@@ -57,7 +58,7 @@ import OpenCLHost
 
   @Test("a rate set between steps is the rate of the next step")
   func learningRate() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         SGD(learningRate: 1), layout: ParameterLayout(count: 1), on: choice)
       var x: [Float] = [0]
@@ -72,7 +73,7 @@ import OpenCLHost
 
   @Test("a gradient scale is a factor of the gradient")
   func gradientScale() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         SGD(learningRate: 1), layout: ParameterLayout(count: 1), on: choice)
       var x: [Float] = [0]
@@ -83,7 +84,7 @@ import OpenCLHost
 
   @Test("states are read and written by state and tensor")
   func states() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         AdaGrad(learningRate: 0.1, initialAccumulator: 0.5), layout: layout(), on: choice)
       #expect(optimizer.stateNames == ["sum"])
@@ -101,7 +102,7 @@ import OpenCLHost
   func moves(_ variant: RuleVariant) throws {
     let vectors = Agreement.Vectors(count: 257)
     let layout = try ParameterLayout(count: 257)
-    let choices = try choices()
+    let choices = try TestEngines.choices()
     let stays = try Optimizer(variant.rule, layout: layout, on: .cpu)
     var moves = try Optimizer(variant.rule, layout: layout, on: .reference)
     var (a, b) = (vectors.parameters, vectors.parameters)
@@ -117,7 +118,7 @@ import OpenCLHost
 
   @Test("what cannot be is refused by name, and nothing changes")
   func errors() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(Adam(learningRate: 0.1), layout: layout(), on: choice)
       var x = Model().p
       try optimizer.step(&x, gradients: Model().g)
@@ -224,7 +225,7 @@ import OpenCLHost
   @Test("after a reset a run is a new run", arguments: AgreementTests.variants)
   func reset(_ variant: RuleVariant) throws {
     let vectors = Agreement.Vectors(count: 37, steps: 3)
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(variant.rule, layout: ParameterLayout(count: 37), on: choice)
       func run() throws -> [Float] {
         var x = vectors.parameters
@@ -243,7 +244,7 @@ import OpenCLHost
     var layout = ParameterLayout()
     try layout.append("weight", shape: [2, 3])
     try layout.append("bias", shape: [2])
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(Adam(), layout: layout, on: choice)
       try optimizer.setState("v", of: "weight", to: [1, 2, 3, 4, 5, 6])
       try optimizer.setState("v", of: "bias", to: [7, 8])
@@ -305,7 +306,7 @@ import OpenCLHost
 
   @Test("climbing keeps the gradient's scale, and weight decay does not climb")
   func scaledAscent() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         SGD(learningRate: 1, weightDecay: 0.5, maximize: true), layout: ParameterLayout(count: 1),
         on: choice)
@@ -317,7 +318,7 @@ import OpenCLHost
 
   @Test("the decay's factor ηλ is rounded once")
   func decayFactor() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         SGD(learningRate: 3, weightDecay: 0.3, decoupled: true),
         layout: ParameterLayout(count: 1), on: choice)

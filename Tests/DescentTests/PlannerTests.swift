@@ -1,5 +1,7 @@
 import DescentKernels
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
 

@@ -1,4 +1,6 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -38,7 +40,7 @@ import OpenCLHost
     }
   }
 
-  static func engines() throws -> [EngineChoice] { try ControlTests.engines() + [.reference] }
+  static func engines() throws -> [EngineChoice] { try TestEngines.cut() + [.reference] }
 
   @Test("a history follows the steps that were applied, however many are in flight")
   func history() throws {
@@ -93,7 +95,8 @@ import OpenCLHost
   }
 
   #if OpenCL
-  @Test("with steps in flight a history has the rates that each step was enqueued with", .needsDevice)
+  @Test(
+    "with steps in flight a history has the rates that each step was enqueued with", .needsDevice)
   func historyInFlight() throws {
     for queue in try TestDevices.queues.get() {
       let layout = try ParameterLayout(count: 1)
@@ -131,7 +134,8 @@ import OpenCLHost
     }
   }
 
-  @Test("a state that begins as a copy of the parameters does so at the first step, on every engine")
+  @Test(
+    "a state that begins as a copy of the parameters does so at the first step, on every engine")
   func copies() throws {
     for engine in try Self.engines() {
       var layout = try ParameterLayout(alignment: 32)

@@ -1,9 +1,10 @@
 import DescentKernels
+import DescentTestSupport
 import Foundation
 import Testing
+import Verification
 
 @testable import Descent
-@testable import descent_tool
 
 /// What holds for every rule, and is found for each by itself.
 @Suite struct RuleTests {
@@ -293,7 +294,7 @@ import Testing
   func centredCancellation() throws {
     for (decay, gradient) in [(0.5, Float(0.3)), (0.9, Float(0.7))] {
       var results: [[Float]] = []
-      for choice in try choices() {
+      for choice in try TestEngines.choices() {
         let optimizer = try Optimizer(
           RMSProp(learningRate: 1e-4, decay: decay, centered: true),
           layout: ParameterLayout(count: 1), on: choice)
@@ -304,16 +305,6 @@ import Testing
       }
       #expect(Set(results).count == 1)
     }
-  }
-}
-
-/// What an error says, or `no error`.
-func message(_ body: () throws -> Void) -> String {
-  do {
-    try body()
-    return "no error"
-  } catch {
-    return "\(error)"
   }
 }
 

@@ -1,3 +1,4 @@
+import DescentTestSupport
 import Foundation
 import Testing
 
@@ -72,7 +73,7 @@ import Testing
 
   static let goldens = Result {
     try JSONDecoder().decode(
-      File.self, from: Data(contentsOf: URL(filePath: goldensFolder() + "/schedules.json"))
+      File.self, from: Data(contentsOf: URL(filePath: goldensFolder + "/schedules.json"))
     ).schedules
   }
 

@@ -1,4 +1,6 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -31,13 +33,6 @@ import OpenCLHost
     return result
   }
 
-  /// What is left, with NaN as one number.
-  private static func digest(_ optimizer: Optimizer, _ x: [Float]) throws -> Digest {
-    var digest = Digest(x)
-    for name in optimizer.stateNames { digest.combine(try optimizer.state(name)) }
-    return digest
-  }
-
   @Test("a schedule is rates set by hand, skipped steps or not", arguments: [false, true])
   func byHand(skips: Bool) throws {
     let layout = try Self.layout()
@@ -52,13 +47,13 @@ import OpenCLHost
           try setRate(optimizer)
           try optimizer.step(&x, gradients: Self.gradients(layout.count, step))
         }
-        return try (Self.digest(optimizer, x), optimizer.stepCount, optimizer.learningRate)
+        return try (Digest(of: optimizer, x), optimizer.stepCount, optimizer.learningRate)
       }
       let expected = try run(.reference) {
         try $0.setLearningRate(Self.schedule.learningRate(after: $0.stepCount))
       }
       #expect(expected.1 == (skips ? 13 : 20))
-      for choice in try ControlTests.engines() + [.reference] {
+      for choice in try TestEngines.cut() + [.reference] {
         let found = try run(choice) { if try $0.stepCount == 0 { $0.schedule = Self.schedule } }
         #expect(found.0 == expected.0 && found.1 == expected.1, "\(rule), \(choice)")
         #expect(found.2 == Self.schedule.learningRate(after: found.1))
@@ -69,7 +64,7 @@ import OpenCLHost
   @Test("a group that thaws goes on where the optimizer stands")
   func frozen() throws {
     let layout = try Self.layout()
-    for choice in try ControlTests.engines() + [.reference] {
+    for choice in try TestEngines.cut() + [.reference] {
       let optimizer = try Optimizer(SGD(), layout: layout, on: choice)
       optimizer.schedule = .linear(from: 1, to: 0, steps: 4)
       try optimizer.setGroup("slow", to: ParameterGroup(isFrozen: true))
@@ -109,7 +104,7 @@ import OpenCLHost
   @Test("a schedule that cannot be, or gives no rate, is refused before anything is touched")
   func errors() throws {
     let layout = try Self.layout()
-    for choice in try ControlTests.engines() + [.reference] {
+    for choice in try TestEngines.cut() + [.reference] {
       let optimizer = try Optimizer(Adam(), layout: layout, on: choice)
       var x = [Float](repeating: 1, count: layout.count)
       let g = x

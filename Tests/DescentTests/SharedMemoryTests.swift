@@ -1,3 +1,4 @@
+import DescentTestSupport
 import Testing
 
 @testable import Descent
@@ -40,7 +41,7 @@ import OpenCLHost
 
   @Test("gradients of a model may share their storage")
   func models() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let start = Pair(a: [1, 2, 3], b: [4, 5, 6])
       let layout = try ParameterLayout(of: start)
       let optimizer = try Optimizer(SGD(learningRate: 1), layout: layout, on: choice)
@@ -85,7 +86,7 @@ import OpenCLHost
 
   @Test("pieces of gradients may overlap while they are only read")
   func pieces() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         SGD(learningRate: 1), layout: ParameterLayout(count: 6), on: choice)
       var memory: [Float] = [0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5]

@@ -1,4 +1,5 @@
 import DescentKernels
+import DescentTestSupport
 import Foundation
 import Testing
 

@@ -1,11 +1,12 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
-@testable import descent_tool
 
 /// The trajectories beside the tests, by the names of their cases.
 enum Trajectories {
-  static let goldens = Result { try Goldens(folder: goldensFolder()) }
+  static let goldens = Result { try Goldens(folder: goldensFolder) }
   static let finite = names { !$0.float32Only }
   static let special = names { $0.float32Only }
 
@@ -37,7 +38,7 @@ enum Trajectories {
   @Test("engines in Float stay within 2t + 8 ulp of the path", arguments: Trajectories.finite)
   func float(_ id: String) throws {
     let replay = try replay(id)
-    for choice in try engines() {
+    for choice in try TestEngines.each() {
       let path = try replay.inFloat(on: choice)
       for error in try replay.pathErrors(path) {
         #expect(error.isWithinBound, "step \(error.step): \(error.ulps) ulp")
@@ -53,7 +54,7 @@ enum Trajectories {
   @Test("∞ and NaN appear where the library has them", arguments: Trajectories.special)
   func special(_ id: String) throws {
     let replay = try replay(id)
-    for choice in try engines() {
+    for choice in try TestEngines.each() {
       #expect(try replay.patternMismatches(replay.inFloat(on: choice)) == 0)
     }
   }
@@ -78,13 +79,5 @@ enum Trajectories {
     #expect(try error { $0.float64Parameters[1] = nan } == .infinity)
     #expect(try error { $0.float64States["v"]?[3] = nan } == .infinity)
     #expect(try error { $0.hyper["beta2"] = 0.9991 } > 1e-9)
-  }
-
-  private func engines() throws -> [EngineChoice] {
-    var choices = [EngineChoice.reference, .cpu]
-    #if OpenCL
-    choices += try TestDevices.queues.get().map { .openCL($0) }
-    #endif
-    return choices
   }
 }

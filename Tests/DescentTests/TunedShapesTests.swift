@@ -1,10 +1,12 @@
+import DescentTestSupport
+import Verification
+
 #if OpenCL
 import Foundation
 import OpenCLHost
 import Testing
 
 @testable import Descent
-@testable import descent_tool
 
 @Suite struct TunedShapesTests {
   @Test("lines that cannot be read are passed over")
@@ -27,7 +29,7 @@ import Testing
 
   @Test("what was saved is found again, until it is forgotten", .needsGroups(of: 16))
   func saved() throws {
-    try withFolder { folder in
+    try withCacheFolder { folder in
       let device = try #require(TestDevices.devices.first)
       var shapes = TunedShapes(of: device, in: folder)
       #expect(shapes["adam"] == nil)
@@ -46,7 +48,7 @@ import Testing
 
   @Test("a shape that the device does not allow is not used", .needsDevice)
   func refused() throws {
-    try withFolder { folder in
+    try withCacheFolder { folder in
       let device = try #require(TestDevices.devices.first)
       var shapes = TunedShapes(of: device, in: folder)
       shapes["adam"] = LaunchShape(lanes: 4, groupSize: device.maximumWorkGroupSize + 1)
@@ -152,25 +154,5 @@ import Testing
       }
     }
   }
-}
-
-/// Runs the body with a cache folder that is removed after it.
-private func withFolder(_ body: (CacheFolder) throws -> Void) throws {
-  let path = FileManager.default.temporaryDirectory
-    .appending(path: "descent-\(UUID().uuidString)").path
-  defer { try? FileManager.default.removeItem(atPath: path) }
-  try body(CacheFolder(path))
-}
-
-/// The same folder as the process's own: for exit tests, which have a process to themselves.
-func inCacheFolderOfItsOwn(_ body: (CacheFolder) throws -> Void) throws {
-  try withFolder {
-    setenv("DESCENT_CACHE", $0.path, 1)
-    try body($0)
-  }
-}
-
-func inCacheFolderOfItsOwn(_ body: () throws -> Void) throws {
-  try inCacheFolderOfItsOwn { _ in try body() }
 }
 #endif

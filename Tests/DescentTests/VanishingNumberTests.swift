@@ -1,3 +1,4 @@
+import DescentTestSupport
 import Testing
 
 @testable import Descent
@@ -35,7 +36,7 @@ import Testing
 
   @Test("what stands in the rule, in groups, in clipping and in a step, before anything is touched")
   func elsewhere() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         SGD(learningRate: 1), layout: ParameterLayout(count: 1), on: choice)
       var x: [Float] = [1]
@@ -81,7 +82,7 @@ import Testing
 
   @Test("a schedule may run out to a rate that is 0 as a Float")
   func schedules() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let optimizer = try Optimizer(
         SGD(learningRate: 1), layout: ParameterLayout(count: 1), on: choice)
       optimizer.schedule = .exponential(1, factor: 1e-20, every: 1)

@@ -1,4 +1,6 @@
+import DescentTestSupport
 import Testing
+import Verification
 
 @testable import Descent
 
@@ -144,7 +146,7 @@ private struct Wrapper: MutableVector {
 
   @Test("parameters and gradients may be vectors of any two kinds", arguments: [false, true])
   func kinds(zeroing: Bool) throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let expected = try Self.expected(Self.optimizer(on: choice), zeroing: zeroing)
       func check(_ what: String, _ body: (Optimizer, inout [Float]) throws -> Void) throws {
         let optimizer = try Self.optimizer(on: choice)

@@ -1,3 +1,4 @@
+import DescentTestSupport
 import Testing
 
 @testable import Descent
@@ -175,7 +176,7 @@ private struct Tied: ParameterVisitable {
 
   @Test("a step over a model leaves the bits of a step over a flat vector, on every engine")
   func sameBits() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       let layout = try ParameterLayout(of: Network(Self.value))
       let optimizer = try Optimizer(AdamW(learningRate: 0.01), layout: layout, on: choice)
       let other = try Optimizer(AdamW(learningRate: 0.01), layout: layout, on: choice)
@@ -199,7 +200,7 @@ private struct Tied: ParameterVisitable {
 
   @Test("gradients are zeroed where they lie, also behind a skipped step")
   func zeroing() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       var model = Network(Self.value)
       var flat = model.flat
       let layout = try ParameterLayout(of: model)
@@ -342,7 +343,7 @@ private struct Tied: ParameterVisitable {
 
   @Test("a tensor that is left out need have no gradient")
   func leftOut() throws {
-    for choice in try choices() {
+    for choice in try TestEngines.choices() {
       var model = Network(Self.value)
       let layout = try ParameterLayout(of: model)
       let optimizer = try Optimizer(Adam(learningRate: 0.01), layout: layout, on: choice)

@@ -11,6 +11,7 @@ let package = Package(
       dependencies: [
         .product(name: "Descent", package: "Descent"),
         .product(name: "OpenCLHost", package: "Descent"),
+        .product(name: "Safetensors", package: "Descent"),
       ])
   ],
   swiftLanguageModes: [.v6]

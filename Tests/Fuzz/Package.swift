@@ -4,6 +4,7 @@ import PackageDescription
 // A package of its own: only `swift build --sanitize=fuzzer` links the targets, which have no
 // `main`.
 let descent: Target.Dependency = .product(name: "Descent", package: "Descent")
+let safetensors: Target.Dependency = .product(name: "Safetensors", package: "Descent")
 
 let package = Package(
   name: "Fuzz",
@@ -13,14 +14,16 @@ let package = Package(
   ],
   targets: [
     .target(name: "FuzzLimits"),
-    .executableTarget(name: "Header", dependencies: ["FuzzLimits", descent]),
-    .executableTarget(name: "Metadata", dependencies: ["FuzzLimits", descent]),
-    .executableTarget(name: "Index", dependencies: ["FuzzLimits", descent]),
+    .executableTarget(name: "Header", dependencies: ["FuzzLimits", safetensors]),
+    .executableTarget(name: "Metadata", dependencies: ["FuzzLimits", descent, safetensors]),
+    .executableTarget(name: "Index", dependencies: ["FuzzLimits", safetensors]),
     .executableTarget(name: "Optimizer", dependencies: ["FuzzLimits", descent]),
     // The reader of CSV files is the tool's, of which links lie here.
     .executableTarget(
       name: "CSV",
-      dependencies: ["FuzzLimits", descent, .product(name: "SwiftCSV", package: "SwiftCSV")]),
+      dependencies: [
+        "FuzzLimits", descent, safetensors, .product(name: "SwiftCSV", package: "SwiftCSV"),
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu2x

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import Figures
 @testable import descent_tool
 
 @Suite struct BenchReportTests {

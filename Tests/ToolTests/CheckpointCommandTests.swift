@@ -1,8 +1,10 @@
 import ArgumentParser
 import Descent
 import Foundation
+import Safetensors
 import Testing
 
+@testable import Training
 @testable import descent_tool
 
 /// `descent checkpoint`, and `descent train` with a checkpoint.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import descent_tool
+@testable import Training
 
 /// The network once more: in Double, one sum after another, with nothing shared with the original.
 private func twinLoss(

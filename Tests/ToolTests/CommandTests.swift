@@ -3,6 +3,7 @@ import Descent
 import Foundation
 import Testing
 
+@testable import Training
 @testable import descent_tool
 
 /// The subcommands, called as the command line calls them.

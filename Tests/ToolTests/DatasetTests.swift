@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import descent_tool
+@testable import Training
 
 @Suite struct DatasetTests {
   private func dataset(_ text: String) throws -> Dataset {

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import Figures
 @testable import descent_tool
 
 /// What is written where a path names something else than a regular file. Root could replace all of

@@ -1,8 +1,10 @@
 import ArgumentParser
 import Descent
+import DescentTestSupport
 import Foundation
 import Testing
 
+@testable import Figures
 @testable import descent_tool
 
 @Suite struct WalkTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import descent_tool
+@testable import Training
 
 @Suite struct SplitMix64Tests {
   /// From the authors' own program for seed 1234567.

@@ -1,3 +1,5 @@
+public import Safetensors
+
 /// A file with an optimizer's state, a model's parameters, or both; one file, or shards with an
 /// index.
 ///
@@ -36,8 +38,9 @@ public struct Checkpoint: Sendable {
   }
 
   /// Opens a file, or an index of shards, and checks that the states it should have are there, and
-  /// that they and the parameters that are there have their shapes. Throws ``SafetensorsError`` for
-  /// a file that is not whole, ``CheckpointError`` for one that says what cannot be.
+  /// that they and the parameters that are there have their shapes. Throws
+  /// ``/Safetensors/SafetensorsError`` for a file that is not whole, ``CheckpointError`` for one
+  /// that says what cannot be.
   public init(_ path: String) throws {
     let reader = try SafetensorsReader(path)
     (self.path, self.reader) = (path, reader)
@@ -154,7 +157,7 @@ extension Checkpoint {
   }
 
   /// Every state, read into memory and compared with its checksum. Throws
-  /// ``SafetensorsError/memory(bytes:)`` where there is no memory for it.
+  /// ``/Safetensors/SafetensorsError/memory(bytes:)`` where there is no memory for it.
   public func state() throws -> OptimizerState {
     let status = try roomyStatus()
     try verify()
@@ -183,8 +186,8 @@ extension Checkpoint {
   /// With `converting` 16-bit and 64-bit floats are taken too: F64 rounded, others exactly.
   ///
   /// - Returns: what was read, what the file has beside it, and what stayed.
-  /// - Throws: ``CheckpointError`` for a tensor of another shape or type, ``SafetensorsError`` for
-  ///   a file that was altered.
+  /// - Throws: ``CheckpointError`` for a tensor of another shape or type,
+  ///   ``/Safetensors/SafetensorsError`` for a file that was altered.
   @discardableResult
   public func readParameters(
     into parameters: inout some MutableVector & ~Copyable & ~Escapable, layout: ParameterLayout,

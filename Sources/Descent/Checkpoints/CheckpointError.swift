@@ -1,5 +1,7 @@
+internal import Safetensors
+
 /// Why a checkpoint does not fit, found before anything is touched. What is wrong with the file
-/// itself is a ``SafetensorsError``.
+/// itself is a ``/Safetensors/SafetensorsError``.
 public enum CheckpointError: Error, Equatable, Sendable {
   /// A file without an optimizer's state, such as a model's.
   case noOptimizer(file: String)

@@ -1,3 +1,5 @@
+internal import Safetensors
+
 /// Writes an optimizer's state to a file, under this package's names or PyTorch's.
 struct CheckpointWriter {
   private let status: OptimizerStatus
@@ -8,8 +10,8 @@ struct CheckpointWriter {
 
   /// `carried` tensors come first, and are the caller's to write.
   ///
-  /// Throws ``SafetensorsError`` for a metadata key that is taken or two tensors of one name, and
-  /// ``CheckpointError/interchange(_:)`` for a state that PyTorch cannot take.
+  /// Throws ``/Safetensors/SafetensorsError`` for a metadata key that is taken or two tensors of
+  /// one name, and ``CheckpointError/interchange(_:)`` for a state that PyTorch cannot take.
   init(
     _ path: String, status: OptimizerStatus, naming: StateNaming, hasParameters: Bool,
     carrying carried: [SafetensorsTensor] = [], metadata: [String: String], shardSize: Int
@@ -87,7 +89,7 @@ extension Checkpoint {
   /// whatever type and whether or not the layout has it. A model's file has no names to change.
   ///
   /// - Throws: ``CheckpointError/interchange(_:)`` for a state that PyTorch cannot take, and
-  ///   ``SafetensorsError`` if this file was altered or the other cannot be written.
+  ///   ``/Safetensors/SafetensorsError`` if this file was altered or the other cannot be written.
   public func write(
     to path: String, naming: StateNaming = .descent, shardSize: Int = .max
   ) throws {
@@ -124,12 +126,15 @@ extension Checkpoint {
 extension SafetensorsWriter {
   /// Writes a tensor of another file, of any type, piece by piece. Its checksum is not compared.
   fileprivate func carry(_ tensor: SafetensorsTensor, from reader: SafetensorsReader) throws {
-    let source = try reader.file(of: tensor.name)
-    let (start, size) = (source.starts[try source.place(tensor.name)], 1 << 20)
-    let file = try source.file
-    for offset in stride(from: 0, to: tensor.byteCount, by: size) {
-      let bytes = try file.bytes(min(size, tensor.byteCount - offset), at: start + offset)
-      try bytes.withUnsafeBytes { try append($0, to: tensor.name) }
+    let (source, size) = (try reader.file(of: tensor.name), 1 << 20)
+    var memory = [UInt8](repeating: 0, count: min(size, tensor.byteCount))
+    for start in stride(from: 0, to: tensor.byteCount, by: size) {
+      let range = start..<min(start + size, tensor.byteCount)
+      try memory.withUnsafeMutableBytes {
+        let piece = UnsafeMutableRawBufferPointer(rebasing: $0[..<range.count])
+        try source.read(tensor.name, bytes: range, into: piece)
+        try append(UnsafeRawBufferPointer(piece), to: tensor.name)
+      }
     }
   }
 }

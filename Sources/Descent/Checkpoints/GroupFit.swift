@@ -1,3 +1,5 @@
+internal import Safetensors
+
 /// What a state makes of the groups of a layout that may be cut otherwise than its own.
 struct GroupFit {
   /// By the places in the layout's list of names.

@@ -1,3 +1,5 @@
+internal import Safetensors
+
 /// What a checkpoint's metadata says of its optimizer, each entry a JSON text:
 ///
 /// - `optimizer.version`: `1`.

@@ -1,3 +1,5 @@
+internal import Safetensors
+
 extension PyTorchOptimizer {
   /// What PyTorch is to know of an optimizer. Clipping, skipping, the schedule and the average are
   /// the trainer's there, and are left out. Throws ``CheckpointError/interchange(_:)`` for what

@@ -1,3 +1,5 @@
+internal import Safetensors
+
 /// A PyTorch optimizer as a checkpoint's metadata describes it: `state_dict()["param_groups"]` with
 /// parameters by name, and the steps that each has taken.
 ///

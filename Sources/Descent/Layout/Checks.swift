@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
+internal import Safetensors
 
 extension Double {
   /// Whether it is above 0 and stays so as a `Float`: 2⁻¹⁵⁰ and less become 0, to nearest and to
@@ -59,19 +55,6 @@ func overlap(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
     return false
   }
   return startA < startB + b.count && startB < startA + a.count
-}
-
-/// How many bytes so many elements need, where the system has no memory for them; nil where it has.
-/// An array that gets none ends the program, so this is asked before a long one is made.
-func missingMemory(_ count: Int, _ stride: Int) -> Int? {
-  let (bytes, overflow) = count.multipliedReportingOverflow(by: stride)
-  if overflow || bytes > Int.max - 4096 { return .max }
-  let size = bytes + 4096
-  // Not malloc: the compiler removes one whose memory is not used.
-  let probe = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-  guard let probe, probe != MAP_FAILED else { return bytes }
-  munmap(probe, size)
-  return nil
 }
 
 /// Throws ``DescentError/memory(bytes:)`` where there is no memory for so many elements.

@@ -16,9 +16,9 @@ extension Optimizer {
   ///     back first.
   ///   - naming: whose names states have; PyTorch's are for a script of Examples/pytorch to read.
   ///   - metadata: whatever else the trainer needs to go on, under keys of its own; those that
-  ///     begin with `optimizer.`, `pytorch.` or as ``SafetensorsWriter`` says are taken.
+  ///     begin with `optimizer.`, `pytorch.` or as `SafetensorsWriter` says are taken.
   ///   - shardSize: a file of more bytes is cut into several, with an index.
-  /// - Throws: ``DescentError`` for what ``status`` throws; ``SafetensorsError`` if the file cannot
+  /// - Throws: ``DescentError`` for what ``status`` throws; `SafetensorsError` if the file cannot
   ///   be written, or two tensors would have one name; ``DescentError/layout(name:reason:)`` with
   ///   the first tensor of a model that is not the layout's.
   public func save(
@@ -85,7 +85,7 @@ extension Optimizer {
   ///   - parameters: `layout.count` elements: an array, a model that hands over the tensors of
   ///     ``layout`` (which has them back also after an error), or a variable that holds a buffer or
   ///     an array of buffers; no two of these may overlap.
-  /// - Throws: ``SafetensorsError`` for a file that is not whole or was altered,
+  /// - Throws: `SafetensorsError` for a file that is not whole or was altered,
   ///   ``CheckpointError`` or ``DescentError`` for one that does not fit.
   public func load(
     from source: some CheckpointSource,
@@ -143,7 +143,7 @@ extension Optimizer {
   }
 
   /// A new optimizer that goes on from a checkpoint, with its rule and layout. Throws
-  /// ``SafetensorsError/memory(bytes:)`` where there is no memory for as much as the layout says.
+  /// `SafetensorsError.memory` where there is no memory for as much as the layout says.
   /// `logger` becomes ``logger``, from the choice of the engine on.
   public convenience init(
     _ checkpoint: Checkpoint, on choice: EngineChoice = .automatic, logger: Logger? = nil

@@ -21,9 +21,6 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// `descent verify` and benchmarks run over them.
   static var variants: [RuleVariant] { get }
 
-  /// A learning rate that trains the handwritten digits of the examples well.
-  static var digitsLearningRate: Double { get }
-
   /// The rule with its default hyper-parameters.
   init()
 
@@ -84,7 +81,6 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
 }
 
 extension UpdateRule {
-  public static var digitsLearningRate: Double { Self().learningRate }
   public var stateMeaning: String { kernel }
   public var history: [HistoryValue] { [] }
   public func evaluationPoint(afterStep: Bool) -> EvaluationPoint? { nil }
@@ -100,12 +96,12 @@ public struct RuleVariant: Sendable, CustomStringConvertible {
   public let name: String
   /// The rule with these hyper-parameters.
   public let rule: any UpdateRule
-  /// The ``Digest`` of parameters and states after the 25 pinned steps of ``PinnedSteps``. It differs
-  /// between two versions of the package only where the changelog says so.
-  public let digest: UInt64
+  /// The ``Digest`` of parameters and states after 25 pinned steps. It differs between two versions
+  /// of the package only where the changelog says so.
+  package let digest: UInt64
 
   /// A new variant has a digest of 0 until the tests have told it.
-  public init(_ name: String, _ rule: any UpdateRule, digest: UInt64) {
+  package init(_ name: String, _ rule: any UpdateRule, digest: UInt64) {
     (self.name, self.rule, self.digest) = (name, rule, digest)
   }
 

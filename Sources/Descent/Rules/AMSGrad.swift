@@ -8,7 +8,6 @@
 @dynamicMemberLookup
 public struct AMSGrad: UpdateRule {
   public static let name = "amsgrad"
-  public static let digitsLearningRate = 2e-3
 
   var adam = Adam()
   /// Takes the maximum of v/(1 − β₂ᵗ) instead of v.

@@ -5,7 +5,6 @@
 /// The same rule for devices: Kernels/rules/adagrad.cl.
 public struct AdaGrad: UpdateRule {
   public static let name = "adagrad"
-  public static let digitsLearningRate = 0.05
 
   public var learningRate = 0.01
   /// Added to the root.

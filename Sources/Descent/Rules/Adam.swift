@@ -11,7 +11,6 @@
 /// The same rule for devices: Kernels/rules/adam.cl.
 public struct Adam: UpdateRule {
   public static let name = "adam"
-  public static let digitsLearningRate = 2e-3
 
   public var learningRate = 1e-3
   /// β₁, how much of m a step keeps.

@@ -6,7 +6,6 @@
 @dynamicMemberLookup
 public struct AdamW: UpdateRule {
   public static let name = "adamw"
-  public static let digitsLearningRate = 2e-3
 
   var adam = Adam(learningRate: 1e-3, weightDecay: 0.01, decoupled: true)
 

@@ -17,7 +17,6 @@
 /// The same rule for devices: Kernels/rules/momentum.cl.
 public struct Momentum: UpdateRule {
   public static let name = "momentum"
-  public static let digitsLearningRate = 0.02
 
   public var learningRate = 0.01
   /// γ.

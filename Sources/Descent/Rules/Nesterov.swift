@@ -15,7 +15,6 @@
 /// The same rule for devices: Kernels/rules/momentum.cl, with two values of γ.
 public struct Nesterov: UpdateRule {
   public static let name = "nesterov"
-  public static let digitsLearningRate = 0.02
 
   public var learningRate = 0.01
   /// γₜ, of this step.
@@ -95,29 +94,4 @@ public struct Nesterov: UpdateRule {
       "nesterov coupled", Nesterov(learningRate: 0.01, weightDecay: 0.1, maximize: true),
       digest: 0x439b_6098_5220_135b),
   ]
-}
-
-/// The two-point form of Nesterov's method, word for word: the oracle that ``Nesterov`` is tested
-/// against. It needs the gradient as a function, since it is taken at a point that is stored nowhere.
-public struct LiteralNesterov<T: BinaryFloatingPoint> {
-  /// W.
-  public private(set) var iterate: [T]
-  /// V.
-  public private(set) var velocity: [T]
-
-  /// W at `start`, and V at 0.
-  public init(_ start: [T]) {
-    iterate = start
-    velocity = Array(repeating: 0, count: start.count)
-  }
-
-  /// W′ = W − γV; V ← γV + η∇f(W′); W ← W − V.
-  public mutating func step(learningRate: T, momentum: T, gradient: ([T]) -> [T]) {
-    let ahead = zip(iterate, velocity).map { w, v in w - momentum * v }
-    let g = gradient(ahead)
-    for i in iterate.indices {
-      velocity[i] = momentum * velocity[i] + learningRate * g[i]
-      iterate[i] = iterate[i] - velocity[i]
-    }
-  }
 }

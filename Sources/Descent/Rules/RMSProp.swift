@@ -10,7 +10,6 @@
 /// The same rule for devices: Kernels/rules/rmsprop.cl.
 public struct RMSProp: UpdateRule {
   public static let name = "rmsprop"
-  public static let digitsLearningRate = 1e-3
 
   public var learningRate = 0.01
   /// ρ.

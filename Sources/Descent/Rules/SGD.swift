@@ -3,7 +3,6 @@
 /// The same rule for devices: Kernels/rules/sgd.cl.
 public struct SGD: UpdateRule {
   public static let name = "sgd"
-  public static let digitsLearningRate = 0.1
 
   public var learningRate = 0.01
   public var weightDecay = 0.0

@@ -1,5 +1,6 @@
 import Descent
 import Foundation
+import Training
 
 /// A model's tensors by name and shape, as files in Benchmarks/layouts list them: `{"model": …,
 /// "source": …, "parameters": …, "tensors": [{"name": …, "shape": […]}, …]}`.

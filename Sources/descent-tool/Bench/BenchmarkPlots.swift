@@ -1,3 +1,4 @@
+import Figures
 import Foundation
 
 /// The pictures of a report.

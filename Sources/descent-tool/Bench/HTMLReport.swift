@@ -1,3 +1,4 @@
+import Figures
 import Foundation
 
 /// A report as one file that needs nothing else: pictures, tables, machines and raw results.

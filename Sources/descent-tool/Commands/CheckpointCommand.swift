@@ -1,6 +1,7 @@
 import ArgumentParser
 import Descent
 import Foundation
+import Safetensors
 
 struct CheckpointCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

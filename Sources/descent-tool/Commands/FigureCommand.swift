@@ -1,6 +1,8 @@
 import ArgumentParser
 import Descent
+import Figures
 import Foundation
+import Training
 
 struct FigureCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Descent
+import Figures
 import Foundation
 
 struct RaceCommand: ParsableCommand {

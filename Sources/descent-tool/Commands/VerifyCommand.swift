@@ -1,6 +1,7 @@
 import ArgumentParser
 import Descent
 import Foundation
+import Verification
 
 #if OpenCL
 import OpenCLHost

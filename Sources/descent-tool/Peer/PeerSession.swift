@@ -1,5 +1,6 @@
 import Descent
 import Foundation
+import Training
 
 /// Answers requests: a line each, `{"error": …}` where one cannot be met. Nothing runs between
 /// them.

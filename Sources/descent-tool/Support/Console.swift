@@ -1,5 +1,6 @@
 import Foundation
 import Rainbow
+import Training
 
 /// Where the words for people go.
 ///

@@ -1,4 +1,5 @@
 import Descent
+import Safetensors
 
 /// Gradients of several steps in a safetensors file: for each tensor of a layout one whose shape
 /// has the number of steps in front.

@@ -1,4 +1,5 @@
 import Foundation
+import Training
 
 /// A command's results for other programs, as `--json` asks for them.
 ///
@@ -35,26 +36,5 @@ struct JSONOutput: Sendable {
     var command: String
     var results: [Result]
     var version: String
-  }
-}
-
-extension JSONEncoder {
-  /// Numbers that JSON cannot hold become the strings `"nan"`, `"inf"` and `"-inf"`.
-  static func anyNumber(_ formatting: OutputFormatting = []) -> JSONEncoder {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = formatting
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return encoder
-  }
-}
-
-extension JSONDecoder {
-  /// Reads what `JSONEncoder.anyNumber` writes.
-  static var anyNumber: JSONDecoder {
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return decoder
   }
 }

@@ -1,5 +1,7 @@
 import Descent
 import Foundation
+import Safetensors
+import Training
 
 /// A file that a command writes: results, a drawing, a report.
 struct OutputFile {

@@ -1,6 +1,7 @@
 #if OpenCL
 import Descent
 import OpenCLHost
+import Verification
 
 /// The search for one kernel's launch shape on one device.
 struct ShapeTuning {

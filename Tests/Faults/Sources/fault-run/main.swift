@@ -5,6 +5,7 @@
 import Descent
 import Foundation
 import OpenCLHost
+import Safetensors
 
 struct Wrong: Error {
   let what: String

@@ -1,1 +1,1 @@
-../../../../Sources/descent-tool/Training/CSVRow.swift
+../../../../Sources/Training/CSVRow.swift

@@ -1,1 +1,1 @@
-../../../../Sources/descent-tool/Training/Dataset.swift
+../../../../Sources/Training/Dataset.swift

@@ -1,1 +1,1 @@
-../../../../Sources/descent-tool/Training/DatasetBuilder.swift
+../../../../Sources/Training/DatasetBuilder.swift

@@ -1,1 +1,1 @@
-../../../../Sources/descent-tool/Training/DatasetError.swift
+../../../../Sources/Training/DatasetError.swift

@@ -1,1 +1,1 @@
-../../../../Sources/descent-tool/Training/SplitMix64.swift
+../../../../Sources/Training/SplitMix64.swift

@@ -1,1 +1,1 @@
-../../../../Sources/Descent/Safetensors/StreamSafeText.swift
+../../../../Sources/Safetensors/StreamSafeText.swift

@@ -1,1 +1,1 @@
-../../../../Sources/descent-tool/Support/SystemReason.swift
+../../../../Sources/Training/SystemReason.swift

@@ -1,5 +1,5 @@
-import Descent
 import FuzzLimits
+import Safetensors
 
 /// The input is a header; behind it lie as many bytes as the greatest of its numbers says.
 @_cdecl("LLVMFuzzerTestOneInput")

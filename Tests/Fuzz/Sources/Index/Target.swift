@@ -1,6 +1,6 @@
-import Descent
 import FuzzLimits
 import Glibc
+import Safetensors
 
 /// The input is the index of two files, both of which have a tensor `w`.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,5 +1,6 @@
 import Descent
 import FuzzLimits
+import Safetensors
 
 /// The input is the object `__metadata__` of a file of one tensor.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,0 +1,171 @@
+/// A drawing, written as SVG text; the same calls give the same bytes.
+///
+/// Text and whatever else is drawn in `currentColor` follows the reader's light or dark scheme, on
+/// a ground of its own, so that the drawing is legible on any page. Lengths are in pixels of the
+/// drawing, y runs downwards.
+package struct Drawing: Sendable {
+  struct Point: Equatable, Sendable {
+    var x: Double
+    var y: Double
+  }
+
+  package enum Anchor: String, Sendable { case start, middle, end }
+
+  /// A movement that starts by itself and repeats for ever, in straight lines from key to key.
+  struct Motion: Sendable {
+    var seconds: Double
+    /// How far from its place the element is, at times from 0 to 1 in rising order, both included.
+    var keys: [(time: Double, offset: Point)]
+  }
+
+  static let fontSize = 14.0
+  /// What lies under the drawing, in the light and in the dark scheme.
+  package static let ground = (light: "#ffffff", dark: "#0d1117")
+
+  let width: Double
+  let height: Double
+  private let title: String
+  private let description: String
+  private var lightRules: [String]
+  private var darkRules: [String]
+  private var stillRules: [String] = []
+  private var elements: [String] = []
+
+  /// - Parameter title: what a screen reader calls the drawing; the description says the rest.
+  init(width: Double, height: Double, title: String, description: String) {
+    self.width = width
+    self.height = height
+    self.title = title
+    self.description = description
+    lightRules = [
+      ".drawing{color:#1f2328;font:\(Self.number(Self.fontSize))px system-ui,sans-serif}",
+      ".drawing text{fill:currentColor}",
+      ".drawing path{fill:none;stroke:currentColor}",
+      ".drawing .ground{fill:\(Self.ground.light)}",
+    ]
+    darkRules = [".drawing{color:#e6edf3}", ".drawing .ground{fill:\(Self.ground.dark)}"]
+  }
+
+  /// Sets how elements of a class look, and what is different in the dark scheme.
+  mutating func style(_ name: String, _ declarations: String, dark: String? = nil) {
+    lightRules.append(".drawing .\(name){\(declarations)}")
+    if let dark { darkRules.append(".drawing .\(name){\(dark)}") }
+  }
+
+  /// Sets what is different for readers who have asked for less motion.
+  mutating func styleWithoutMotion(_ name: String, _ declarations: String) {
+    stillRules.append(".drawing .\(name){\(declarations)}")
+  }
+
+  /// A line through the points; through a single one, a dot if the class has round line caps.
+  mutating func path(_ points: [Point], class names: String, dashes: String = "") {
+    guard let first = points.first else { return }
+    let rest = points.count == 1 ? "h0" : points.dropFirst().map { "L" + Self.pair($0) }.joined()
+    let dashes = dashes.isEmpty ? "" : " stroke-dasharray=\"\(dashes)\""
+    elements.append("<path class=\"\(names)\"\(dashes) d=\"M\(Self.pair(first))\(rest)\"/>")
+  }
+
+  /// The area inside closed outlines, as one element. Where motion is not shown, it stays in place.
+  mutating func area(_ outlines: [[Point]], class names: String, motion: Motion? = nil) {
+    let data = outlines.map { "M" + $0.map(Self.pair).joined(separator: "L") + "Z" }.joined()
+    guard !data.isEmpty else { return }
+    let content = motion.map { ">\(Self.animation($0))</path>" } ?? "/>"
+    elements.append("<path class=\"\(names)\" d=\"\(data)\"\(content)")
+  }
+
+  private static func animation(_ motion: Motion) -> String {
+    let times = motion.keys.map { number($0.time, decimals: 4) }.joined(separator: ";")
+    let offsets = motion.keys.map { "\(number($0.offset.x)),\(number($0.offset.y))" }
+      .joined(separator: ";")
+    return "<animateMotion dur=\"\(number(motion.seconds))s\" repeatCount=\"indefinite\""
+      + " calcMode=\"linear\" keyTimes=\"\(times)\" values=\"\(offsets)\"/>"
+  }
+
+  /// A line of text whose baseline is at the point's height.
+  mutating func text(
+    _ text: String, at point: Point, anchor: Anchor = .start, class names: String? = nil
+  ) {
+    let names = names.map { " class=\"\($0)\"" } ?? ""
+    let anchor = anchor == .start ? "" : " text-anchor=\"\(anchor.rawValue)\""
+    let place = "x=\"\(Self.number(point.x))\" y=\"\(Self.number(point.y))\""
+    elements.append("<text\(names) \(place)\(anchor)>\(Self.escaped(text))</text>")
+  }
+
+  var svg: String {
+    let size = "\(Self.number(width)) \(Self.number(height))"
+    let head = [
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"drawing\" role=\"img\""
+        + " width=\"\(Self.number(width))\" height=\"\(Self.number(height))\""
+        + " viewBox=\"0 0 \(size)\" style=\"max-width:100%;height:auto\">",
+      "<title>\(Self.escaped(title))</title>",
+      "<desc>\(Self.escaped(description))</desc>",
+      "<style>",
+    ]
+    let rules =
+      lightRules + ["@media (prefers-color-scheme:dark){"] + darkRules + ["}"]
+      + (stillRules.isEmpty
+        ? [] : ["@media (prefers-reduced-motion:reduce){"] + stillRules + ["}"])
+    let ground = "<rect class=\"ground\" width=\"100%\" height=\"100%\"/>"
+    let lines = head + rules + ["</style>", ground] + elements + ["</svg>"]
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// At most two decimals, a hundredth of a pixel, unless told otherwise, and never an exponent.
+  static func number(_ value: Double, decimals: Int = 2) -> String {
+    guard value.isFinite else { return "0" }
+    let unit = (0..<decimals).reduce(1) { unit, _ in unit * 10 }
+    let units = Int((min(max(value, -1e9), 1e9) * Double(unit)).rounded())
+    let (whole, rest) = units.magnitude.quotientAndRemainder(dividingBy: UInt(unit))
+    let sign = units < 0 ? "-" : ""
+    guard rest > 0 else { return sign + "\(whole)" }
+    // The leading 1 keeps the zeros after the point.
+    var digits = "\(rest + UInt(unit))".dropFirst()
+    while digits.last == "0" { digits.removeLast() }
+    return sign + "\(whole)." + digits
+  }
+
+  /// The text as XML's character data; what XML cannot hold at all becomes U+FFFD.
+  package static func escaped(_ text: String) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "&": result += "&amp;"
+      case "<": result += "&lt;"
+      case ">": result += "&gt;"
+      case "\"": result += "&quot;"
+      case "\t", "\n", "\r": result += " "
+      case "\0"..<" ", "\u{FFFE}", "\u{FFFF}": result += "\u{FFFD}"
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+
+  /// How wide the text is in a wide sans-serif font; a guess, since fonts differ.
+  static func widthOfText(_ text: String) -> Double {
+    text.reduce(0) { width, character in
+      switch character {
+      case "m", "w", "M", "W", "—", "…", "%", "@": width + fontSize
+      case "f", "i", "j", "l", "r", "t", "I", " ", ".", ",", ":", "'", "(", ")":
+        width + fontSize * 0.42
+      default: width + fontSize * (character.isASCII && !character.isUppercase ? 0.65 : 0.8)
+      }
+    }
+  }
+
+  /// The text in lines no wider than that, broken at spaces; a longer word has a line of its own.
+  static func wrapped(_ text: String, width: Double) -> [String] {
+    var lines: [String] = []
+    for word in text.split(separator: " ") {
+      let longer = lines.last.map { $0 + " " + word }
+      if let longer, widthOfText(longer) <= width {
+        lines[lines.count - 1] = longer
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines
+  }
+
+  private static func pair(_ point: Point) -> String { "\(number(point.x)) \(number(point.y))" }
+}

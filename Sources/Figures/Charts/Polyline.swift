@@ -1,0 +1,160 @@
+extension Drawing.Point {
+  /// The point that far along the way to another: 0 here, 1 there.
+  func moved(_ share: Double, towards other: Drawing.Point) -> Drawing.Point {
+    .init(x: x + share * (other.x - x), y: y + share * (other.y - y))
+  }
+
+  func distance(to other: Drawing.Point) -> Double {
+    ((x - other.x) * (x - other.x) + (y - other.y) * (y - other.y)).squareRoot()
+  }
+
+  /// The point that far beyond another, as seen from here; this very point where the two are one.
+  func beyond(_ other: Drawing.Point, by length: Double) -> Drawing.Point {
+    let whole = distance(to: other)
+    return whole > 0 ? moved(1 + length / whole, towards: other) : other
+  }
+
+  /// The distance to the straight line between two points.
+  fileprivate func distance(toLineFrom start: Drawing.Point, to end: Drawing.Point) -> Double {
+    let (width, height) = (end.x - start.x, end.y - start.y)
+    let square = width * width + height * height
+    guard square > 0 else { return distance(to: start) }
+    let share = ((x - start.x) * width + (y - start.y) * height) / square
+    return distance(to: start.moved(min(max(share, 0), 1), towards: end))
+  }
+}
+
+/// Lines of many points, made fit for drawing.
+enum Polyline {
+  /// The line with fewer points, none of which it misses by more than the tolerance (Douglas &
+  /// Peucker 1973).
+  static func simplified(_ points: [Drawing.Point], tolerance: Double) -> [Drawing.Point] {
+    guard points.count > 2 else { return points }
+    var isKept = Array(repeating: false, count: points.count)
+    isKept[0] = true
+    isKept[points.count - 1] = true
+    var spans = [0..<points.count - 1]
+    while let span = spans.popLast() {
+      let (first, last) = (span.lowerBound, span.upperBound)
+      let distances = (first + 1..<max(last, first + 1)).map {
+        (index: $0, distance: points[$0].distance(toLineFrom: points[first], to: points[last]))
+      }
+      guard let farthest = distances.max(by: { $0.distance < $1.distance }),
+        farthest.distance > tolerance
+      else { continue }
+      isKept[farthest.index] = true
+      spans += [first..<farthest.index, farthest.index..<last]
+    }
+    return points.indices.filter { isKept[$0] }.map { points[$0] }
+  }
+
+  /// A closed outline with fewer points, likewise.
+  static func simplified(outline: [Drawing.Point], tolerance: Double) -> [Drawing.Point] {
+    guard let first = outline.first else { return outline }
+    return Array(simplified(outline + [first], tolerance: tolerance).dropLast())
+  }
+
+  /// Points along the line, the first at `offset` and then one every `spacing`, with the point that
+  /// the line comes from.
+  static func places(
+    along points: [Drawing.Point], offset: Double, spacing: Double
+  ) -> [(point: Drawing.Point, from: Drawing.Point)] {
+    var places: [(point: Drawing.Point, from: Drawing.Point)] = []
+    var left = offset
+    for (start, end) in zip(points, points.dropFirst()) {
+      let length = start.distance(to: end)
+      while left < length {
+        places.append((start.moved(left / length, towards: end), start))
+        left += spacing
+      }
+      left -= length
+    }
+    return places
+  }
+}
+
+/// The rectangle that a plot draws in, in pixels.
+struct Frame: Equatable, Sendable {
+  var left: Double
+  var top: Double
+  var right: Double
+  var bottom: Double
+
+  func contains(_ point: Drawing.Point) -> Bool {
+    point.x >= left && point.x <= right && point.y >= top && point.y <= bottom
+  }
+
+  /// What of a path lies in the frame.
+  struct Visible {
+    /// The parts, each a line of at least two points.
+    var lines: [[Drawing.Point]] = []
+    /// Where the path leaves, with the point that it comes from.
+    var exits: [(point: Drawing.Point, from: Drawing.Point)] = []
+    /// Where it is last seen: its end, or the last exit; nil for a path that is never inside.
+    var end: Drawing.Point?
+    /// Whether it ends outside.
+    var isLost = false
+  }
+
+  /// Follows a path until it leaves the frame for good. Points that are not finite lie outside.
+  func visible(_ path: [Drawing.Point]) -> Visible {
+    var visible = Visible()
+    guard let last = path.lastIndex(where: contains) else {
+      visible.isLost = !path.isEmpty
+      return visible
+    }
+    visible.end = path[last]
+    for index in path.indices.prefix(last + 1).dropFirst() {
+      follow(path[index - 1], path[index], &visible)
+    }
+    guard last + 1 < path.count else { return visible }
+    visible.isLost = true
+    if path[last + 1].isFinite {
+      follow(path[last], path[last + 1], &visible)
+      visible.end = visible.exits.last?.point ?? path[last]
+    } else {
+      visible.exits.append((path[last], last > 0 ? path[last - 1] : path[last]))
+    }
+    return visible
+  }
+
+  private func follow(
+    _ start: Drawing.Point, _ end: Drawing.Point, _ visible: inout Visible
+  ) {
+    guard let part = shares(start, end) else { return }
+    let (first, last) = (
+      start.moved(part.lowerBound, towards: end), start.moved(part.upperBound, towards: end)
+    )
+    if part.lowerBound == 0, let line = visible.lines.indices.last, contains(start) {
+      visible.lines[line].append(last)
+    } else {
+      visible.lines.append([first, last])
+    }
+    if part.upperBound < 1 { visible.exits.append((last, first)) }
+  }
+
+  /// The part of a straight line that lies inside, as shares of its length, if there is any (Liang
+  /// & Barsky 1984).
+  private func shares(_ start: Drawing.Point, _ end: Drawing.Point) -> ClosedRange<Double>? {
+    var (first, last) = (0.0, 1.0)
+    let (width, height) = (end.x - start.x, end.y - start.y)
+    let sides = [
+      (-width, start.x - left), (width, right - start.x), (-height, start.y - top),
+      (height, bottom - start.y),
+    ]
+    for (speed, room) in sides {
+      if speed == 0 {
+        if room < 0 { return nil }
+      } else if speed < 0 {
+        first = max(first, room / speed)
+      } else {
+        last = min(last, room / speed)
+      }
+    }
+    return first <= last ? first...last : nil
+  }
+}
+
+extension Drawing.Point {
+  var isFinite: Bool { x.isFinite && y.isFinite }
+}

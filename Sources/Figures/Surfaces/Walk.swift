@@ -1,0 +1,80 @@
+import Descent
+
+/// What one rule does on a surface: a point after every step, computed by an engine.
+///
+/// The parameters are two `Float`s. The gradient is worked out in `Double` where they lie and
+/// rounded once, so the same start gives the same path on every engine with the reference's bits.
+package struct Walk: Sendable {
+  package let surface: Surface
+  package let rule: any UpdateRule
+  /// The start, rounded to `Float`, then a point for each step; for Nesterov the iterates W. After
+  /// a point that is not finite there is none.
+  package private(set) var points: [Surface.Point]
+  /// For Nesterov, the look-ahead points φ at which gradients are taken, one for each of
+  /// ``points``; empty for all others.
+  package private(set) var lookAheads: [Surface.Point]
+  /// Of the bits of all ``points``.
+  package private(set) var digest: Digest
+  /// The gradients that the steps were given: `gradients[t]` led from `points[t]` onwards.
+  package private(set) var gradients: [Surface.Point] = []
+
+  /// - Parameters:
+  ///   - start: the surface's own, unless given.
+  ///   - steps: the most to take; below 1 there are none.
+  /// - Throws: ``DescentError`` for a rule that cannot be; `OpenCLError` if the device refuses.
+  package init(
+    _ rule: any UpdateRule, on surface: Surface, from start: Surface.Point? = nil, steps: Int,
+    engine choice: EngineChoice = .cpu
+  ) throws {
+    let start = start ?? surface.start
+    var parameters = [Float(start.x), Float(start.y)]
+    let optimizer = try Optimizer(rule, layout: ParameterLayout(count: 2), on: choice)
+    (self.surface, self.rule) = (surface, rule)
+    points = [Self.point(parameters)]
+    lookAheads = optimizer.hasEvaluationPoint ? points : []
+    digest = Digest(parameters)
+    for step in stride(from: 1, through: steps, by: 1) where hasNotDiverged {
+      let gradient = surface.gradient(at: Self.point(parameters), step: step)
+      gradients.append(gradient)
+      try optimizer.step(&parameters, gradients: [Float(gradient.x), Float(gradient.y)])
+      try record(parameters, optimizer)
+    }
+  }
+
+  package var steps: Int { points.count - 1 }
+
+  package var end: Surface.Point { points[points.count - 1] }
+
+  /// The step whose point is not finite, if there is one: the last.
+  package var divergedStep: Int? { hasNotDiverged ? nil : steps }
+
+  /// The first step whose point is outside the domain, the surface's own unless given.
+  package func firstStep(outside domain: Surface.Domain? = nil) -> Int? {
+    points.firstIndex { !(domain ?? surface.domain).contains($0) }
+  }
+
+  private var hasNotDiverged: Bool { end.isFinite && lookAheads.last?.isFinite ?? true }
+
+  private mutating func record(_ parameters: [Float], _ optimizer: Optimizer) throws {
+    var iterate = parameters
+    if optimizer.hasEvaluationPoint {
+      try optimizer.writeIterate(from: parameters, into: &iterate)
+      lookAheads.append(Self.point(parameters))
+    }
+    points.append(Self.point(iterate))
+    digest.combine(iterate)
+  }
+
+  private static func point(_ parameters: [Float]) -> Surface.Point {
+    Surface.Point(x: Double(parameters[0]), y: Double(parameters[1]))
+  }
+}
+
+extension Surface {
+  /// The rule with the rate given, or else with its rate on this surface.
+  package func rule(_ type: any UpdateRule.Type, learningRate: Double? = nil) -> any UpdateRule {
+    var rule: any UpdateRule = type.init()
+    if let rate = learningRate ?? learningRates[type.name] { rule.learningRate = rate }
+    return rule
+  }
+}

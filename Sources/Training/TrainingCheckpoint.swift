@@ -1,0 +1,89 @@
+import Descent
+import Foundation
+import Safetensors
+
+/// Where a training run saves itself, and how it goes on: the optimizer's checkpoint with the
+/// parameters, and in its metadata, under `train`, what decides the order of the examples.
+///
+/// The order itself need not be saved: it follows from the seed and the number of steps taken.
+package struct TrainingCheckpoint {
+  package let path: String
+  /// Steps from one save to the next; nil saves after each epoch.
+  package var interval: Int?
+  /// Whether to go on from the file, if there is one.
+  package var resumes = false
+
+  package init(path: String, interval: Int? = nil, resumes: Bool = false) {
+    (self.path, self.interval, self.resumes) = (path, interval, resumes)
+  }
+
+  /// What must not change between two parts of a run, and what the first has found.
+  package struct Run: Codable, Equatable {
+    package var data: String
+    package var seed: UInt64
+    package var batch: Int
+    package var hidden: Int
+    package var losses: [Double]
+  }
+
+  package static let key = "train"
+
+  /// Whether a run may begin here.
+  package var exists: Bool {
+    let index = path + ".index.json"
+    return FileManager.default.fileExists(atPath: path)
+      || FileManager.default.fileExists(atPath: index)
+  }
+
+  /// Throws ``Mismatch`` where no file can be, before hours are spent on what it should hold.
+  package func checkFolder() throws {
+    let folder = URL(filePath: path).deletingLastPathComponent().path
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue
+    else { throw Mismatch(path: path, reason: "there is no folder \(folder)") }
+  }
+
+  package func save(_ optimizer: Optimizer, _ parameters: [Float], _ run: Run) throws {
+    let text = String(decoding: try JSONEncoder.anyNumber(.sortedKeys).encode(run), as: UTF8.self)
+    try optimizer.save(to: path, parameters: parameters, metadata: [Self.key: text])
+  }
+
+  /// Loads what was saved, and gives the losses of the epochs that are over. Throws ``Mismatch``
+  /// for another run's file.
+  package func load(
+    into optimizer: Optimizer, _ parameters: inout [Float], as run: Run
+  ) throws -> [Double] {
+    let checkpoint = try Checkpoint(path)
+    // Checked first: Foundation hashes keys of any kind, which for some takes quadratic time.
+    guard let text = checkpoint.metadata[Self.key], (try? JSONValue(text)) != nil,
+      let saved = try? JSONDecoder.anyNumber.decode(Run.self, from: Data(text.utf8))
+    else {
+      throw Mismatch(path: path, reason: "no run of `descent train` has written it")
+    }
+    // The seed first, since it decides which examples there are.
+    for (what, old, new) in [
+      ("--seed", "\(saved.seed)", "\(run.seed)"), ("--batch", "\(saved.batch)", "\(run.batch)"),
+      ("--hidden", "\(saved.hidden)", "\(run.hidden)"),
+    ] where old != new {
+      throw Mismatch(path: path, reason: "the run in it has \(what) \(old), not \(new)")
+    }
+    if saved.data != run.data {
+      throw Mismatch(path: path, reason: "the run in it has other examples (--data)")
+    }
+    if let rule = checkpoint.status?.rule, AnyHashable(rule) != AnyHashable(optimizer.rule) {
+      throw Mismatch(
+        path: path,
+        reason: "the run in it has the rule \(type(of: rule).name) at a rate of "
+          + "\(rule.learningRate), not \(type(of: optimizer.rule).name) at "
+          + "\(optimizer.rule.learningRate) (--rule, --learning-rate)")
+    }
+    try optimizer.load(from: checkpoint, parameters: &parameters)
+    return saved.losses
+  }
+
+  package struct Mismatch: Error, CustomStringConvertible {
+    package let path: String
+    package let reason: String
+    package var description: String { "\(path): \(reason)" }
+  }
+}

@@ -1,0 +1,228 @@
+import Descent
+
+#if OpenCL
+import OpenCLHost
+#endif
+
+/// The comparison of an engine with the reference: one setting of a rule over pinned steps.
+package struct Agreement {
+  package let variant: RuleVariant
+  package let vectors: Vectors
+  /// Elements between an aligned address and the vectors' first.
+  package var offset = 0
+  /// Whether the vector is many tensors of two groups that take turns, and not one.
+  package var isCut = false
+  /// Whether each step takes the gradient before along in a sum, is followed by an average, and
+  /// zeroes; a vector that is cut is clipped and skipped, too.
+  package var isBeside = false
+
+  package var cut: Agreement {
+    var cut = self
+    cut.isCut = true
+    return cut
+  }
+
+  package var beside: Agreement {
+    var beside = self
+    beside.isBeside = true
+    return beside
+  }
+
+  /// The pinned steps' values, made once for many runs.
+  package struct Vectors {
+    package let parameters: [Float]
+    package let gradients: [[Float]]
+    package var count: Int { parameters.count }
+
+    package init(count: Int, special: Bool = true, steps: Int = Agreement.steps) {
+      let pinned = PinnedSteps(count: count, special: special)
+      parameters = pinned.parameters
+      gradients = (1...steps).map(pinned.gradients)
+    }
+  }
+
+  /// - Parameters: what the properties of these names say.
+  package init(
+    variant: RuleVariant, vectors: Vectors, offset: Int = 0, isCut: Bool = false,
+    isBeside: Bool = false
+  ) {
+    (self.variant, self.vectors, self.offset) = (variant, vectors, offset)
+    (self.isCut, self.isBeside) = (isCut, isBeside)
+  }
+
+  private var count: Int { vectors.count }
+
+  /// Counts around the edges of lanes, work-groups and blocks, and a prime that fills many.
+  package static let counts = [0, 1, 3, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025, 100_003]
+
+  package static let steps = 25
+
+  /// Everything that a run leaves: parameters and states after the first step and the last.
+  package struct Outcome: Equatable {
+    package var vectors: [[Float]] = []
+    /// Elements next to the vectors that changed although they are not part of them.
+    package var trespasses = 0
+
+    package init() {}
+
+    package func difference(from other: Outcome) -> Difference {
+      var result = Difference()
+      for (a, b) in zip(vectors, other.vectors) { result.merge(Difference(a, b)) }
+      if vectors.count != other.vectors.count { result.worstUlp = .infinity }
+      result.bitsApart += trespasses + other.trespasses
+      return result
+    }
+
+    package var digest: Digest {
+      var digest = Digest()
+      for vector in vectors { digest.combine(vector) }
+      return digest
+    }
+  }
+
+  private static let guardValue: Float = 12345
+  private static let guardCount = 32
+
+  /// A vector with guards on both sides, shifted by the offset.
+  private func guarded(_ values: [Float]) -> [Float] {
+    Array(repeating: Self.guardValue, count: offset) + values
+      + Array(repeating: Self.guardValue, count: Self.guardCount)
+  }
+
+  private var range: Range<Int> { offset..<offset + count }
+
+  private func trespasses(_ memory: [Float]) -> Int {
+    memory.indices.count { !range.contains($0) && memory[$0] != Self.guardValue }
+  }
+
+  private func layout() throws -> ParameterLayout {
+    guard isCut else { return try ParameterLayout(count: count) }
+    var layout = ParameterLayout()
+    let sizes = [1, 5, 2, 33, 64, 15, 1025, 129]
+    while layout.count < count {
+      let index = layout.tensors.count
+      try layout.append(
+        "\(index)", shape: [min(sizes[index % sizes.count], count - layout.count)],
+        group: index.isMultiple(of: 2) ? "even" : "odd")
+    }
+    return layout
+  }
+
+  /// Runs the steps on an engine: over device memory where it has some, else over host memory.
+  package func outcome(on choice: EngineChoice) throws -> Outcome {
+    let optimizer = try Optimizer(variant.rule, layout: layout(), on: choice)
+    if isBeside {
+      optimizer.averaging = ParameterAverage(decay: 0.9)
+      optimizer.skipsNonFinite = isCut
+      if isCut { optimizer.clipping = .tensorNorm(1e3) }
+    }
+    #if OpenCL
+    if let queue = optimizer.queue { return try onDevice(optimizer, queue) }
+    #endif
+    return try onHost(optimizer)
+  }
+
+  /// Of step `step`, counted from 1; those before it are 1. Beside a rule they are finite, or every
+  /// step would be skipped.
+  private func gradients(_ step: Int) -> [Float] {
+    if step == 0 { return Array(repeating: 1, count: count) }
+    let own = vectors.gradients[step - 1]
+    return isBeside ? own.map { $0.isFinite ? $0 : 1 } : own
+  }
+
+  /// Gradients that should be 0 and are not, and elements next to them that changed.
+  private func misses(_ gradients: [Float]) -> Int {
+    trespasses(gradients) + gradients[range].count { $0 != 0 }
+  }
+
+  /// Runs the steps over host memory, whatever the engine.
+  package func onHost(_ optimizer: Optimizer) throws -> Outcome {
+    var memory = guarded(vectors.parameters)
+    var outcome = Outcome()
+    for step in 1...vectors.gradients.count {
+      var gradients = guarded(gradients(step))
+      if isBeside { try optimizer.accumulate(self.gradients(step - 1)) }
+      try memory.withUnsafeMutableBufferPointer { memory in
+        try gradients.withUnsafeMutableBufferPointer { gradients in
+          let memory = UnsafeMutableBufferPointer(rebasing: memory[range])
+          let gradients = UnsafeMutableBufferPointer(rebasing: gradients[range])
+          if isBeside {
+            try optimizer.step(memory, zeroing: gradients)
+          } else {
+            try optimizer.step(memory, gradients: UnsafeBufferPointer(gradients))
+          }
+        }
+      }
+      if isBeside { outcome.trespasses += misses(gradients) }
+      try record(&outcome, step, optimizer) { memory }
+    }
+    return outcome
+  }
+
+  #if OpenCL
+  private func onDevice(_ optimizer: Optimizer, _ queue: CommandQueue) throws -> Outcome {
+    let start = guarded(vectors.parameters)
+    let parameters = try Buffer<Float>(queue.context, copying: start)
+    let gradients = try Buffer<Float>(queue.context, count: start.count)
+    var outcome = Outcome()
+    for step in 1...vectors.gradients.count {
+      if isBeside {
+        try gradients.write(guarded(self.gradients(step - 1)), on: queue)
+        try optimizer.enqueueAccumulate(gradients.slice(range), zeroing: true)
+        outcome.trespasses += misses(try gradients.read(on: queue))
+      }
+      try gradients.write(guarded(self.gradients(step)), on: queue)
+      try optimizer.enqueueStep(
+        parameters.slice(range), gradients: gradients.slice(range), zeroing: isBeside)
+      if isBeside { outcome.trespasses += misses(try gradients.read(on: queue)) }
+      try record(&outcome, step, optimizer) { try parameters.read(on: queue) }
+    }
+    return outcome
+  }
+  #endif
+
+  private func record(
+    _ outcome: inout Outcome, _ step: Int, _ optimizer: Optimizer, _ memory: () throws -> [Float]
+  ) throws {
+    guard step == 1 || step == vectors.gradients.count else { return }
+    let memory = try memory()
+    outcome.trespasses += trespasses(memory)
+    outcome.vectors.append(Array(memory[range]))
+    for name in optimizer.stateNames { outcome.vectors.append(try optimizer.state(name)) }
+    if isBeside { outcome.vectors.append(try optimizer.average()) }
+  }
+}
+
+extension Agreement {
+  /// The count that the digest of a `RuleVariant` is pinned at.
+  package static let pinnedCount = 1023
+
+  /// The worst distance of two runs' final parameters, in ulp of each element's path: for devices
+  /// that round otherwise than the reference. Elements with awkward values on their way are left
+  /// out: there such devices flush, or overflow a step earlier. ∞ if anything beside the vectors
+  /// was written.
+  package func pathUlps(_ outcome: Outcome, _ expected: Outcome) -> Double {
+    guard let last = outcome.finalParameters, let truth = expected.finalParameters,
+      let first = expected.vectors.first, last.count == truth.count, outcome.trespasses == 0
+    else { return .infinity }
+    var worst = 0.0
+    for index in truth.indices where isTame(index) && truth[index].isFinite {
+      let peak = max(abs(vectors.parameters[index]), abs(first[index]), abs(truth[index]))
+      let error = Double(abs(last[index] - truth[index]) / peak.ulp)
+      worst = error.isNaN ? .infinity : max(worst, error)
+    }
+    return worst
+  }
+
+  private func isTame(_ index: Int) -> Bool {
+    vectors.parameters[index].isNormal
+      && vectors.gradients.allSatisfy { $0[index] == 0 || (1e-12...1e12).contains(abs($0[index])) }
+  }
+}
+
+extension Agreement.Outcome {
+  /// Parameters after the last step; ``vectors`` holds parameters and states twice.
+  package var finalParameters: [Float]? {
+    vectors.isEmpty ? nil : vectors[vectors.count / 2]
+  }
+}
