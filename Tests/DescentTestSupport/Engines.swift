@@ -51,7 +51,8 @@ package enum TestEngines {
       let lanes = queue.device.maximumWorkGroupSize < 16 ? 16 : 1
       engines.append(
         .openCL(
-          try CommandQueue(context), shape: LaunchShape(lanes: lanes, groupSize: 16, on: queue.device)))
+          try CommandQueue(context),
+          shape: LaunchShape(lanes: lanes, groupSize: 16, on: queue.device)))
     }
     #endif
     return engines

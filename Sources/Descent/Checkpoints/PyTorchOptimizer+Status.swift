@@ -12,7 +12,8 @@ extension PyTorchOptimizer {
       status.groupRules[name]?.with(
         learningRate: status.groupSchedules[name]?.learningRate(after: status.stepCount)) ?? rule
     }
-    let classes = try Set((rules.isEmpty ? [rule] : rules).map { try Self.description($0).className })
+    let classes = try Set(
+      (rules.isEmpty ? [rule] : rules).map { try Self.description($0).className })
     guard let first = classes.first, classes.count == 1 else {
       throw CheckpointError.interchange(
         "the groups' rules are \(classes.sorted().joined(separator: ", ")) of PyTorch; allowed is one "

@@ -46,7 +46,8 @@ protocol Engine: AnyObject {
 
   /// Copies elements of a vector, counted from its own first, to `destination`.
   func read(
-    _ vector: StateVector, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>) throws
+    _ vector: StateVector, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>)
+    throws
 
   /// Copies elements of a vector, counted from its own first, from `source`.
   func write(_ vector: StateVector, _ range: Range<Int>, from source: UnsafePointer<Float>) throws

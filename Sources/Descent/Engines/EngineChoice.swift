@@ -107,7 +107,8 @@ extension EngineChoice {
   #if OpenCL
   /// An engine with the shape asked for, else the one that `descent tune` found, else the table's.
   private func engine(
-    _ programs: RulePrograms, _ queue: CommandQueue, _ shape: LaunchShape?, chunk: Int? = nil, because reason: String, _ logger: Logger?
+    _ programs: RulePrograms, _ queue: CommandQueue, _ shape: LaunchShape?, chunk: Int? = nil,
+    because reason: String, _ logger: Logger?
   ) throws -> (any Engine, String) {
     let known = shape == nil ? TunedShapes(of: queue.device) : nil
     let tuned = programs.list.map { known?[$0.kernel] }

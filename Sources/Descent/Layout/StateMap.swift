@@ -40,7 +40,8 @@ struct StateMap: Equatable {
         let range = extents[program][place].range
         extents[program][place].range = range.lowerBound..<stretch.range.upperBound
       } else {
-        let end = place < 0 ? 0 : extents[program][place].origin + extents[program][place].range.count
+        let end =
+          place < 0 ? 0 : extents[program][place].origin + extents[program][place].range.count
         extents[program].append(
           Extent(
             range: stretch.range, origin: (end + alignment - 1) / alignment * alignment))

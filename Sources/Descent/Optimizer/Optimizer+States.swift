@@ -14,7 +14,9 @@ extension Optimizer {
     var result = [Float](repeating: 0, count: layout.count)
     try result.withUnsafeMutableBufferPointer { result in
       for tensor in layout.tensors where !tensor.range.isEmpty {
-        guard let vector = vector(name, of: tensor), let start = result.baseAddress else { continue }
+        guard let vector = vector(name, of: tensor), let start = result.baseAddress else {
+          continue
+        }
         try markingTornSteps {
           try engine.read(
             vector, place(tensor.range, of: tensor, in: vector),
@@ -206,7 +208,7 @@ extension Optimizer {
     }
     return try markingTornSteps {
       try [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
-        if let start = buffer.baseAddress { 
+        if let start = buffer.baseAddress {
           try engine.read(vector, place(range, of: tensor, in: vector), into: start)
         }
         initialized = range.count
