@@ -87,6 +87,25 @@ import OpenCLHost
       #expect(throws: DescentError.self) { try twin.load(wrong) }
       wrong.status.histories["b"] = ["product": .nan, "sum": 6]
       #expect(throws: DescentError.self) { try twin.load(wrong) }
+      // The states alone do not say where a history stands.
+      let counts = ["a": 8, "b": 7]
+      #expect(throws: DescentError.self) {
+        try twin.restore(states: [:], stepCount: 8, groupStepCounts: counts)
+      }
+      #expect(throws: DescentError.self) {
+        try twin.restore(
+          states: [:], stepCount: 8, groupStepCounts: counts,
+          histories: ["a": ["product": 1]])
+      }
+      try twin.restore(
+        states: [:], stepCount: 8, groupStepCounts: counts,
+        histories: ["b": ["product": 0.25, "sum": 2]])
+      y = [0, 0, 0, 0, 0]
+      try twin.step(&y, gradients: [1, 1, 1, 1, 1])
+      #expect(y[4] == -0.125)
+      #expect(throws: DescentError.self) {
+        try Halving().update(&y, gradients: [1] as [Float], states: [] as [[Float]], step: 1)
+      }
       try twin.reset()
       y = [0, 0, 0, 0, 0]
       try twin.step(&y, gradients: [1, 1, 1, 1, 1])

@@ -25,7 +25,7 @@ extension CheckpointError: CustomStringConvertible {
     case .noOptimizer(let file):
       "\(file): there is no optimizer's state in it"
     case .version(let file, let found):
-      "\(file): an optimizer's state of version \(excerpt(found)); allowed is \"1\""
+      "\(file): an optimizer's state of version \(excerpt(found)); allowed are \"1\" and \"2\""
     case .metadata(let file, let key, let reason):
       "\(file): metadata \(excerpt(key)): \(reason)"
     case .rule(let found, let expected):

@@ -13,11 +13,6 @@ struct GroupFit {
     var lastOwn: (any UpdateRule)?
     var schedule: Schedule?
     var histories: [String: Double] = [:]
-
-    /// The numbers of a rule's history in its order; nil before a first step.
-    func history(_ rule: any UpdateRule) -> [Double]? {
-      histories.isEmpty ? nil : rule.history.map { histories[$0.name] ?? $0.start }
-    }
   }
   /// Where the state comes from, for people.
   let origin: String

@@ -97,7 +97,8 @@ public struct OptimizerStatus: Sendable {
       try group.validate(name)
       let rule = groupRule(name)
       try group.applied(to: rule).validate()
-      try check(histories[name] ?? [:], of: rule, name)
+      _ = try rule.values(
+        ofHistory: histories[name] ?? [:], after: groupStepCounts[name] ?? 0, group: name)
       if let last = lastGroupRules[name], last.meaning != rule.meaning {
         throw CheckpointError.rule(found: last.meaning, expected: rule.meaning)
       }
@@ -130,32 +131,6 @@ public struct OptimizerStatus: Sendable {
   }
 }
 
-extension OptimizerStatus {
-  /// Throws unless a group's history has the numbers of its rule, or none before its first step.
-  private func check(
-    _ history: [String: Double], of rule: any UpdateRule, _ group: String
-  ) throws {
-    let names = rule.history.map(\.name)
-    if let stranger = history.keys.sorted().first(where: { !names.contains($0) }) {
-      throw DescentError.unknown(
-        kind: "number in the history of group \"\(group)\"", name: stranger, known: names)
-    }
-    for name in names {
-      guard let value = history[name] else {
-        if history.isEmpty && groupStepCounts[group] == 0 { return }
-        throw DescentError.value(
-          of: "\"\(name)\" in the history of group \"\(group)\"", given: "missing",
-          allowed: "a finite number")
-      }
-      if !value.isFinite {
-        throw DescentError.value(
-          of: "\"\(name)\" in the history of group \"\(group)\"", given: "\(value)",
-          allowed: "a finite number")
-      }
-    }
-  }
-}
-
 extension OptimizerStatus: Equatable {
   public static func == (a: OptimizerStatus, b: OptimizerStatus) -> Bool {
     AnyHashable(a.rule) == AnyHashable(b.rule)
@@ -179,5 +154,33 @@ extension UpdateRule {
   var meaning: String {
     let isPlain = Self().stateMeaning == stateMeaning
     return isPlain ? Self.name : "\(Self.name) (\(stateMeaning))"
+  }
+}
+
+extension UpdateRule {
+  /// The numbers of a history by name in the rule's order; nil for a rule without one, or before its
+  /// group's first step. Throws ``DescentError`` for names or numbers that are not the rule's.
+  func values(
+    ofHistory history: [String: Double], after steps: Int, group: String
+  ) throws(DescentError) -> [Double]? {
+    let names = self.history.map(\.name)
+    if let stranger = history.keys.sorted().first(where: { !names.contains($0) }) {
+      throw .unknown(
+        kind: "number in the history of group \"\(group)\"", name: stranger, known: names)
+    }
+    if names.isEmpty || history.isEmpty && steps == 0 { return nil }
+    var values: [Double] = []
+    for name in names {
+      guard let value = history[name] else {
+        throw .missingState(name: "\(name) of the history of group \(group)", given: history.keys.sorted())
+      }
+      if !value.isFinite {
+        throw .value(
+          of: "\(name) of the history of group \"\(group)\"", given: "\(value)",
+          allowed: "a finite number")
+      }
+      values.append(value)
+    }
+    return values
   }
 }

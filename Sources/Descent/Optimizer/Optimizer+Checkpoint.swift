@@ -264,6 +264,9 @@ extension Optimizer {
     try checkStates()
     if isSettled { throw DescentError.settled }
     let counts = try GroupFit.counts(status, groups, layout, loaded: names)
+    let histories = try counts.enumerated().map { index, count in
+      try count.flatMap { try history(ofGroup: index, after: $0, status, loaded: names) }
+    }
     try checkpoint.verify()
 
     tornReason = "a state was only partly loaded"
@@ -272,9 +275,7 @@ extension Optimizer {
     }
     try write(states, of: wanted) { try checkpoint.read($0, $1, $2, $3) }
     for (index, count) in counts.enumerated() {
-      if let count {
-        groups.begin(index, at: count, history: groups.histories[index])
-      }
+      if let count { groups.begin(index, at: count, history: histories[index]) }
     }
     beginMissedSteps(
       missedSteps.subtracting(names).union(status.missedSteps.intersection(names)))
@@ -282,6 +283,28 @@ extension Optimizer {
     return LoadReport(
       checkpoint, layout, loaded: wanted.map(\.name), parameters: parameters != nil,
       states: states)
+  }
+
+  /// The history that a group goes on with once some of its tensors are loaded; nil for none. Throws
+  /// ``CheckpointError`` if the tensors that stay need another one.
+  private func history(
+    ofGroup index: Int, after steps: Int, _ status: OptimizerStatus, loaded: Set<String>
+  ) throws -> [Double]? {
+    let (rule, name) = (groups.first[index], groups.names[index])
+    let members = layout.tensors.filter { $0.group == name }
+    guard !rule.history.isEmpty, let first = members.first(where: { loaded.contains($0.name) }),
+      let origin = status.layout[first.name]?.group
+    else { return nil }
+    let given = try rule.values(
+      ofHistory: status.histories[origin] ?? [:], after: steps, group: origin)
+    let staysWhole = members.allSatisfy { loaded.contains($0.name) }
+    guard staysWhole || given ?? rule.history.map(\.start) == groups.histories[index] else {
+      throw CheckpointError.group(
+        name: name,
+        reason: "its rule's history is another in \(excerpt(first.name))'s file; allowed is the "
+          + "same, or to load all of its tensors")
+    }
+    return given
   }
 
   /// Reads one element of a state, and so waits for every step that writes it.

@@ -143,7 +143,10 @@ extension Optimizer {
       }
       groups.lastOwn[index] = try group.lastOwn.map { try fitting($0, groups.first[index]) }
       groups.schedules[index] = group.schedule
-      groups.begin(index, at: group.count, history: group.history(groups.first[index]))
+      groups.begin(
+        index, at: group.count,
+        history: try groups.first[index].values(
+          ofHistory: group.histories, after: group.count, group: groups.names[index]))
     }
     (clipping, skipsNonFinite) = (status.clipping, status.skipsNonFinite)
     (schedule, leftOut) = (status.schedule, status.leftOut)

@@ -37,7 +37,7 @@ extension Optimizer {
     let vector = try begunVector(name, of: tensor)
     try checkStates()
     do {
-      try write(vector, tensor.range, of: tensor, values)
+      try values.withUnsafeBufferPointer { try write(vector, tensor.range, of: tensor, $0) }
     } catch {
       tornReason = "a state was only partly replaced"
       throw error
@@ -78,8 +78,11 @@ extension Optimizer {
   ///   - stepCount: how many steps that optimizer had taken, up to
   ///     ``OptimizerStatus/maximumStepCount``.
   ///   - groupStepCounts: how many of them each group had taken, where a group was frozen for some.
+  ///   - histories: by group, the numbers of its rule's ``UpdateRule/history`` after these steps.
+  ///     Needed for a rule with a history, unless its group has taken no step.
   public func restore(
-    states: [String: [Float]], stepCount: Int, groupStepCounts: [String: Int] = [:]
+    states: [String: [Float]], stepCount: Int, groupStepCounts: [String: Int] = [:],
+    histories: [String: [String: Double]] = [:]
   ) throws {
     try checkRule(after: nil)
     for name in groupStepCounts.keys { _ = try groups.index(of: name) }
@@ -95,19 +98,30 @@ extension Optimizer {
     for (name, count) in groupStepCounts {
       try checkStepCount("the step count of group \"\(name)\"", count)
     }
+    var values: [[Double]?] = []
+    for (index, name) in groups.names.enumerated() {
+      values.append(
+        try groups.first[index].values(
+          ofHistory: histories[name] ?? [:], after: groupStepCounts[name] ?? stepCount, group: name))
+    }
+    for name in histories.keys.sorted() { _ = try groups.index(of: name) }
     engine.forgetEnqueued()
     tornReason = "a state was only partly restored"
-    for (name, values) in states {
+    for (name, values) in states where name != Self.averageName || averaging != nil {
       for tensor in layout.tensors {
-        if let vector = vector(name, of: tensor) {
-          try write(vector, tensor.range, of: tensor, Array(values[tensor.range]))
+        guard let vector = vector(name, of: tensor), !tensor.range.isEmpty else { continue }
+        try values.withUnsafeBufferPointer { values in
+          try write(
+            vector, tensor.range, of: tensor, UnsafeBufferPointer(rebasing: values[tensor.range]))
         }
       }
     }
     begin(at: stepCount)
     statesHaveBegun = true
     averageHasBegun = states[Self.averageName] != nil
-    for (name, count) in groupStepCounts { groups.begin(try groups.index(of: name), at: count) }
+    for (index, name) in groups.names.enumerated() {
+      groups.begin(index, at: groupStepCounts[name] ?? stepCount, history: values[index])
+    }
   }
 
   /// Forgets all steps: states and step count as at the beginning.
@@ -216,16 +230,14 @@ extension Optimizer {
     }
   }
 
+  /// - Parameter values: as many as the range has.
   func write(
     _ vector: StateVector, _ range: Range<Int>, of tensor: ParameterLayout.Tensor,
-    _ values: [Float]
+    _ values: UnsafeBufferPointer<Float>
   ) throws {
+    guard let start = values.baseAddress, !range.isEmpty else { return }
     try markingTornSteps {
-      try values.withUnsafeBufferPointer { buffer in
-        if let start = buffer.baseAddress, !range.isEmpty {
-          try engine.write(vector, place(range, of: tensor, in: vector), from: start)
-        }
-      }
+      try engine.write(vector, place(range, of: tensor, in: vector), from: start)
     }
   }
 }

@@ -172,5 +172,9 @@ extension UpdateRule {
       throw DescentError.count(of: "state \"\(name)\"", given: count, expected: parameters)
     }
     try checkStep(step)
+    guard history.isEmpty else {
+      throw DescentError.unsupported(
+        "\(Self.name) carries numbers from step to step, which an Optimizer keeps")
+    }
   }
 }
