@@ -22,7 +22,9 @@ public import OpenCLHost
 public protocol Vector: ~Copyable, ~Escapable {
   /// Calls `body` once with the vector's memory, which is valid and readable until `body` returns.
   ///
-  /// - Parameter use: the call's layout and the vector's role in it.
+  /// - Parameters:
+  ///   - use: the call's layout and the vector's role in it.
+  ///   - body: takes the memory, as pieces that follow one another.
   /// - Throws: what `body` throws; a model throws ``DescentError/layout(name:reason:)`` before that
   ///   if its tensors are not the layout's.
   borrowing func withVectorMemory(
