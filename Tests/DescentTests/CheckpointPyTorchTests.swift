@@ -275,7 +275,9 @@ import Testing
         "\($0)".contains(message) && $0 is CheckpointError
       }
       try saveTensors(path, [("a", [1], [1])], metadata: ["pytorch.version": "2"])
-      #expect(throws: CheckpointError.version(file: path, found: "2")) { try Checkpoint(path) }
+      let refusal = CheckpointError.metadata(
+        file: path, key: "pytorch.version", reason: "it is \"2\"; allowed is \"1\"")
+      #expect(throws: refusal) { try Checkpoint(path) }
     }
   }
 }

@@ -75,7 +75,10 @@ extension PyTorchOptimizer {
   /// What a file says of one; nil if it says nothing.
   init?(_ metadata: [String: String], file: String) throws(CheckpointError) {
     guard let version = metadata[Self.versionKey] else { return nil }
-    if version != "1" { throw .version(file: file, found: version) }
+    if version != "1" {
+      throw .metadata(
+        file: file, key: Self.versionKey, reason: "it is \(excerpt(version)); allowed is \"1\"")
+    }
     guard let given = try metadata.decoded(Self.optimizerKey, Self.self, file: file) else {
       throw .metadata(file: file, key: Self.optimizerKey, reason: "it is missing")
     }
