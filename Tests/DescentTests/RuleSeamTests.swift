@@ -103,8 +103,9 @@ import OpenCLHost
       y = [0, 0, 0, 0, 0]
       try twin.step(&y, gradients: [1, 1, 1, 1, 1])
       #expect(y[4] == -0.125)
+      var states: [[Float]] = []
       #expect(throws: DescentError.self) {
-        try Halving().update(&y, gradients: [1] as [Float], states: [] as [[Float]], step: 1)
+        try Halving().update(&y, gradients: x, states: &states, step: 1)
       }
       try twin.reset()
       y = [0, 0, 0, 0, 0]

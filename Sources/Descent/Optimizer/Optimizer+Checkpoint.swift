@@ -301,7 +301,7 @@ extension Optimizer {
     guard staysWhole || given ?? rule.history.map(\.start) == groups.histories[index] else {
       throw CheckpointError.group(
         name: name,
-        reason: "its rule's history is another in \(excerpt(first.name))'s file; allowed is the "
+        reason: "its rule's history is another in the file of \"\(first.name)\"; allowed is the "
           + "same, or to load all of its tensors")
     }
     return given
