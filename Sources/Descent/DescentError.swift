@@ -1,6 +1,6 @@
-/// What a caller asked for that cannot be done. Everything here is found before anything is touched,
-/// but for ``tornStep(_:)``, which says that something was. Print the error itself: its description is
-/// the message, which Foundation's `localizedDescription` does not know.
+/// What a caller asked for that cannot be done. Everything here is found before anything is
+/// touched, but for ``tornStep(_:)``, which says that something was. Print the error itself: its
+/// description is the message, which Foundation's `localizedDescription` does not know.
 public enum DescentError: Error, Equatable, Sendable {
   /// A rule's hyper-parameter is not finite or out of its range.
   case hyperparameter(rule: String, name: String, value: Double, allowed: String)

@@ -2,18 +2,19 @@
 internal import CDescentOpenCL
 
 extension Buffer {
-  /// Wraps memory of the caller's. Where device and host share memory, commands work on it without a
-  /// copy; elsewhere the driver copies to and fro.
+  /// Wraps memory of the caller's. Where device and host share memory, commands work on it without
+  /// a copy; elsewhere the driver copies to and fro.
   ///
-  /// The memory must outlive the buffer and every command on it, which an `owner` sees to: it is kept
-  /// until the driver has let go of the memory, and that is after the last command on it. What commands
-  /// wrote is there only after `synchronize(on:)`, and no one else may write the memory in between.
+  /// The memory must outlive the buffer and every command on it, which an `owner` sees to: it is
+  /// kept until the driver has let go of the memory, and that is after the last command on it. What
+  /// commands wrote is there only after `synchronize(on:)`, and no one else may write the memory in
+  /// between.
   ///
   /// The `owner` is what the memory belongs to, released on a thread of the driver's; nil where the
   /// caller keeps the memory.
   ///
-  /// - Throws: `OpenCLUsageError` for more than a lowered limit allows; `OpenCLError` where the driver
-  ///   refuses.
+  /// - Throws: `OpenCLUsageError` for more than a lowered limit allows; `OpenCLError` where the
+  ///   driver refuses.
   public convenience init(
     _ context: Context, lending memory: UnsafeMutableBufferPointer<Element>,
     keeping owner: (any AnyObject & Sendable)? = nil

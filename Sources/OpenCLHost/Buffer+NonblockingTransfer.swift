@@ -8,8 +8,8 @@ extension Buffer {
   ///
   /// The memory has to stay, and may not be written, until the event is complete or has failed;
   /// neither the buffer nor the event keeps it. So it is not an array's, whose memory is lent for
-  /// one call only, but the caller's own, or a `PinnedMemory`'s. Drivers may wait all the same where
-  /// the memory is not pinned. See `CommandQueue.flush()` for when the transfer begins.
+  /// one call only, but the caller's own, or a `PinnedMemory`'s. Drivers may wait all the same
+  /// where the memory is not pinned. See `CommandQueue.flush()` for when the transfer begins.
   ///
   /// The transfer begins when `events` are complete.
   ///

@@ -4,19 +4,20 @@ internal import CDescentOpenCL
 extension Buffer {
   /// Works on elements in a `cl_mem` that a caller has, without a copy, and keeps it alive.
   ///
-  /// With an `offset` the buffer is a part of the memory as OpenCL knows parts (`clCreateSubBuffer`), so
-  /// that kernels see its first element first; that has to begin where the device allows it. Parts that
-  /// begin anywhere are slices: `Buffer(context, retaining: memory).slice(3..<7)`. Commands of the caller's
-  /// on the same elements need events between them and those on the buffer.
+  /// With an `offset` the buffer is a part of the memory as OpenCL knows parts
+  /// (`clCreateSubBuffer`), so that kernels see its first element first; that has to begin where
+  /// the device allows it. Parts that begin anywhere are slices:
+  /// `Buffer(context, retaining: memory).slice(3..<7)`. Commands of the caller's on the same
+  /// elements need events between them and those on the buffer.
   ///
   /// - Parameters:
   ///   - context: what the memory belongs to.
   ///   - memory: a valid `cl_mem`, which is retained: a buffer, or a part of one.
   ///   - offset: how many elements of the memory come before the first.
   ///   - count: the number of elements; nil for as many as there are.
-  /// - Throws: `OpenCLUsageError` for memory of another context, for memory that is no buffer, for elements
-  ///   that are not within it, and for an offset that the device does not allow; `OpenCLError` where the
-  ///   driver does not know the memory.
+  /// - Throws: `OpenCLUsageError` for memory of another context, for memory that is no buffer, for
+  ///   elements that are not within it, and for an offset that the device does not allow;
+  ///   `OpenCLError` where the driver does not know the memory.
   public convenience init(
     _ context: Context, retaining memory: OpaquePointer, offset: Int = 0, count: Int? = nil
   ) throws {

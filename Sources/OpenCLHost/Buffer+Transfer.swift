@@ -127,14 +127,15 @@ extension Buffer {
   /// Waits for the queue's commands so far and makes what they wrote visible in the memory that a
   /// `lending` buffer wraps.
   ///
-  /// - Throws: `OpenCLUsageError` for a queue of another context; `OpenCLError` if a command failed.
+  /// - Throws: `OpenCLUsageError` for a queue of another context; `OpenCLError` if a command
+  ///   failed.
   public func synchronize(on queue: CommandQueue, after events: [Event] = []) throws {
     try require(0, count, on: queue)
     guard count > 0 else { return }
     // Where the queue's order does not say so, the map has to wait for what comes before it.
     let events = queue.isInOrder ? events : events + [try queue.marker()]
-    // Mapped and unmapped at once: the standard lets the host look at the memory only in between, and
-    // drivers leave it as it was then.
+    // Mapped and unmapped at once: the standard lets the host look at the memory only in between,
+    // and drivers leave it as it was then.
     var mapped: UnsafeMutableRawPointer?
     try queue.run("map", after: events, "clEnqueueMapBuffer(\(count) elements)") {
       waits, list, event in

@@ -1,5 +1,6 @@
 #if OpenCL
-/// Some of a buffer's elements, one after another: how a vector inside a larger allocation is named.
+/// Some of a buffer's elements, one after another: how a vector inside a larger allocation is
+/// named.
 public struct BufferSlice<Element: BitwiseCopyable>: Sendable {
   /// The buffer that the elements lie in.
   public let buffer: Buffer<Element>

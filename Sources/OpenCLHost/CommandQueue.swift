@@ -1,8 +1,8 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// A device's queue of commands; they run in the order in which they were put in, unless the queue was
-/// adopted and is out of order: then nothing but events says what comes first.
+/// A device's queue of commands; they run in the order in which they were put in, unless the queue
+/// was adopted and is out of order: then nothing but events says what comes first.
 ///
 /// May be used from several threads, whose commands then follow one another in some order.
 public final class CommandQueue: Sendable {

@@ -10,8 +10,9 @@ extension Context {
   ///   - context: a valid `cl_context`, which is retained.
   ///   - device: one of the context's devices; may be left out where there is only one.
   ///   - largestAllocation: as in `init(_:largestAllocation:)`.
-  /// - Throws: `OpenCLUsageError` for a device that the context is not for, for several where none is
-  ///   named, or for a limit below one byte; `OpenCLError` where the driver does not know the context.
+  /// - Throws: `OpenCLUsageError` for a device that the context is not for, for several where none
+  ///   is named, or for a limit below one byte; `OpenCLError` where the driver does not know the
+  ///   context.
   public convenience init(
     retaining context: OpaquePointer, device: Device? = nil, largestAllocation: Int? = nil
   ) throws {

@@ -21,8 +21,8 @@ public final class Context: Sendable {
   ///
   /// `largestAllocation` lowers the limit of one buffer, in bytes; a buffer beyond it is refused.
   ///
-  /// - Throws: `OpenCLUsageError` for a limit below one byte; `OpenCLError`, as when the device is not
-  ///   available.
+  /// - Throws: `OpenCLUsageError` for a limit below one byte; `OpenCLError`, as when the device is
+  ///   not available.
   public convenience init(_ device: Device, largestAllocation: Int? = nil) throws {
     if let largestAllocation, largestAllocation < 1 {
       throw OpenCLUsageError.allocationLimit(largestAllocation)

@@ -3,10 +3,11 @@ internal import CDescentOpenCL
 
 /// A command's way through a queue: others can wait for it, and it can be asked its times.
 ///
-/// May be used from any thread, and outlives the queue and whatever the command works on. It keeps no host
-/// memory: that of a transfer has to stay until the event is complete or has failed. A failed command's
-/// event throws whenever it is waited for, polled or awaited, and so does that of a command that waited for
-/// it, with a status of the driver's choice. A failure is reported by these calls only.
+/// May be used from any thread, and outlives the queue and whatever the command works on. It keeps
+/// no host memory: that of a transfer has to stay until the event is complete or has failed. A
+/// failed command's event throws whenever it is waited for, polled or awaited, and so does that of
+/// a command that waited for it, with a status of the driver's choice. A failure is reported by
+/// these calls only.
 ///
 /// Two limits are the drivers'. On Intel's CPU runtimes only the command that waits for the failed
 /// one fails; what waits for *that* command runs. So where a failure must not be missed, every
@@ -14,7 +15,8 @@ internal import CDescentOpenCL
 /// failed before it was enqueued: all calls that take events look first and throw, but an event can
 /// fail in between.
 public final class Event: Sendable {
-  /// The kernel's name, or `fill`, `copy`, `marker`, `user event`; `adopted event` for one of a caller's.
+  /// The kernel's name, or `fill`, `copy`, `marker`, `user event`; `adopted event` for one of a
+  /// caller's.
   public let command: String
 
   let handle: Handle
@@ -24,7 +26,8 @@ public final class Event: Sendable {
     self.handle = handle
   }
 
-  /// Waits for a `cl_event` that a caller has, and keeps it alive: what a step may have to wait for.
+  /// Waits for a `cl_event` that a caller has, and keeps it alive: what a step may have to wait
+  /// for.
   ///
   /// - Parameter event: a valid `cl_event`, which is retained.
   /// - Throws: `OpenCLError` where the driver does not know the event.

@@ -31,8 +31,8 @@ public enum OpenCLUsageError: Error, Sendable, Equatable {
   /// A queue that lives on the device, where only kernels can put commands into it.
   case queueOnDevice
 
-  /// A part of a buffer that begins `offset` bytes into its memory, where the device wants a multiple of
-  /// `alignment`. A slice may begin anywhere.
+  /// A part of a buffer that begins `offset` bytes into its memory, where the device wants a
+  /// multiple of `alignment`. A slice may begin anywhere.
   case misaligned(offset: Int, alignment: Int)
 
   /// A call in a child made by `fork`, where the process before had used OpenCL: drivers do not

@@ -1,16 +1,17 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// Host memory that a device reads and writes at its bus's full speed: the driver allocates it where
-/// the system does not move it (`CL_MEM_ALLOC_HOST_PTR`), and it stays mapped while this object lives.
+/// Host memory that a device reads and writes at its bus's full speed: the driver allocates it
+/// where the system does not move it (`CL_MEM_ALLOC_HOST_PTR`), and it stays mapped while this
+/// object lives.
 ///
 /// Copies between a buffer and ordinary memory go through memory like this behind the caller's
 /// back, which costs another copy. Whether that matters is the driver's affair, so measure.
 ///
 /// Not `Sendable`, since whoever has it may write it.
 public final class PinnedMemory<Element: BitwiseCopyable> {
-  /// The elements, as long as this object lives; undefined until they are written. A transfer that was
-  /// enqueued over them has to be complete before the object goes.
+  /// The elements, as long as this object lives; undefined until they are written. A transfer that
+  /// was enqueued over them has to be complete before the object goes.
   public let memory: UnsafeMutableBufferPointer<Element>
 
   private let handle: Handle
@@ -20,8 +21,8 @@ public final class PinnedMemory<Element: BitwiseCopyable> {
   /// Allocates memory for `count` elements, of which there may be none, and waits until it is
   /// mapped.
   ///
-  /// The queue maps the memory and, in the end, unmaps it; it is kept until then. Transfers may use any
-  /// queue of its context.
+  /// The queue maps the memory and, in the end, unmaps it; it is kept until then. Transfers may use
+  /// any queue of its context.
   ///
   /// - Throws: `OpenCLUsageError` for a count below zero or beyond measure; `OpenCLError` where the
   ///   driver has not that much.

@@ -16,8 +16,8 @@ final class ProgramCache: Sendable {
 
   private let programs = Mutex<[(key: Key, handle: ProgramHandle)]>([])
 
-  /// The program of this key, made by `make` if there is none. Others wait meanwhile, so that nothing
-  /// is built twice.
+  /// The program of this key, made by `make` if there is none. Others wait meanwhile, so that
+  /// nothing is built twice.
   func program(_ key: Key, make: () throws -> ProgramHandle) rethrows -> ProgramHandle {
     try programs.withLock { programs in
       if let known = programs.first(where: { $0.key == key }) { return known.handle }
@@ -38,11 +38,12 @@ package enum ProgramOrigin: String, Sendable {
 }
 
 extension Program {
-  /// As `init(_:sources:options:)`, but built at most once in a context, and loaded from `folder` if
-  /// an earlier process left it there. The bits that its kernels compute are the same either way.
+  /// As `init(_:sources:options:)`, but built at most once in a context, and loaded from `folder`
+  /// if an earlier process left it there. The bits that its kernels compute are the same either
+  /// way.
   ///
-  /// What cannot be read, written or loaded is built; only a failing build throws. A loaded
-  /// program has no `buildLog`. `tell` hears where a program is from that the context did not have.
+  /// What cannot be read, written or loaded is built; only a failing build throws. A loaded program
+  /// has no `buildLog`. `tell` hears where a program is from that the context did not have.
   package static func cached(
     _ context: Context, sources: [(name: String, text: String)], options: String = "",
     in folder: CacheFolder? = .user, tell: (ProgramOrigin) -> Void = { _ in }

@@ -1,4 +1,5 @@
-// The tests link this file, and Scripts/check-c.sh makes a program of it against the finished libraries.
+// The tests link this file, and Scripts/check-c.sh makes a program of it against the finished
+// libraries.
 #include "CCaller.h"
 
 #include <math.h>
@@ -25,8 +26,8 @@ static void expect_bits(const float *values, const unsigned *bits, int count, co
   expect(memcmp(values, bits, count * sizeof *bits) == 0, what);
 }
 
-// Down ½Σ(x − target)², for 50 steps. The bits are from the equations in the rule's file, done one rounded
-// operation at a time in Python.
+// Down ½Σ(x − target)², for 50 steps. The bits are from the equations in the rule's file, done one
+// rounded operation at a time in Python.
 static void parabola(void) {
   const float target[] = {0.25f, 0, 3};
   float x[] = {1, -2, 0.5f}, g[3], m[3], v[3];

@@ -23,8 +23,8 @@ import Testing
     return result
   }
 
-  /// Commands that nothing but a missing event kept in order would run at once here, as all wait for a
-  /// gate that the first one waits for.
+  /// Commands that nothing but a missing event kept in order would run at once here, as all wait
+  /// for a gate that the first one waits for.
   @Test("steps in a queue out of order are chained by events", arguments: ControlTests.Setting.all)
   func order(_ setting: ControlTests.Setting) throws {
     let layout = try ParameterLayout.evenAndOdd()

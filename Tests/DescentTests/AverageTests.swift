@@ -17,7 +17,8 @@ import OpenCLHost
     return result
   }
 
-  /// Whether a step moves what is in a tensor: steps 3 and 4 have a group frozen, step 6 leaves one out.
+  /// Whether a step moves what is in a tensor: steps 3 and 4 have a group frozen, step 6 leaves one
+  /// out.
   private static func prepare(_ optimizer: Optimizer, _ step: Int) throws {
     try optimizer.setGroup("odd", to: ParameterGroup(isFrozen: step == 3 || step == 4))
     optimizer.leftOut = step == 6 ? ["t4"] : []

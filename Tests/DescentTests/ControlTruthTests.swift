@@ -5,7 +5,8 @@ import Verification
 
 @testable import Descent
 
-/// Clipping and loss scales as PyTorch, Optax and Keras do them: `clipping.json` and `lossscale.json`.
+/// Clipping and loss scales as PyTorch, Optax and Keras do them: `clipping.json` and
+/// `lossscale.json`.
 @Suite struct ControlTruthTests {
   struct Clips: Decodable {
     let clips: [Clip]

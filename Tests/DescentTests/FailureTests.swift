@@ -7,8 +7,8 @@ import Testing
 
 @testable import Descent
 
-/// What is left behind when a device fails. Tests/FaultLayer makes the nth call of a function fail, in
-/// a process of its own.
+/// What is left behind when a device fails. Tests/FaultLayer makes the nth call of a function fail,
+/// in a process of its own.
 @Suite(.needsDevice) struct FailureTests {
   private static let start: [Float] = [1, 2, 3]
   private static let gradients: [Float] = [3, 2, 1]
@@ -235,7 +235,8 @@ import Testing
       let x = try Buffer(queue.context, copying: Self.start)
       let g = try Buffer(queue.context, copying: Self.gradients)
       var text = "no error"
-      // The failing step is among the first two; the queue is emptied, so that what failed has failed.
+      // The failing step is among the first two; the queue is emptied, so that what failed has
+      // failed.
       for _ in 1...3 where text == "no error" {
         text = message { try optimizer.enqueueStep(x, gradients: g) }
         try queue.finish()

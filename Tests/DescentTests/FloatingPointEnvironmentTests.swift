@@ -9,8 +9,8 @@ import Verification
 import OpenCLHost
 #endif
 
-/// A library built with `-ffast-math` switches a process to flushing denormals, and a caller may round
-/// upwards: neither may reach a result, and both must be back afterwards.
+/// A library built with `-ffast-math` switches a process to flushing denormals, and a caller may
+/// round upwards: neither may reach a result, and both must be back afterwards.
 @Suite struct FloatingPointEnvironmentTests {
   #if arch(x86_64)
   /// Flush to zero, denormals are zero, round up, all exceptions masked.

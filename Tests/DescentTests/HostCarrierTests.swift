@@ -10,7 +10,8 @@ import Testing
 
 /// Host memory on its way to a device with memory of its own, in many chunks.
 @Suite(.needsDevice) struct HostCarrierTests {
-  /// Chunks that hold several tensors, a part of one, or all; the second context cuts vectors as well.
+  /// Chunks that hold several tensors, a part of one, or all; the second context cuts vectors as
+  /// well.
   private static func choices() throws -> [EngineChoice] {
     try TestDevices.queues.get().flatMap { queue in
       let small = try CommandQueue(Context(queue.device, largestAllocation: 1 << 18))

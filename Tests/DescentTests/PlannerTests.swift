@@ -20,8 +20,8 @@ import OpenCLHost
     }
   }
 
-  /// A layout of up to 12 tensors in up to 4 groups, some of them empty, packed or with gaps, and what
-  /// a step may ask of it.
+  /// A layout of up to 12 tensors in up to 4 groups, some of them empty, packed or with gaps, and
+  /// what a step may ask of it.
   struct Case {
     var random: Random
     var layout = ParameterLayout()

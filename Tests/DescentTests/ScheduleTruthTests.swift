@@ -98,7 +98,8 @@ import Testing
 
   @Test("restarts follow PyTorch's formula")
   func restarts() {
-    // CosineAnnealingWarmRestarts: T₀ = 5, doubled each time; η_min + (η − η_min)(1 + cos(π T/Tᵢ))/2.
+    // CosineAnnealingWarmRestarts: T₀ = 5, doubled each time; η_min + (η − η_min)(1 + cos(π
+    // T/Tᵢ))/2.
     let schedule = Schedule.cosineRestarts(from: 0.3, to: 0.03, steps: 5, lengthFactor: 2)
     var (t, length) = (0, 5)
     for step in 0..<200 {

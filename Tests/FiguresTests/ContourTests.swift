@@ -197,7 +197,8 @@ import Testing
     let moving = lines("mark moving", in: svg)
     #expect(moving.count == 3)
     #expect(svg.contains("@media (prefers-reduced-motion:reduce){\n.drawing .moving{display:none}"))
-    // Without the moving marks, which stand on the still ones where motion is unknown, it is the same.
+    // Without the moving marks, which stand on the still ones where motion is unknown, it is the
+    // same.
     let rest = svg.split(separator: "\n").filter {
       !$0.hasPrefix("<path class=\"mark moving") && !$0.contains("reduce")
         && !$0.contains(".moving")

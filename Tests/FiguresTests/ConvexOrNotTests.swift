@@ -5,8 +5,8 @@ import Testing
 @Suite struct ConvexOrNotTests {
   static let found = Result { try Figure.convexOrNot.make(.cpu) }
 
-  /// Fails with the bowl in the other surface's place, and with a rate of 0, at which every walk ends
-  /// where it began.
+  /// Fails with the bowl in the other surface's place, and with a rate of 0, at which every walk
+  /// ends where it began.
   @Test("SGD ends in one place on a bowl, and in four among four minima")
   func ends() throws {
     let found = try Self.found.get()

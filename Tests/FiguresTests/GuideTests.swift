@@ -12,8 +12,8 @@ import Testing
     try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
   }
 
-  /// But those that train on the digits: another C library's `exp` may move their last digits. Their
-  /// own tests hold them to their claims.
+  /// But those that train on the digits: another C library's `exp` may move their last digits.
+  /// Their own tests hold them to their claims.
   static let figures = Figure.all.map { $0.name }.filter {
     !["real-data", "rates-per-weight"].contains($0)
   }

@@ -5,8 +5,8 @@ import Testing
 @Suite struct VectorsOfAStepTests {
   static let found = Result { try Figure.vectorsOfAStep.make(.cpu) }
 
-  /// Fails with momentum in Nesterov's place, whose gradient is the one at the start, and with a γ of
-  /// 0, for which the two places are one.
+  /// Fails with momentum in Nesterov's place, whose gradient is the one at the start, and with a γ
+  /// of 0, for which the two places are one.
   @Test("momentum takes the gradient at its start, Nesterov where the momentum leads")
   func gradients() throws {
     let found = try Self.found.get()

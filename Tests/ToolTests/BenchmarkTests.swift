@@ -113,8 +113,8 @@ import OpenCLHost
   @Test func memoryOfADeviceIsCountedApart() {
     let own = MemoryNeed(
       count: 1, states: [0, 2], cases: MemoryCase.allCases, sharesHostMemory: false)
-    // Shared: gradients, copy, the ceiling's three; each case: two parameters and two states; pageable:
-    // two more.
+    // Shared: gradients, copy, the ceiling's three; each case: two parameters and two states;
+    // pageable: two more.
     #expect(own.device == 4 * (5 + 3 * 4 + 2))
     // One to check with; of pinned and pageable, gradients and two parameters each.
     #expect(own.host == 4 * (1 + 2 * 3))

@@ -1,12 +1,13 @@
 import Descent
 
-/// Any of Descent's rules as a subclass of mlx-swift's `OptimizerBase`, which calls `applySingle` for each
-/// parameter of a model in turn and keeps what it returns. The moments are MLX's, so the stateless
-/// tier does the step.
+/// Any of Descent's rules as a subclass of mlx-swift's `OptimizerBase`, which calls `applySingle`
+/// for each parameter of a model in turn and keeps what it returns. The moments are MLX's, so the
+/// stateless tier does the step.
 ///
-/// What does not fit: MLX's arrays are immutable and their memory is not lent, so parameter, gradient and
-/// states are copied in and out; there is no place for a step count, so the state carries it; errors
-/// have nowhere to go; and a call sees one array, so norms of a whole model are out of reach.
+/// What does not fit: MLX's arrays are immutable and their memory is not lent, so parameter,
+/// gradient and states are copied in and out; there is no place for a step count, so the state
+/// carries it; errors have nowhere to go; and a call sees one array, so norms of a whole model are
+/// out of reach.
 public final class MLXDescent<Rule: UpdateRule>: OptimizerBase<MLXDescent.State> {
   public struct State {
     /// Steps taken by this parameter.

@@ -1,14 +1,14 @@
 import Descent
 import _Differentiation
 
-/// Any of Descent's rules behind `update(_:along:)` of swift-apis and TaylorTorch: models that hand their
-/// tensors to a visitor, and tangent vectors that do likewise.
+/// Any of Descent's rules behind `update(_:along:)` of swift-apis and TaylorTorch: models that hand
+/// their tensors to a visitor, and tangent vectors that do likewise.
 ///
-/// What does not fit: `update` does not throw, so an error is kept for the caller to ask for; a model has to
-/// say its tensors' names once more, since key paths have none; its tangent vector must be written out,
-/// since one that Swift makes up cannot be extended; a tensor of those libraries must be contiguous and on
-/// the host while it is visited; and the zero tangent of an array has no elements, which is
-/// refused unless `optimizer.leftOut` names the tensor.
+/// What does not fit: `update` does not throw, so an error is kept for the caller to ask for; a
+/// model has to say its tensors' names once more, since key paths have none; its tangent vector
+/// must be written out, since one that Swift makes up cannot be extended; a tensor of those
+/// libraries must be contiguous and on the host while it is visited; and the zero tangent of an
+/// array has no elements, which is refused unless `optimizer.leftOut` names the tensor.
 public final class TangentDescent<Model: Differentiable & ParameterVisitable>: TangentOptimizer
 where Model.TangentVector: ParameterVisitable {
   public let optimizer: Optimizer

@@ -7,8 +7,8 @@ import _Differentiation
 
 /// y = Wx + b for every row x of a batch.
 ///
-/// Differentiated as a whole, by a derivative of its own: through subscripts each element would cost
-/// as much as all parameters.
+/// Differentiated as a whole, by a derivative of its own: through subscripts each element would
+/// cost as much as all parameters.
 @differentiable(reverse,wrt: (weight, bias, x))
 func affine(_ weight: [Float], _ bias: [Float], _ x: [Float]) -> [Float] {
   let (outputs, inputs) = (bias.count, weight.count / bias.count)
@@ -90,8 +90,8 @@ func softmaxLoss(_ z: [Float], _ labels: [Int]) -> (loss: Float, gradient: [Floa
   return (loss, gradient)
 }
 
-// The tangent vectors are written out, since those that Swift makes up cannot be extended. A model and its
-// gradient hand over the same names in the same order.
+// The tangent vectors are written out, since those that Swift makes up cannot be extended. A model
+// and its gradient hand over the same names in the same order.
 struct Dense: Differentiable, ParameterVisitable {
   var weight: [Float]
   var bias: [Float]

@@ -1,5 +1,5 @@
-// A trainer that holds everything in one flat region of memory, in the manner of llm.c: four pointers and
-// a count. It keeps its own moments, so it uses the stateless tier: `rule.update`.
+// A trainer that holds everything in one flat region of memory, in the manner of llm.c: four
+// pointers and a count. It keeps its own moments, so it uses the stateless tier: `rule.update`.
 import Descent
 import Digits
 import Foundation

@@ -1,5 +1,5 @@
-// A trainer that lives on an OpenCL device: its own kernels and Descent's updates follow one another on one
-// queue, and the host waits once, at the end.
+// A trainer that lives on an OpenCL device: its own kernels and Descent's updates follow one
+// another on one queue, and the host waits once, at the end.
 import Descent
 import Digits
 import Foundation

@@ -1,5 +1,5 @@
-// Training that is killed again and again, and ends with the bits of training that was not: states and
-// parameters go to a file every few steps, and a new process takes up where the file stands.
+// Training that is killed again and again, and ends with the bits of training that was not: states
+// and parameters go to a file every few steps, and a new process takes up where the file stands.
 import Descent
 import Digits
 import Foundation

@@ -1,20 +1,15 @@
 // Descent's update rules for C: one step of an optimizer over memory that the caller owns, on the
 // calling thread.
 //
-//   descent_rule_t *adam = descent_rule_create("adam");
-//   descent_rule_set(adam, "learningRate", 1e-3);
-//   for (int64_t step = 1; step <= steps; step++) {
-//     ... gradients ...
-//     float *states[] = {m, v};
-//     if (descent_update(adam, parameters, gradients, states, count, step, 1) != DESCENT_OK)
-//       puts(descent_error());
-//   }
-//   descent_rule_destroy(adam);
+//   descent_rule_t *adam = descent_rule_create("adam"); descent_rule_set(adam, "learningRate",
+//   1e-3); for (int64_t step = 1; step <= steps; step++) { ... gradients ... float *states[] = {m,
+//   v}; if (descent_update(adam, parameters, gradients, states, count, step, 1) != DESCENT_OK)
+//   puts(descent_error()); } descent_rule_destroy(adam);
 //
 // The same calls leave the same bits as the Swift package's, on every processor.
 //
-// Threads: any number may read one rule and update with it at a time, while none sets or destroys it.
-// Elements are independent, so a caller may split its vectors among threads at will.
+// Threads: any number may read one rule and update with it at a time, while none sets or destroys
+// it. Elements are independent, so a caller may split its vectors among threads at will.
 #ifndef DESCENT_H
 #define DESCENT_H
 
@@ -28,8 +23,8 @@ extern "C" {
 // The version that this header is of; descent_version() is the library's.
 #define DESCENT_VERSION "0.1.0"
 
-// What functions that may fail return. After a failure nothing has changed, and descent_error() says
-// what was given and what is allowed.
+// What functions that may fail return. After a failure nothing has changed, and descent_error()
+// says what was given and what is allowed.
 enum {
   DESCENT_OK = 0,
   // A null pointer, an index, a count or a step that cannot be, or vectors that share memory.
@@ -46,16 +41,17 @@ typedef struct descent_rule_handle descent_rule_t;
 // As in "0.1.0".
 const char *descent_version(void);
 
-// What the latest failure on this thread was, as a sentence; empty before the first. Good until the next
-// failure on this thread, and at most 1023 bytes long.
+// What the latest failure on this thread was, as a sentence; empty before the first. Good until the
+// next failure on this thread, and at most 1023 bytes long.
 const char *descent_error(void);
 
-// The rules there are, and their names: "adam". Null for an index that is not below the count. Names
-// that functions here return stay good for ever.
+// The rules there are, and their names: "adam". Null for an index that is not below the count.
+// Names that functions here return stay good for ever.
 size_t descent_rule_count(void);
 const char *descent_rule_name_at(size_t index);
 
-// A rule by name, with its default hyper-parameters; null, and an error, for a name that is not known.
+// A rule by name, with its default hyper-parameters; null, and an error, for a name that is not
+// known.
 descent_rule_t *descent_rule_create(const char *name);
 
 // Another rule with the same hyper-parameters; null, and an error, if `rule` is null.
@@ -64,8 +60,8 @@ descent_rule_t *descent_rule_copy(const descent_rule_t *rule);
 // Frees a rule; null is left alone.
 void descent_rule_destroy(descent_rule_t *rule);
 
-// The rule's hyper-parameters by name: "learningRate", "beta1". Null for an index that is not below the
-// count; 0 for no rule.
+// The rule's hyper-parameters by name: "learningRate", "beta1". Null for an index that is not below
+// the count; 0 for no rule.
 size_t descent_hyperparameter_count(const descent_rule_t *rule);
 const char *descent_hyperparameter_name(const descent_rule_t *rule, size_t index);
 
@@ -76,9 +72,9 @@ int descent_rule_set(descent_rule_t *rule, const char *name, double value);
 // Whether the hyper-parameters can be used together; every update looks as well.
 int descent_rule_validate(const descent_rule_t *rule);
 
-// The vectors that the rule keeps from step to step, which depend on its hyper-parameters: their number,
-// their names ("m", "v"), and what every element of one holds before the first step. Null, and NAN,
-// for an index that is not below the count; 0 for no rule.
+// The vectors that the rule keeps from step to step, which depend on its hyper-parameters: their
+// number, their names ("m", "v"), and what every element of one holds before the first step. Null,
+// and NAN, for an index that is not below the count; 0 for no rule.
 size_t descent_state_count(const descent_rule_t *rule);
 const char *descent_state_name(const descent_rule_t *rule, size_t index);
 float descent_state_initial_value(const descent_rule_t *rule, size_t index);

@@ -102,8 +102,8 @@ extension OptimizerStatus {
   ///
   /// One group of PyTorch's is the group `default`, or has the `name` that it carries there;
   /// several are `group 0` and so on. A group that differs from the first in more than its rate and
-  /// weight decay has a rule of its own. Parameters of one group that have taken different numbers of
-  /// steps become several groups, such as `default after 10 steps`.
+  /// weight decay has a rule of its own. Parameters of one group that have taken different numbers
+  /// of steps become several groups, such as `default after 10 steps`.
   init(
     _ given: PyTorchOptimizer, _ reader: SafetensorsReader, file: String
   ) throws(CheckpointError) {

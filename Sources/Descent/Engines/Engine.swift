@@ -12,8 +12,8 @@ protocol Engine: AnyObject {
   /// fails after it has begun to write throws ``TornStep``.
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws
 
-  /// Adds a gradient to the sum that the coming step takes along, or with `begins` starts that sum with it;
-  /// with `zeroes` the gradient is 0 afterwards. If it throws, the sum is lost.
+  /// Adds a gradient to the sum that the coming step takes along, or with `begins` starts that sum
+  /// with it; with `zeroes` the gradient is 0 afterwards. If it throws, the sum is lost.
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws
 
   /// Gives up the average of the parameters.

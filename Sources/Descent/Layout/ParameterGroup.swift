@@ -16,8 +16,8 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
   /// Takes the place of the rule's λ; nil leaves it.
   public var weightDecay: Double?
 
-  /// Whether parameters and states stay as they are. A frozen group counts no steps: unfrozen later,
-  /// its bias correction begins where it stopped.
+  /// Whether parameters and states stay as they are. A frozen group counts no steps: unfrozen
+  /// later, its bias correction begins where it stopped.
   public var isFrozen: Bool
 
   /// How the group's gradients are clipped, apart from all others; nil follows the optimizer.
@@ -27,8 +27,8 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
   /// it from another.
   var pyTorch: PyTorch?
 
-  /// Settings that do nothing otherwise, unless they are given. A layout or an optimizer that takes them
-  /// refuses numbers that cannot be.
+  /// Settings that do nothing otherwise, unless they are given. A layout or an optimizer that takes
+  /// them refuses numbers that cannot be.
   public init(
     learningRateFactor: Double = 1, weightDecay: Double? = nil, isFrozen: Bool = false,
     clipping: Clipping? = nil

@@ -8,8 +8,9 @@
 /// ```
 ///
 /// Tensors follow one another without gaps, unless the layout has an ``alignment`` or a tensor an
-/// offset of its own. A step neither changes what lies between tensors nor lets it into a result; on a
-/// device with memory of its own, host memory is carried there and back with what lies between.
+/// offset of its own. A step neither changes what lies between tensors nor lets it into a result;
+/// on a device with memory of its own, host memory is carried there and back with what lies
+/// between.
 public struct ParameterLayout: Hashable, Sendable {
   /// One tensor: its name, its shape, and its elements' range in the flat vector, row-major.
   public struct Tensor: Hashable, Sendable {
@@ -68,10 +69,10 @@ public struct ParameterLayout: Hashable, Sendable {
   ///   - name: not empty, and no other tensor's.
   ///   - shape: row-major.
   ///   - group: what ``setGroup(_:to:)`` gives settings to.
-  ///   - offset: where in the flat vector its first element lies, for memory that is already laid out;
-  ///     not before the end of the tensor appended last.
-  /// - Throws: ``DescentError/layout(name:reason:)`` if the name is taken or empty, a size is negative,
-  ///   the tensor would overlap the last, or the sum is more than memory can have.
+  ///   - offset: where in the flat vector its first element lies, for memory that is already laid
+  ///     out; not before the end of the tensor appended last.
+  /// - Throws: ``DescentError/layout(name:reason:)`` if the name is taken or empty, a size is
+  ///   negative, the tensor would overlap the last, or the sum is more than memory can have.
   public mutating func append(
     _ name: String, shape: [Int], group: String = ParameterGroup.defaultName, at offset: Int? = nil
   ) throws(DescentError) {
@@ -132,8 +133,8 @@ extension ParameterLayout {
   /// The settings of a group; nil if no tensor names it.
   public func group(_ name: String) -> ParameterGroup? { groups[name] }
 
-  /// Sets what a group's tensors do otherwise. Throws ``DescentError`` if no tensor names the group, or
-  /// for a number that cannot be.
+  /// Sets what a group's tensors do otherwise. Throws ``DescentError`` if no tensor names the
+  /// group, or for a number that cannot be.
   public mutating func setGroup(
     _ name: String, to group: ParameterGroup
   ) throws(DescentError) {
@@ -188,8 +189,9 @@ extension ParameterLayout {
     }
   }
 
-  /// Stretches as long as can be. `sets` gives a clipping set for each tensor; `leftOut` says whether it is,
-  /// and is empty where none is; `programs` gives a program for each group, and is empty where there is one.
+  /// Stretches as long as can be. `sets` gives a clipping set for each tensor; `leftOut` says
+  /// whether it is, and is empty where none is; `programs` gives a program for each group, and is
+  /// empty where there is one.
   func stretches(
     sets: [Int]? = nil, leftOut: [Bool] = [], programs: [Int] = []
   ) -> [Stretch] {

@@ -1,13 +1,13 @@
 #if OpenCL
 import OpenCLHost
 
-/// How a model's vectors are cut where one allocation does not hold them: between the tiles of tensors,
-/// so that norms find each in one piece, and as seldom as can be.
+/// How a model's vectors are cut where one allocation does not hold them: between the tiles of
+/// tensors, so that norms find each in one piece, and as seldom as can be.
 struct SegmentCuts {
   /// Elements of the whole vector.
   let count: Int
-  /// Elements that one buffer may hold. A launch's items can then be counted in 32 bits on every device,
-  /// even at one element each.
+  /// Elements that one buffer may hold. A launch's items can then be counted in 32 bits on every
+  /// device, even at one element each.
   private let limit: Int
   /// Empty where nothing has to be cut.
   private let tensors: [Range<Int>]
@@ -28,7 +28,8 @@ struct SegmentCuts {
     self.tensors = count > limit ? tensors.filter { !$0.isEmpty } : []
   }
 
-  /// The lengths of the parts of a range of the layout. A tile longer than the limit is cut all the same.
+  /// The lengths of the parts of a range of the layout. A tile longer than the limit is cut all the
+  /// same.
   func counts(of range: Range<Int>) -> [Int] {
     var counts: [Int] = []
     var start = range.lowerBound

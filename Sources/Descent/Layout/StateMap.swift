@@ -1,5 +1,5 @@
-/// Where the elements of a layout lie in the states of one program. A state has elements only for the
-/// tensors that follow the program, in the layout's order.
+/// Where the elements of a layout lie in the states of one program. A state has elements only for
+/// the tensors that follow the program, in the layout's order.
 struct StateMap: Equatable {
   /// A contiguous range of the layout that is contiguous in the state, too.
   struct Extent: Equatable {

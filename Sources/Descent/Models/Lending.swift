@@ -1,7 +1,7 @@
 /// Lends the memory of many arrays at once, without a copy: each is taken out while it is lent.
 ///
-/// An array's memory is good only within a closure that it is lent to, so the closures lie one within
-/// another: a frame of the stack for each array.
+/// An array's memory is good only within a closure that it is lent to, so the closures lie one
+/// within another: a frame of the stack for each array.
 func lending<Result>(
   _ arrays: inout [[Float]], writing: Bool = true,
   _ body: ([UnsafeMutableBufferPointer<Float>]) throws -> Result

@@ -30,8 +30,8 @@ public protocol ParameterVisitable: MutableVector {
 }
 
 extension ParameterVisitable {
-  /// Calls `body` with every tensor's name, shape and elements, in the order of the visit. The memory is
-  /// good for that call only. What follows the first error is not visited.
+  /// Calls `body` with every tensor's name, shape and elements, in the order of the visit. The
+  /// memory is good for that call only. What follows the first error is not visited.
   public mutating func forEachParameter(
     _ body: (
       _ name: String, _ shape: [Int], _ elements: UnsafeMutableBufferPointer<Float>
@@ -53,8 +53,8 @@ extension ParameterVisitable {
 extension ParameterLayout {
   /// The tensors of a model, in the order of its visit, in the group of those that name none.
   ///
-  /// - Throws: ``DescentError/layout(name:reason:)`` for a name that is given twice, or a shape that has
-  ///   another number of elements than its tensor.
+  /// - Throws: ``DescentError/layout(name:reason:)`` for a name that is given twice, or a shape
+  ///   that has another number of elements than its tensor.
   public init(of model: some ParameterVisitable, alignment: Int = 4) throws {
     try self.init(alignment: alignment)
     let host = TensorLister(self)

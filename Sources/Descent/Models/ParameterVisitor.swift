@@ -10,12 +10,12 @@ public struct ParameterVisitor: ~Copyable {
 
   init(_ host: any TensorHost) { self.host = host }
 
-  /// A tensor in an array. It is taken out of the variable and put back, which copies nothing; while a
-  /// step runs, the variable holds something else. An array that somebody else holds as well is copied before
-  /// it is changed, as everywhere in Swift.
+  /// A tensor in an array. It is taken out of the variable and put back, which copies nothing;
+  /// while a step runs, the variable holds something else. An array that somebody else holds as
+  /// well is copied before it is changed, as everywhere in Swift.
   ///
-  /// The shape is row-major. It must not follow from the sizes of arrays that were handed over before this
-  /// one, since those may be out by now.
+  /// The shape is row-major. It must not follow from the sizes of arrays that were handed over
+  /// before this one, since those may be out by now.
   public mutating func visit(
     _ name: String, _ elements: inout [Float], shape: @autoclosure () -> [Int]? = nil
   ) {

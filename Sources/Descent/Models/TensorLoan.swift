@@ -91,8 +91,8 @@ final class TensorLoan: TensorHost {
     pieces.reserveCapacity(tensors.count)
   }
 
-  /// Calls `body` with the pieces of the model's vector, and throws before that unless the model's tensors
-  /// are the layout's. The model has its tensors back in any case.
+  /// Calls `body` with the pieces of the model's vector, and throws before that unless the model's
+  /// tensors are the layout's. The model has its tensors back in any case.
   func lend<Result>(
     _ model: inout some ParameterVisitable,
     _ body: ([UnsafeMutableBufferPointer<Float>]) throws -> Result
@@ -209,9 +209,9 @@ final class TensorLoan: TensorHost {
 
   /// Changes a bit of the first number, which is given back like all others.
   ///
-  /// That the mark of another tensor stands at the same place says nothing yet: numbers that are worked out lie
-  /// in one place one after another, and may differ by that bit. Such memory has a second mark, and the
-  /// other is looked at once more.
+  /// That the mark of another tensor stands at the same place says nothing yet: numbers that are
+  /// worked out lie in one place one after another, and may differ by that bit. Such memory has a
+  /// second mark, and the other is looked at once more.
   private func mark(_ elements: UnsafeMutableBufferPointer<Float>) {
     guard let start = elements.baseAddress else { return }
     var bits = start.pointee.bitPattern
@@ -323,7 +323,8 @@ final class TensorLoan: TensorHost {
     end = tensor.range.upperBound
   }
 
-  /// A tensor without elements, or one that nobody reads; the vector goes on behind it all the same.
+  /// A tensor without elements, or one that nobody reads; the vector goes on behind it all the
+  /// same.
   private func takeMissing(_ tensor: ParameterLayout.Tensor) {
     append(gap: tensor.range.upperBound - end)
     places.append(.missing)

@@ -11,13 +11,14 @@ public import OpenCLHost
 /// ```
 ///
 /// A step adds its own gradient to the sum of those accumulated before, in its own pass, and takes
-/// ((g₁ + g₂) + …) + gₙ for the gradient: it scales, clips, looks at and skips the sum as it would one
-/// gradient, and ends it, also where it is skipped. The order of additions is fixed, so every engine has
-/// the same bits. All gradients of a sum have the same loss scale, which only a step moves.
+/// ((g₁ + g₂) + …) + gₙ for the gradient: it scales, clips, looks at and skips the sum as it would
+/// one gradient, and ends it, also where it is skipped. The order of additions is fixed, so every
+/// engine has the same bits. All gradients of a sum have the same loss scale, which only a step
+/// moves.
 ///
-/// The sum is one more vector beside the states, made by the first call. A gradient that begins it costs
-/// 8 bytes for each element, each further one 12, and the step 4 more, or 8 where it looks at its gradient
-/// first; zeroing a gradient behind it adds 4.
+/// The sum is one more vector beside the states, made by the first call. A gradient that begins it
+/// costs 8 bytes for each element, each further one 12, and the step 4 more, or 8 where it looks at
+/// its gradient first; zeroing a gradient behind it adds 4.
 extension Optimizer {
   /// Adds gradients to the sum for the coming step.
   ///

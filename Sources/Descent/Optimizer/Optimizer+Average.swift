@@ -1,5 +1,5 @@
-/// How an average follows the parameters: e ← e + (1 − d)(x − e) after every applied step, x as the step has
-/// left it, in the step's own pass. It costs that pass 8 bytes for each element.
+/// How an average follows the parameters: e ← e + (1 − d)(x − e) after every applied step, x as the
+/// step has left it, in the step's own pass. It costs that pass 8 bytes for each element.
 ///
 /// Before the first step that has it, the average is a copy of the parameters, frozen groups' too,
 /// whether that step is then skipped or not. Skipped steps leave it alone, and frozen groups and
@@ -27,8 +27,8 @@ public struct ParameterAverage: Hashable, Codable, Sendable {
 extension Optimizer {
   static let averageName = "average"
 
-  /// The average of the parameters, as they lie: what ``averaging`` asks for. Waits for enqueued steps.
-  /// Throws ``DescentError`` where none is kept or no step has been taken yet.
+  /// The average of the parameters, as they lie: what ``averaging`` asks for. Waits for enqueued
+  /// steps. Throws ``DescentError`` where none is kept or no step has been taken yet.
   public func average() throws -> [Float] { try state(Self.averageName) }
 
   /// The same of one tensor.

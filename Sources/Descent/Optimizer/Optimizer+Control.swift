@@ -33,8 +33,8 @@ extension Optimizer {
     }
   }
 
-  /// Sets a loss scale that every step divides out of its gradients, and that follows what it finds; nil
-  /// takes it away. `gradientScale` multiplies beside it. Waits for enqueued steps.
+  /// Sets a loss scale that every step divides out of its gradients, and that follows what it
+  /// finds; nil takes it away. `gradientScale` multiplies beside it. Waits for enqueued steps.
   ///
   /// A step divides by the scale as the step before has left it: read ``lossScale`` before each
   /// loss. Several optimizers share a scale by ``LossScale/fixed``. Throws ``DescentError`` for

@@ -6,16 +6,15 @@ extension Optimizer {
   /// its context.
   public var queue: CommandQueue? { (engine as? OpenCLEngine)?.queue }
 
-  /// How many launches the last step's update took on the device: one for each piece of memory, whatever
-  /// the number of tensors. A step that looks at its gradient first
-  /// launches three more, and one for each piece of the gradient. 0 before the first step and on other
-  /// engines.
+  /// How many launches the last step's update took on the device: one for each piece of memory,
+  /// whatever the number of tensors. A step that looks at its gradient first launches three more,
+  /// and one for each piece of the gradient. 0 before the first step and on other engines.
   public var launchesPerStep: Int { engine.launchesPerStep }
 
-  /// The ``lossScale`` where the device keeps it, one element, 1 where there is none: for kernels that scale
-  /// a loss there, so that the host waits for no step to know the scale. It is what the steps enqueued so
-  /// far leave; in a queue out of order a kernel that reads it waits for the last one's event. It stays in
-  /// its place as long as the optimizer lives, and is only to be read.
+  /// The ``lossScale`` where the device keeps it, one element, 1 where there is none: for kernels
+  /// that scale a loss there, so that the host waits for no step to know the scale. It is what the
+  /// steps enqueued so far leave; in a queue out of order a kernel that reads it waits for the last
+  /// one's event. It stays in its place as long as the optimizer lives, and is only to be read.
   ///
   /// - Throws: ``DescentError/unsupported(_:)`` on an engine without a device; `OpenCLError`.
   public var deviceLossScale: BufferSlice<Float> {
@@ -24,11 +23,12 @@ extension Optimizer {
 
   /// Enqueues a step over device memory and returns its event, without waiting.
   ///
-  /// Does not wait for the device, but where 32 steps are in flight that may be skipped or that have
-  /// several groups, and at the first step after skipping or clipping was switched on or off.
+  /// Does not wait for the device, but where 32 steps are in flight that may be skipped or that
+  /// have several groups, and at the first step after skipping or clipping was switched on or off.
   ///
-  /// A step that cannot be skipped counts as taken. If its event fails, the next call that needs the states
-  /// throws the event's error, and the optimizer refuses to go on until it is reset or a state is restored.
+  /// A step that cannot be skipped counts as taken. If its event fails, the next call that needs
+  /// the states throws the event's error, and the optimizer refuses to go on until it is reset or a
+  /// state is restored.
   ///
   /// Vectors may be in several buffers, tensor after tensor or cut anywhere, gradients otherwise
   /// than parameters. Each piece takes a launch; the launches follow one another without a wait,
@@ -41,8 +41,8 @@ extension Optimizer {
   ///   - gradientScale: a factor on every gradient.
   ///   - zeroing: whether the gradients are 0 after the step, also after one that was skipped; then
   ///     no two of their pieces may overlap.
-  ///   - events: what the step waits for, beyond what is in ``queue`` already; in an adopted queue that is
-  ///     out of order, beyond the optimizer's own steps.
+  ///   - events: what the step waits for, beyond what is in ``queue`` already; in an adopted queue
+  ///     that is out of order, beyond the optimizer's own steps.
   /// - Throws: ``DescentError`` before anything is changed, also on an engine without a device and
   ///   for a buffer of another context or one that kernels may not write. `OpenCLUsageError` for an
   ///   event of another context, `OpenCLError` if the device refuses or for an event that has

@@ -4,8 +4,8 @@ extension Optimizer {
     groups.groups[try groups.index(of: name)]
   }
 
-  /// Replaces a group's settings from the next step on: its learning rate's factor, its weight decay,
-  /// or whether it is frozen. Waits for enqueued steps.
+  /// Replaces a group's settings from the next step on: its learning rate's factor, its weight
+  /// decay, or whether it is frozen. Waits for enqueued steps.
   ///
   /// Throws ``DescentError``, and changes nothing, if there is no group of that name or a number is
   /// out of range.
@@ -46,11 +46,11 @@ extension Optimizer {
   }
 
   /// Sets what gives a group its learning rate, before the group's factor: the step after n applied
-  /// ones has `schedule.learningRate(after: n)`. nil leaves it to ``schedule`` or, for a group with a
-  /// rule of its own, to that rule. Waits for enqueued steps.
+  /// ones has `schedule.learningRate(after: n)`. nil leaves it to ``schedule`` or, for a group with
+  /// a rule of its own, to that rule. Waits for enqueued steps.
   ///
-  /// Throws ``DescentError``, and changes nothing, if there is no group of that name or the schedule
-  /// is not valid.
+  /// Throws ``DescentError``, and changes nothing, if there is no group of that name or the
+  /// schedule is not valid.
   public func setGroupSchedule(_ name: String, to schedule: Schedule?) throws {
     let index = try groups.index(of: name)
     try schedule?.validate()

@@ -17,8 +17,8 @@ extension Optimizer {
     logger.notice("skipped: the gradient was not finite", metadata: metadata)
   }
 
-  /// Which settings a state replaces, each by what, and that gradients which were summed up are dropped;
-  /// nothing where nobody listens.
+  /// Which settings a state replaces, each by what, and that gradients which were summed up are
+  /// dropped; nothing where nobody listens.
   func replacedSettings(
     _ status: OptimizerStatus, _ fit: GroupFit
   ) -> [(name: String, change: String)] {

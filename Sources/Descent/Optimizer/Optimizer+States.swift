@@ -1,13 +1,13 @@
 extension Optimizer {
-  /// A state of one tensor, `try optimizer.state("m", of: "weight")`, or `"average"`, its part of the
-  /// average. Waits for enqueued steps.
+  /// A state of one tensor, `try optimizer.state("m", of: "weight")`, or `"average"`, its part of
+  /// the average. Waits for enqueued steps.
   public func state(_ name: String, of tensor: String) throws -> [Float] {
     let tensor = try layout.tensor(tensor)
     return try read(begunVector(name, of: tensor), tensor.range, of: tensor)
   }
 
-  /// A state of the whole model, as the parameters lie; 0 between tensors, and in tensors whose rule
-  /// has no such state. Waits for enqueued steps.
+  /// A state of the whole model, as the parameters lie; 0 between tensors, and in tensors whose
+  /// rule has no such state. Waits for enqueued steps.
   public func state(_ name: String) throws -> [Float] {
     try checkBegun(name)
     try checkMemory(layout.count, stride: MemoryLayout<Float>.stride)
@@ -44,15 +44,14 @@ extension Optimizer {
     }
   }
 
-  /// Every state of the whole model by name, and as `"average"` the average of the parameters once it has
-  /// begun: with ``stepCount``, the parameters, the counts of groups that were frozen and the
-  /// ``lossScale``, if there is one, all that it takes to go on elsewhere.
+  /// Every state of the whole model by name, and as `"average"` the average of the parameters once
+  /// it has begun: with ``stepCount``, the parameters, the counts of groups that were frozen and
+  /// the ``lossScale``, if there is one, all that it takes to go on elsewhere.
   ///
   /// Throws ``DescentError/memory(bytes:)`` where there is no memory for a copy of them;
-  /// ``DescentError/settled`` after ``settle(_:)``: a run that goes on from a settled point
-  /// with these states would take the look-ahead twice. Throws
-  /// ``DescentError/accumulating(count:)`` while gradients are accumulated, which are no state and
-  /// would be lost.
+  /// ``DescentError/settled`` after ``settle(_:)``: a run that goes on from a settled point with
+  /// these states would take the look-ahead twice. Throws ``DescentError/accumulating(count:)``
+  /// while gradients are accumulated, which are no state and would be lost.
   public func states() throws -> [String: [Float]] {
     if isSettled { throw DescentError.settled }
     try checkStates()
@@ -73,8 +72,8 @@ extension Optimizer {
   /// step's: where its hyper-parameters follow a schedule, set it first.
   ///
   /// - Parameters:
-  ///   - states: what ``states()`` gave: every state, whole. Without an `"average"`, one that is asked for
-  ///     begins anew; one that is not asked for is an unknown state.
+  ///   - states: what ``states()`` gave: every state, whole. Without an `"average"`, one that is
+  ///     asked for begins anew; one that is not asked for is an unknown state.
   ///   - stepCount: how many steps that optimizer had taken, up to
   ///     ``OptimizerStatus/maximumStepCount``.
   ///   - groupStepCounts: how many of them each group had taken, where a group was frozen for some.
@@ -194,8 +193,8 @@ extension Optimizer {
     return vector
   }
 
-  /// The vector that a tensor has under a name: a state of its rule, or the average; nil if there is
-  /// none.
+  /// The vector that a tensor has under a name: a state of its rule, or the average; nil if there
+  /// is none.
   func vector(_ name: String, of tensor: ParameterLayout.Tensor) -> StateVector? {
     if name == Self.averageName && averaging != nil { return .average }
     let program = groups.programs.program(of: tensor)
@@ -215,7 +214,8 @@ extension Optimizer {
   func read(
     _ vector: StateVector, _ range: Range<Int>, of tensor: ParameterLayout.Tensor
   ) throws -> [Float] {
-    // The library would write its one empty array's count, 0 over 0, and the thread sanitizer see a race.
+    // The library would write its one empty array's count, 0 over 0, and the thread sanitizer see a
+    // race.
     if range.isEmpty { return [] }
     if range.count > Self.pieceCount {
       try checkMemory(range.count, stride: MemoryLayout<Float>.stride)

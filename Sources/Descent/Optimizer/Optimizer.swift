@@ -9,14 +9,16 @@ public import Logging
 /// try optimizer.step(&parameters, gradients: gradients)
 /// ```
 ///
-/// Not `Sendable`, and without a lock: one trainer, one optimizer. Several of them may work at once, each on
-/// its own thread, on one queue or on several; a buffer that two of them touch needs events between their
-/// steps. A step's event may be waited for on any thread. Whatever the engine, the same
-/// calls leave the same bits, except on a device that says otherwise of itself (`Device.sameBits`).
+/// Not `Sendable`, and without a lock: one trainer, one optimizer. Several of them may work at
+/// once, each on its own thread, on one queue or on several; a buffer that two of them touch needs
+/// events between their steps. A step's event may be waited for on any thread. Whatever the engine,
+/// the same calls leave the same bits, except on a device that says otherwise of itself
+/// (`Device.sameBits`).
 public final class Optimizer {
   /// The rule. It may be replaced between steps, `optimizer.rule = Adam(learningRate: 1e-4)`; a
-  /// ``schedule`` goes before its rate. The next step validates it, and refuses another type and hyper-parameters that change which states there
-  /// are or what they mean. States begin as the first rule says.
+  /// ``schedule`` goes before its rate. The next step validates it, and refuses another type and
+  /// hyper-parameters that change which states there are or what they mean. States begin as the
+  /// first rule says.
   public var rule: any UpdateRule {
     didSet {
       ruleIsChecked = false
@@ -29,10 +31,10 @@ public final class Optimizer {
   /// `initial_lr`, which their schedulers multiply.
   public internal(set) var baseLearningRate: Double
 
-  /// The learning rate over the steps, in place of the rule's own; nil leaves that to the rule. The step
-  /// that comes after n applied ones has `schedule.learningRate(after: n)`, times its group's factor. A
-  /// skipped step moves the schedule no more than ``stepCount``, and a group that was frozen goes on
-  /// where the optimizer stands, not where it stopped.
+  /// The learning rate over the steps, in place of the rule's own; nil leaves that to the rule. The
+  /// step that comes after n applied ones has `schedule.learningRate(after: n)`, times its group's
+  /// factor. A skipped step moves the schedule no more than ``stepCount``, and a group that was
+  /// frozen goes on where the optimizer stands, not where it stopped.
   ///
   /// The next step validates it, and every step its rate, before anything is touched. A rate of the
   /// schedule may become so small that it is 0 as a `Float`, where a step moves by nothing; the
@@ -59,8 +61,8 @@ public final class Optimizer {
     }
   }
 
-  /// How many steps were skipped since the beginning or a restored state, because their gradient was not
-  /// finite. Waits and throws as ``stepCount`` does.
+  /// How many steps were skipped since the beginning or a restored state, because their gradient
+  /// was not finite. Waits and throws as ``stepCount`` does.
   public var skippedStepCount: Int {
     get throws {
       try collect(wait: true)
@@ -68,22 +70,23 @@ public final class Optimizer {
     }
   }
 
-  /// How gradients are clipped from the next step on, in groups that do not say otherwise. A wrong limit
-  /// is refused by that step.
+  /// How gradients are clipped from the next step on, in groups that do not say otherwise. A wrong
+  /// limit is refused by that step.
   public var clipping: Clipping? {
     didSet { controlIsChecked = false }
   }
 
-  /// Whether a step with a gradient that is not finite, once it is scaled, leaves parameters, states and
-  /// step count as they were. Norm clipping and a loss scale skip such steps in any case.
+  /// Whether a step with a gradient that is not finite, once it is scaled, leaves parameters,
+  /// states and step count as they were. Norm clipping and a loss scale skip such steps in any
+  /// case.
   public var skipsNonFinite = false {
     didSet { controlIsChecked = false }
   }
 
-  /// The tensors that steps leave out until this is changed, by name: those that got no gradient. Their
-  /// parameters and states stay as they are, and their gradients are neither read, nor part of a norm or
-  /// of what has to be finite; a step that zeroes gradients zeroes these too. An unknown name is refused
-  /// by the next step.
+  /// The tensors that steps leave out until this is changed, by name: those that got no gradient.
+  /// Their parameters and states stay as they are, and their gradients are neither read, nor part
+  /// of a norm or of what has to be finite; a step that zeroes gradients zeroes these too. An
+  /// unknown name is refused by the next step.
   ///
   /// A tensor's bias correction follows its group's step count, which also counts steps that leave
   /// the tensor out. PyTorch counts for each parameter. The first move of a tensor that was left
@@ -97,8 +100,8 @@ public final class Optimizer {
     didSet { controlIsChecked = false }
   }
 
-  /// The average of the parameters that every applied step moves along, in its own pass; nil keeps none,
-  /// and forgets the one that there was. See ``average()``.
+  /// The average of the parameters that every applied step moves along, in its own pass; nil keeps
+  /// none, and forgets the one that there was. See ``average()``.
   ///
   /// A frozen group's average stays as it is, too, as does that of a tensor left out: a step reads
   /// and writes nothing of them. Other libraries' averages go on towards parameters that no longer
@@ -121,10 +124,10 @@ public final class Optimizer {
   /// The states that the rules of all groups keep, by name.
   public let stateNames: [String]
 
-  /// Where the optimizer tells what it does beside its steps; nil, as it is unless asked for, is nowhere.
-  /// At `info` which engine runs and why, whatever was tuned; at `debug` each OpenCL program that was built
-  /// or loaded from the cache; at `notice` steps that were skipped, when they become known, and settings
-  /// that loading a state replaces.
+  /// Where the optimizer tells what it does beside its steps; nil, as it is unless asked for, is
+  /// nowhere. At `info` which engine runs and why, whatever was tuned; at `debug` each OpenCL
+  /// program that was built or loaded from the cache; at `notice` steps that were skipped, when
+  /// they become known, and settings that loading a state replaces.
   ///
   /// A step that has nothing to tell asks no logger and allocates nothing for it.
   public var logger: Logger? {
@@ -167,9 +170,9 @@ public final class Optimizer {
   /// - Parameters:
   ///   - rule: what a step does; its hyper-parameters may change between steps.
   ///   - layout: names, shapes and groups of the tensors.
-  ///   - rules: rules of their own, by group: `["matrices": Momentum(learningRate: 0.02)]`. All groups
-  ///     share the step, one global norm, one decision and one checkpoint. A tensor has the states
-  ///     of its group's rule and no others.
+  ///   - rules: rules of their own, by group: `["matrices": Momentum(learningRate: 0.02)]`. All
+  ///     groups share the step, one global norm, one decision and one checkpoint. A tensor has the
+  ///     states of its group's rule and no others.
   ///   - choice: what runs the steps.
   ///   - logger: ``logger``, from the choice of the engine on.
   /// - Throws: ``DescentError`` for a rule or an engine choice that cannot be; `OpenCLError` if the
@@ -224,13 +227,15 @@ public final class Optimizer {
 
   // MARK: A step, whatever the memory
 
-  /// Checks that a step may be taken, takes it in the default floating-point environment, counts it.
+  /// Checks that a step may be taken, takes it in the default floating-point environment, counts
+  /// it.
   func take<Result>(
     _ gradientScale: Double, zeroes: Bool, _ update: (StepInput) throws -> Result
   ) throws -> Result {
     try checkStates()
     if isSettled { throw DescentError.settled }
-    // Steps in flight move the histories on as the rules and schedules were when they were enqueued.
+    // Steps in flight move the histories on as the rules and schedules were when they were
+    // enqueued.
     if groups.haveHistory && !(ruleIsChecked && scheduleIsChecked) { try collect(wait: true) }
     if !ruleIsChecked { try checkRule(after: lastRule) }
     try groups.checkOwn()
@@ -335,7 +340,8 @@ public final class Optimizer {
     if let last = last as? Rule { try rule.validate(after: last) }
   }
 
-  /// Throws if a rule prepares for the next step by one that may not be taken, or not by all groups.
+  /// Throws if a rule prepares for the next step by one that may not be taken, or not by all
+  /// groups.
   private func checkLookAhead() throws {
     for rule in groups.rules {
       guard let reason = rule.unskippable else { continue }
@@ -348,7 +354,8 @@ public final class Optimizer {
     }
   }
 
-  /// Throws unless clipping and what is left out can be, and puts together what steps do beside the update.
+  /// Throws unless clipping and what is left out can be, and puts together what steps do beside the
+  /// update.
   private func checkControl() throws {
     try clipping?.validate()
     try averaging?.validate()
@@ -366,8 +373,8 @@ public final class Optimizer {
     controlIsChecked = true
   }
 
-  /// Throws unless the schedule is valid and gives the coming step a rate, whatever becomes of the steps in
-  /// flight.
+  /// Throws unless the schedule is valid and gives the coming step a rate, whatever becomes of the
+  /// steps in flight.
   private func checkRates() throws {
     if !scheduleIsChecked { try schedule?.validate() }
     scheduleIsChecked = true

@@ -137,8 +137,8 @@ extension UpdateRule {
       }
   }
 
-  /// Every hyper-parameter by its name. Those left out keep their defaults; a name that the rule does
-  /// not have, a value out of range or a combination that it refuses throws ``DescentError``.
+  /// Every hyper-parameter by its name. Those left out keep their defaults; a name that the rule
+  /// does not have, a value out of range or a combination that it refuses throws ``DescentError``.
   public init(from decoder: any Decoder) throws {
     self.init()
     let values = try decoder.container(keyedBy: NameKey.self)

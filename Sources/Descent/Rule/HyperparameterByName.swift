@@ -19,8 +19,8 @@ extension UpdateRule {
   /// The names of the rule's hyper-parameters, in the order of ``hyperparameters``.
   public var hyperparameterNames: [String] { Self.hyperparameters.map(\.name) }
 
-  /// A hyper-parameter by its name; a switch is 0 or 1, and nil is a number that is left out. Throws
-  /// ``DescentError/unknown(kind:name:known:)`` if the rule has none of that name.
+  /// A hyper-parameter by its name; a switch is 0 or 1, and nil is a number that is left out.
+  /// Throws ``DescentError/unknown(kind:name:known:)`` if the rule has none of that name.
   public func hyperparameter(_ name: String) throws -> Double? {
     switch try Self.named(name).storage {
     case .number(let path, _): self[keyPath: path]
@@ -30,11 +30,12 @@ extension UpdateRule {
     }
   }
 
-  /// Sets a hyper-parameter by its name. Whether it goes with the others is for ``validate()`` to say.
+  /// Sets a hyper-parameter by its name. Whether it goes with the others is for ``validate()`` to
+  /// say.
   ///
-  /// - Throws: ``DescentError``, and changes nothing, if the rule has none of that name or it cannot have
-  ///   this value: a number out of its range, anything but 0 and 1 for a switch, or nil for what
-  ///   cannot be left out.
+  /// - Throws: ``DescentError``, and changes nothing, if the rule has none of that name or it
+  ///   cannot have this value: a number out of its range, anything but 0 and 1 for a switch, or nil
+  ///   for what cannot be left out.
   public mutating func setHyperparameter(_ name: String, to value: Double?) throws {
     let parameter = try Self.named(name)
     func refused(_ allowed: String) -> DescentError {

@@ -1,8 +1,8 @@
 /// The pinned steps of every setting as text, for programs in other languages: Tests/Arm/check.c.
 ///
-/// `pinned COUNT STEPS`, then for each setting `case KERNEL DIGEST STATES SCALARS NAME`, the states'
-/// initial values, and a line for each step with the preparation's floats and the rule's scalars.
-/// Every float is the hexadecimal digits of its bits.
+/// `pinned COUNT STEPS`, then for each setting `case KERNEL DIGEST STATES SCALARS NAME`, the
+/// states' initial values, and a line for each step with the preparation's floats and the rule's
+/// scalars. Every float is the hexadecimal digits of its bits.
 package func pinnedCases(count: Int, steps: Int) -> String {
   let cases = Rules.all.flatMap { $0.variants }.map { lines(of: $0, steps: steps) }
   return "pinned \(count) \(steps)\n" + cases.joined()

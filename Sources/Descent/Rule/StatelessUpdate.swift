@@ -70,8 +70,9 @@ extension UpdateRule {
   ///     delta = (new parameter) − (old parameter)
   ///
   /// of the Floats that ``update(_:gradients:states:step:gradientScale:)`` has and leaves, rounded
-  /// once. Where one is no more than twice the other that difference is exact, and adding it gives the new
-  /// parameter's bits; elsewhere the sum may be a rounding away. Allocates nothing that outlives the call.
+  /// once. Where one is no more than twice the other that difference is exact, and adding it gives
+  /// the new parameter's bits; elsewhere the sum may be a rounding away. Allocates nothing that
+  /// outlives the call.
   ///
   /// - Parameters:
   ///   - parameters: not changed; any ``Vector``.

@@ -1,14 +1,15 @@
 /// An optimizer's formula with its hyper-parameters, as a plain value: what one step does to one
 /// element, given the element's gradient and states.
 ///
-/// The formula stands twice, once in `Kernels/rules` for every device and once in ``reference(_:at:)``,
-/// and tests hold the two together bit by bit. Everything that depends on the step but not on the
-/// element is worked out here in `Double` and rounded once.
+/// The formula stands twice, once in `Kernels/rules` for every device and once in
+/// ``reference(_:at:)``, and tests hold the two together bit by bit. Everything that depends on the
+/// step but not on the element is worked out here in `Double` and rounded once.
 ///
 /// A conforming type names a variant that the package has compiled, so the rules are those of this
 /// package: ``Rules/all``.
 public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible {
-  /// The scalars as the kernel takes them: a structure of `Float`s, field for field the rule file's.
+  /// The scalars as the kernel takes them: a structure of `Float`s, field for field the rule
+  /// file's.
   associatedtype KernelScalars
 
   /// The rule's name in files and on the command line: `"adam"`.
@@ -42,8 +43,8 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// The states, in the kernel's order.
   var states: [StateSpec] { get }
 
-  /// What the states mean. On one optimizer a rule may follow another of its type where the two mean
-  /// the same.
+  /// What the states mean. On one optimizer a rule may follow another of its type where the two
+  /// mean the same.
   var stateMeaning: String { get }
 
   /// The numbers that the rule carries from step to step, each shared by all elements of a group:
@@ -61,8 +62,8 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// Why these hyper-parameters exclude each other, if they do.
   var conflict: String? { get }
 
-  /// Throws ``DescentError`` if a hyper-parameter is not finite or out of its range, or if two exclude
-  /// each other.
+  /// Throws ``DescentError`` if a hyper-parameter is not finite or out of its range, or if two
+  /// exclude each other.
   func validate() throws
 
   /// Throws ``DescentError`` if this rule cannot take the step after one that `last` took.

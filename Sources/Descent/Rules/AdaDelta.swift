@@ -1,4 +1,5 @@
-/// AdaDelta (Zeiler 2012, arXiv:1212.5701): steps in the parameters' own unit, hence no rate to choose.
+/// AdaDelta (Zeiler 2012, arXiv:1212.5701): steps in the parameters' own unit, hence no rate to
+/// choose.
 ///
 ///     v ← ρ v + (1 − ρ) g²
 ///     u = √(d + ε) / √(v + ε) · g

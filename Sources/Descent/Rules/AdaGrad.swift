@@ -1,4 +1,5 @@
-/// AdaGrad (Duchi, Hazan & Singer 2011): a rate per element that falls with the gradients it has seen.
+/// AdaGrad (Duchi, Hazan & Singer 2011): a rate per element that falls with the gradients it has
+/// seen.
 ///
 ///     s ← s + g²;   x ← x − η g / (√(s + εᵣ) + ε)
 ///

@@ -8,11 +8,12 @@
 ///
 /// At a constant rate the first two are one method, and the third is it at the rate that
 /// ``averagedLearningRate(accumulated:momentum:)`` and
-/// ``accumulatedLearningRate(averaged:momentum:)`` convert to. Under a schedule they part: outside the buffer, past
-/// gradients are re-scaled by today's rate; inside, they keep the rate they came with.
+/// ``accumulatedLearningRate(averaged:momentum:)`` convert to. Under a schedule they part: outside
+/// the buffer, past gradients are re-scaled by today's rate; inside, they keep the rate they came
+/// with.
 ///
-/// `nesterov` is the one-gradient form of Nesterov's method, as PyTorch, Optax and Keras have it. The
-/// look-ahead method itself is ``Nesterov``.
+/// `nesterov` is the one-gradient form of Nesterov's method, as PyTorch, Optax and Keras have it.
+/// The look-ahead method itself is ``Nesterov``.
 ///
 /// The same rule for devices: Kernels/rules/momentum.cl.
 public struct Momentum: UpdateRule {
@@ -188,7 +189,8 @@ extension Momentum {
     Momentum(learningRate: learningRate, momentum: momentum, nesterov: nesterov)
   }
 
-  /// `keras.optimizers.SGD` with momentum; Keras keeps the rate in the buffer and decouples the decay.
+  /// `keras.optimizers.SGD` with momentum; Keras keeps the rate in the buffer and decouples the
+  /// decay.
   public static func keras(
     learningRate: Double = 0.01, momentum: Double = 0.9, nesterov: Bool = false,
     weightDecay: Double = 0

@@ -1,5 +1,5 @@
-/// Nesterov's method with its true look-ahead (Nesterov 1983; Sutskever et al. 2013): the gradient is
-/// taken where the momentum alone would lead.
+/// Nesterov's method with its true look-ahead (Nesterov 1983; Sutskever et al. 2013): the gradient
+/// is taken where the momentum alone would lead.
 ///
 ///     W′ = W − γₜV;   V ← γₜV + η∇f(W′);   W ← W − V
 ///
@@ -8,9 +8,9 @@
 ///
 ///     V ← γₜV + ηg;   φ ← φ − (ηg + γₜ₊₁V)
 ///
-/// ``Optimizer/writeIterate(from:into:)`` gives W, ``Optimizer/settle(_:)`` puts it in φ's
-/// place at the end. The method stays exact while η changes from step to step, and while γ does as long as each
-/// step knows the next one's γ: see ``nextMomentum``.
+/// ``Optimizer/writeIterate(from:into:)`` gives W, ``Optimizer/settle(_:)`` puts it in φ's place at
+/// the end. The method stays exact while η changes from step to step, and while γ does as long as
+/// each step knows the next one's γ: see ``nextMomentum``.
 ///
 /// The same rule for devices: Kernels/rules/momentum.cl, with two values of γ.
 public struct Nesterov: UpdateRule {

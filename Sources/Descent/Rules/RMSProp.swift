@@ -20,7 +20,8 @@ public struct RMSProp: UpdateRule {
   public var rootEpsilon = 0.0
   /// γ; 0 keeps no buffer.
   public var momentum = 0.0
-  /// Subtracts the squared mean of the gradients: divides by their deviation rather than their size.
+  /// Subtracts the squared mean of the gradients: divides by their deviation rather than their
+  /// size.
   public var centered = false
   /// The momentum buffer holds steps rather than scaled gradients.
   public var learningRateInBuffer = false
@@ -184,7 +185,8 @@ extension RMSProp {
       biasCorrection: biasCorrection, initialAccumulator: initialAccumulator)
   }
 
-  /// `keras.optimizers.RMSprop`: ε inside the root, the rate in the buffer; Keras decouples the decay.
+  /// `keras.optimizers.RMSprop`: ε inside the root, the rate in the buffer; Keras decouples the
+  /// decay.
   public static func keras(
     learningRate: Double = 1e-3, decay: Double = 0.9, momentum: Double = 0,
     rootEpsilon: Double = 1e-7, centered: Bool = false, weightDecay: Double = 0

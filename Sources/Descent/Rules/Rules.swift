@@ -1,5 +1,5 @@
-/// The catalogue: every rule of the package, in the order of the documentation. Tests, `descent verify`
-/// and the command line find rules here.
+/// The catalogue: every rule of the package, in the order of the documentation. Tests,
+/// `descent verify` and the command line find rules here.
 public enum Rules {
   /// The types, each once.
   public static let all: [any UpdateRule.Type] = [

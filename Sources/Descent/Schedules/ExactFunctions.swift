@@ -1,4 +1,5 @@
-// The C library's cos and pow differ between machines in the last digits; these are + − × ÷ √ alone.
+// The C library's cos and pow differ between machines in the last digits; these are + − × ÷ √
+// alone.
 
 /// cos(πx) for x from 0 to 1, within 2 ulp; exactly 1, 0 and −1 at 0, ½ and 1.
 func cosineOfPi(times x: Double) -> Double {

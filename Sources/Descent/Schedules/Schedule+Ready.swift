@@ -44,15 +44,15 @@ extension Schedule {
     Schedule(.polynomial(from: start, to: end, steps: steps, power: power))
   }
 
-  /// b + (a − b)/2 · (1 + cos(π t/N)), then b. PyTorch's CosineAnnealingLR climbs again after N steps;
-  /// this one, as Optax's and Keras's, does not. With N = 0 it is b at once.
+  /// b + (a − b)/2 · (1 + cos(π t/N)), then b. PyTorch's CosineAnnealingLR climbs again after N
+  /// steps; this one, as Optax's and Keras's, does not. With N = 0 it is b at once.
   public static func cosine(from start: Double, to end: Double = 0, steps: Int) -> Schedule {
     Schedule(.cosine(from: start, to: end, steps: steps))
   }
 
   /// ``cosine(from:to:steps:)`` over and over (Loshchilov & Hutter, arXiv:1608.03983). The first
-  /// cycle has `steps` steps, each later one `lengthFactor` times as many as the one before; its a − b
-  /// is `peakFactor` times that of the one before. It never ends. PyTorch's
+  /// cycle has `steps` steps, each later one `lengthFactor` times as many as the one before; its a
+  /// − b is `peakFactor` times that of the one before. It never ends. PyTorch's
   /// CosineAnnealingWarmRestarts, with `peakFactor` Keras's CosineDecayRestarts.
   public static func cosineRestarts(
     from start: Double, to end: Double = 0, steps: Int, lengthFactor: Int = 1,
@@ -64,8 +64,8 @@ extension Schedule {
   }
 
   /// Up to `peak` and down again (Smith & Topin, arXiv:1708.07120), with PyTorch's knots, whose
-  /// phases end a step early: p/d at 0, p at wT − 1, [p/d at 2wT − 2 with `threePhase`,] p/d/D at
-  /// T − 1, with d, D the divisors, w the fraction of the warm-up, T the steps. A phase that ends at
+  /// phases end a step early: p/d at 0, p at wT − 1, [p/d at 2wT − 2 with `threePhase`,] p/d/D at T
+  /// − 1, with d, D the divisors, w the fraction of the warm-up, T the steps. A phase that ends at
   /// 0 or before is skipped, and the next one starts where it ends, as in PyTorch: with 3 steps
   /// there is no warm-up. A phase that ends no later than the one before it is skipped, too. Other
   /// knots: ``knots(_:shape:)``. The momentum that PyTorch cycles along is left alone.
@@ -116,8 +116,8 @@ extension Schedule {
       ? nil : refusing(schedule, argument, Double(value), "a number of at least \(least)")
   }
 
-  /// Up to `peak` in `warmUp` steps, `stable` steps there, and down to `end` in `decay` steps (Hu et
-  /// al., arXiv:2404.06395). A part of 0 steps is skipped; the rate after all of them is `end`.
+  /// Up to `peak` in `warmUp` steps, `stable` steps there, and down to `end` in `decay` steps (Hu
+  /// et al., arXiv:2404.06395). A part of 0 steps is skipped; the rate after all of them is `end`.
   public static func warmUpStableDecay(
     peak: Double, warmUp: Int, stable: Int, decay: Int, from start: Double = 0, to end: Double = 0,
     shape: Shape = .linear
@@ -185,9 +185,9 @@ extension Schedule {
   }
 
   /// A function of t. It has no end, cannot be saved (``encode(to:)`` throws), and is equal only to
-  /// copies of itself: two calls of this make two schedules that differ. That two machines agree on it
-  /// is the caller's affair. An optimizer asks it for every step that may come next, as often as it needs
-  /// and in any order, so it should be cheap and depend on t alone.
+  /// copies of itself: two calls of this make two schedules that differ. That two machines agree on
+  /// it is the caller's affair. An optimizer asks it for every step that may come next, as often as
+  /// it needs and in any order, so it should be cheap and depend on t alone.
   public static func custom(_ rate: @escaping @Sendable (Int) -> Double) -> Schedule {
     Schedule(.custom(function: ScheduleFunction(rate)))
   }

@@ -3,9 +3,9 @@
 ///     let schedule: Schedule = .warmUp(1000).then(.cosine(from: 1e-3, to: 1e-5, steps: 99_000))
 ///     schedule.learningRate(after: 0)  // of the first step
 ///
-/// A schedule is made of parts, each of which starts where the one before ends; after its own end the
-/// last one stays at its last rate. The ready ones are static functions; t is the number of steps
-/// taken since the part began, so a part's first rate is the one at t = 0.
+/// A schedule is made of parts, each of which starts where the one before ends; after its own end
+/// the last one stays at its last rate. The ready ones are static functions; t is the number of
+/// steps taken since the part began, so a part's first rate is the one at t = 0.
 ///
 /// Rates are worked out in `Double` from + − × ÷ √ alone, so two machines agree to the bit, and a
 /// rate far out costs no more than a near one. A part of 0 steps is skipped. Numbers that make no
@@ -58,8 +58,8 @@ public struct Schedule: Hashable, Sendable {
     return schedule
   }
 
-  /// This schedule with its end after `steps` steps: cut there, or drawn out at the rate that it ends
-  /// with. The end matters to what follows; where nothing follows, the last curve goes on.
+  /// This schedule with its end after `steps` steps: cut there, or drawn out at the rate that it
+  /// ends with. The end matters to what follows; where nothing follows, the last curve goes on.
   public func lasting(_ steps: Int) -> Schedule {
     var (schedule, left) = (self, steps)
     schedule.parts = []

@@ -26,8 +26,8 @@ final class GroupRules {
   /// - Parameters:
   ///   - rule: of the groups that have none of their own.
   ///   - ownRules: by group.
-  /// - Throws: ``DescentError`` if a group's settings and its rule do not go together, or if the layout
-  ///   has no group of such a name.
+  /// - Throws: ``DescentError`` if a group's settings and its rule do not go together, or if the
+  ///   layout has no group of such a name.
   init(
     _ rule: any UpdateRule, _ layout: ParameterLayout,
     ownRules: [String: any UpdateRule] = [:]
@@ -100,7 +100,8 @@ final class GroupRules {
     }
   }
 
-  /// Takes another rule for the groups without one of their own, or throws and keeps the one before.
+  /// Takes another rule for the groups without one of their own, or throws and keeps the one
+  /// before.
   func follow(_ rule: any UpdateRule) throws {
     if groups.allSatisfy({ $0 == ParameterGroup() }) {
       for index in rules.indices where own[index] == nil { rules[index] = rule }
@@ -111,7 +112,8 @@ final class GroupRules {
     rules = applied
   }
 
-  /// The learning rate of a group in the step that comes after so many; nil where it is its rule's own.
+  /// The learning rate of a group in the step that comes after so many; nil where it is its rule's
+  /// own.
   ///
   /// - Parameter schedule: of groups without a rule or a schedule of their own.
   func learningRate(ofGroup group: Int, after steps: Int, _ schedule: Schedule?) -> Double? {
@@ -128,8 +130,8 @@ final class GroupRules {
 
   /// Counts steps of every group that is not frozen.
   ///
-  /// - Parameter rate: the learning rate of a group in the nth of these steps, from 0; nil leaves the
-  ///   rule's own.
+  /// - Parameter rate: the learning rate of a group in the nth of these steps, from 0; nil leaves
+  ///   the rule's own.
   func count(_ steps: Int, rate: (_ group: Int, _ step: Int) -> Double? = { _, _ in nil }) {
     for index in counts.indices where !groups[index].isFrozen {
       if !histories[index].isEmpty {
@@ -149,8 +151,8 @@ final class GroupRules {
     later[index] = histories[index]
   }
 
-  /// Calls `body` with the preparation and scalars of a group in its next step, or in the one that comes
-  /// `later` steps after it: calls for the same group count up from 0.
+  /// Calls `body` with the preparation and scalars of a group in its next step, or in the one that
+  /// comes `later` steps after it: calls for the same group count up from 0.
   func withScalars<Result>(
     ofGroup index: Int, later steps: Int, learningRate: Double?, gradientScale: Double,
     limit: Double, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
@@ -177,7 +179,8 @@ struct AverageStep {
 struct StepInput {
   let groups: GroupRules
   let gradientScale: Double
-  /// What gives the learning rate of groups without a rule of their own; nil leaves it to the rules.
+  /// What gives the learning rate of groups without a rule of their own; nil leaves it to the
+  /// rules.
   var schedule: Schedule?
   /// Steps that are known to be taken.
   var appliedSteps = 0
@@ -195,15 +198,15 @@ struct StepInput {
     group == groups.groups.count || groups.groups[group].isFrozen
   }
 
-  /// The learning rate that a group's rule has in the coming step, or in the step that comes `later` steps
-  /// after that; nil where it is the rule's own.
+  /// The learning rate that a group's rule has in the coming step, or in the step that comes
+  /// `later` steps after that; nil where it is the rule's own.
   func learningRate(ofGroup group: Int, later: Int = 0) -> Double? {
     groups.learningRate(ofGroup: group, after: appliedSteps + later, schedule)
   }
 
-  /// Writes a ``GroupRow`` for each group's coming step in a program, one group after another and as a
-  /// frozen one what is left out; or for the step that comes `later` steps after that. Rows of one group
-  /// are written in the order of the steps.
+  /// Writes a ``GroupRow`` for each group's coming step in a program, one group after another and
+  /// as a frozen one what is left out; or for the step that comes `later` steps after that. Rows of
+  /// one group are written in the order of the steps.
   func write(
     to memory: UnsafeMutableRawBufferPointer, stride: Int, program: Int, later: Int = 0
   ) {
@@ -241,8 +244,8 @@ extension UpdateRule {
     _ = with(learningRate: learningRate).scalars(at: step, history: &history)
   }
 
-  /// Calls `body` with the preparation and the rule's scalars as kernels take them, for a rule without
-  /// a history.
+  /// Calls `body` with the preparation and the rule's scalars as kernels take them, for a rule
+  /// without a history.
   func withScalars<Result>(
     at step: Int, gradientScale: Double, limit: Double = .infinity,
     _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
@@ -253,8 +256,8 @@ extension UpdateRule {
   }
 
   /// Calls `body` with the preparation and the rule's scalars as kernels take them, and moves the
-  /// history on. The learning rate is an argument, since a changed copy of an `any UpdateRule` would be
-  /// on the heap.
+  /// history on. The learning rate is an argument, since a changed copy of an `any UpdateRule`
+  /// would be on the heap.
   func withScalars<Result>(
     at step: Int, history: inout [Double], learningRate: Double? = nil, gradientScale: Double,
     limit: Double = .infinity,

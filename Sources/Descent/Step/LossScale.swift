@@ -1,6 +1,6 @@
 /// A loss scale that grows while gradients are finite and falls when they are not, as PyTorch's
-/// `torch.amp.GradScaler`: what a 16-bit trainer multiplies its loss by, so that small gradients do not
-/// vanish, and a step divides out again.
+/// `torch.amp.GradScaler`: what a 16-bit trainer multiplies its loss by, so that small gradients do
+/// not vanish, and a step divides out again.
 ///
 /// A step whose gradient is not finite after the division is skipped and multiplies the scale by
 /// `backoffFactor`; after `growthInterval` steps without one it is multiplied by `growthFactor`. It

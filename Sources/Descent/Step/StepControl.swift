@@ -42,8 +42,8 @@ struct StepControl: Equatable {
   }
 }
 
-/// Which tensors a step clips together. Sets of one tensor and of many are alike; every tensor belongs
-/// to one, and the last list is of all tensors.
+/// Which tensors a step clips together. Sets of one tensor and of many are alike; every tensor
+/// belongs to one, and the last list is of all tensors.
 struct ClipSets {
   /// By tensor: the set that it belongs to.
   let setOfTensor: [Int]

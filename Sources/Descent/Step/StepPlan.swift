@@ -1,7 +1,7 @@
 /// How a step is cut into runs: stretches of elements that share a group and lie together in every
-/// vector. Parameters and gradients may each come in pieces of memory, cut anywhere; states and what
-/// else an engine keeps may be segments. A plan depends on the pieces' lengths alone, so it serves
-/// all steps of a configuration.
+/// vector. Parameters and gradients may each come in pieces of memory, cut anywhere; states and
+/// what else an engine keeps may be segments. A plan depends on the pieces' lengths alone, so it
+/// serves all steps of a configuration.
 struct StepPlan {
   struct Run: Equatable {
     /// The first element's place in the layout.
@@ -95,8 +95,8 @@ func starts(ofPieces counts: some Sequence<Int>) -> [Int] {
 }
 
 extension HostPieces {
-  /// Calls `body` with every part of these stretches, in the layout's order, that lies in one piece: its
-  /// elements' places in the layout, and the first in memory.
+  /// Calls `body` with every part of these stretches, in the layout's order, that lies in one
+  /// piece: its elements' places in the layout, and the first in memory.
   func forEachPart(
     of stretches: [ParameterLayout.Stretch],
     _ body: (Range<Int>, UnsafeMutablePointer<Float>) throws -> Void

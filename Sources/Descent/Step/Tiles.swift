@@ -24,12 +24,12 @@ struct Tile: Equatable {
   }
 }
 
-/// What a step looks at before it updates: the tiles of all tensors that are not frozen, how they add
-/// up to tensors, and tensors to what is clipped together.
+/// What a step looks at before it updates: the tiles of all tensors that are not frozen, how they
+/// add up to tensors, and tensors to what is clipped together.
 struct NormPlan {
   let tiles: [Tile]
-  /// Tiles of each tensor that is looked at, and tensors of each clipping set, with the sum over all at
-  /// the end: lists of terms, and where each begins.
+  /// Tiles of each tensor that is looked at, and tensors of each clipping set, with the sum over
+  /// all at the end: lists of terms, and where each begins.
   let tensors: (list: [Int32], starts: [Int32])
   let sets: (list: [Int32], starts: [Int32])
   let limits: [(limit: Float, epsilon: Float)]
@@ -52,7 +52,8 @@ struct NormPlan {
     (members.joined().map(Int32.init), starts(ofPieces: members.map(\.count)).map(Int32.init))
   }
 
-  /// The piece that every tile lies in. Throws ``DescentError`` if a piece begins in the middle of one.
+  /// The piece that every tile lies in. Throws ``DescentError`` if a piece begins in the middle of
+  /// one.
   func pieces(of starts: [Int]) throws -> [Int] {
     var piece = 0
     return try tiles.map { tile in

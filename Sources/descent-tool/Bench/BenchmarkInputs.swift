@@ -1,9 +1,10 @@
 import Foundation
 
-/// What vectors hold before the first step: numbers that repeat with a period, so that every element
-/// of a long vector can be checked against a short one.
+/// What vectors hold before the first step: numbers that repeat with a period, so that every
+/// element of a long vector can be checked against a short one.
 ///
-/// Magnitudes are from 2⁻¹⁰ to 1, of either sign, so that no processor takes a slow path for denormals.
+/// Magnitudes are from 2⁻¹⁰ to 1, of either sign, so that no processor takes a slow path for
+/// denormals.
 struct BenchmarkInputs: Sendable {
   let parameters: [Float]
   let gradients: [Float]

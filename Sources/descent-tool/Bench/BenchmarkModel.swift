@@ -38,10 +38,11 @@ struct BenchmarkModel: Decodable, Sendable {
   /// The tensors in their order.
   ///
   /// - Parameters:
-  ///   - divisor: what every tensor's first size is divided by, rounded up, so that large models keep
-  ///     their shapes on small machines.
+  ///   - divisor: what every tensor's first size is divided by, rounded up, so that large models
+  ///     keep their shapes on small machines.
   ///   - alignment: as ``ParameterLayout/alignment``.
-  ///   - groups: over how many groups the tensors are dealt out by turns, each with a rate of its own.
+  ///   - groups: over how many groups the tensors are dealt out by turns, each with a rate of its
+  ///     own.
   func layout(
     dividedBy divisor: Int = 1, alignment: Int = 4, groups: Int = 1
   ) throws -> ParameterLayout {

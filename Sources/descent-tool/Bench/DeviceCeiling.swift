@@ -56,11 +56,11 @@ final class DeviceCeiling {
   /// The fastest of the shapes that may be: the ceiling is the device's, whatever shape rules are
   /// launched in. Takes about a second.
   ///
-  /// Shapes take turns, and another than the default has to be clearly faster: on a busy machine the
-  /// luckiest of many would often be a slow one.
+  /// Shapes take turns, and another than the default has to be clearly faster: on a busy machine
+  /// the luckiest of many would often be a slow one.
   ///
-  /// - Parameter count: of the elements that a trial passes over; five vectors of 32 MiB are beyond the
-  ///   caches of nearly all.
+  /// - Parameter count: of the elements that a trial passes over; five vectors of 32 MiB are beyond
+  ///   the caches of nearly all.
   static func fastestShape(on queue: CommandQueue, count: Int = 1 << 23) throws -> LaunchShape {
     let device = queue.device
     let isCPU = device.type.contains(.cpu)

@@ -5,8 +5,8 @@ import OpenCLHost
 struct DeviceVector {
   let segments: [Buffer<Float>]
 
-  /// The segments of vectors of `count` elements. They end where states' segments do, so that a step
-  /// has one launch for each.
+  /// The segments of vectors of `count` elements. They end where states' segments do, so that a
+  /// step has one launch for each.
   static func counts(_ count: Int, in context: Context) -> [Int] {
     let allowed = min(context.largestAllocation / MemoryLayout<Float>.stride, 1 << 31)
     let tile = 1 << 14

@@ -1,6 +1,7 @@
 import Foundation
 
-/// From a number of elements on, one device is faster at a rule than another that was faster before.
+/// From a number of elements on, one device is faster at a rule than another that was faster
+/// before.
 struct Overtaking: Equatable, Sendable {
   let rule: String
   let faster: String

@@ -2,8 +2,8 @@ import ArgumentParser
 import Descent
 import Foundation
 
-/// The command `descent`. Exit status 0: all of it is done; 1: a part of it failed; 2: it was called
-/// wrongly.
+/// The command `descent`. Exit status 0: all of it is done; 1: a part of it failed; 2: it was
+/// called wrongly.
 @main
 struct DescentCommand: ParsableCommand {
   static let version = descentVersion

@@ -20,7 +20,8 @@ struct AllocationCounter {
     if probe != 1 { throw MemoryError.noCounter }
   }
 
-  /// How many allocations `body` makes. Writes to standard error where the first comes from, if asked to.
+  /// How many allocations `body` makes. Writes to standard error where the first comes from, if
+  /// asked to.
   func count(showing: Bool = false, _ body: () throws -> Void) rethrows -> Int {
     begin(showing)
     do {

@@ -1,8 +1,8 @@
 import Descent
 import Foundation
 
-/// How much more memory a process has while an optimizer is made and takes steps than its parameters
-/// and gradients take: states, and what comes beside them.
+/// How much more memory a process has while an optimizer is made and takes steps than its
+/// parameters and gradients take: states, and what comes beside them.
 struct PeakMemory {
   let states: Int
   /// The most that the process grew by, in bytes.
@@ -44,8 +44,8 @@ struct PeakMemory {
     for _ in 1...2 { try optimizer.step(x, zeroing: g) }
   }
 
-  /// What the C library has kept for later would hide as much of what follows. Not every one has the
-  /// function, and Swift's import of glibc lacks it.
+  /// What the C library has kept for later would hide as much of what follows. Not every one has
+  /// the function, and Swift's import of glibc lacks it.
   private static func giveBackFreeMemory() {
     guard let trim = dlsym(nil, "malloc_trim") else { return }
     _ = unsafeBitCast(trim, to: (@convention(c) (Int) -> CInt).self)(0)

@@ -105,7 +105,8 @@ final class SteadyTrainer {
     }
   }
 
-  /// Takes the steps of these numbers. Every tenth gradient is not finite where such a step is skipped.
+  /// Takes the steps of these numbers. Every tenth gradient is not finite where such a step is
+  /// skipped.
   func steps(_ numbers: ClosedRange<Int>) throws {
     for number in numbers {
       gradients.update(repeating: 0x1p-10)

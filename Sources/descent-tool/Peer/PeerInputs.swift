@@ -1,5 +1,6 @@
-/// What parameters and gradients hold before the first step. Benchmarks/peers/inputs.py has the same
-/// numbers: magnitudes from 1/16 to 1 of either sign, so that neither denormals nor an ε matter.
+/// What parameters and gradients hold before the first step. Benchmarks/peers/inputs.py has the
+/// same numbers: magnitudes from 1/16 to 1 of either sign, so that neither denormals nor an ε
+/// matter.
 enum PeerInputs {
   static func parameter(_ index: Int) -> Float { value(UInt64(index) << 1) }
   static func gradient(_ index: Int) -> Float { value(UInt64(index) << 1 | 1) }

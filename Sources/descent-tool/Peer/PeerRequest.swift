@@ -8,8 +8,8 @@ import Descent
 ///     {"request": "sample", "id": "a", "stride": 1000}
 ///     {"request": "drop", "id": "a"}
 ///
-/// `threads` is for the CPU engine; without it the engine decides. `"deviceTimes": true` has an OpenCL
-/// queue note the times of its commands. `lead` steps are taken before the clock starts.
+/// `threads` is for the CPU engine; without it the engine decides. `"deviceTimes": true` has an
+/// OpenCL queue note the times of its commands. `lead` steps are taken before the clock starts.
 enum PeerRequest: Decodable {
   case create(id: String, PeerCase)
   case run(id: String, lead: Int, steps: Int)

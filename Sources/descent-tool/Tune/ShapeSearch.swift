@@ -3,8 +3,8 @@ import Descent
 
 /// Which launch shapes to try, and in which order.
 ///
-/// A coarse pass narrows them down: first all lanes at the default's group size, then all group sizes
-/// at the best two lanes. Few are left for rounds that alternate them with the default.
+/// A coarse pass narrows them down: first all lanes at the default's group size, then all group
+/// sizes at the best two lanes. Few are left for rounds that alternate them with the default.
 struct ShapeSearch {
   let standard: LaunchShape
   let maximumGroupSize: Int
@@ -49,7 +49,8 @@ struct ShapeVerdict: Equatable {
   let seconds: Double
   /// How much longer the default takes, the median over the rounds: 0.1 is 10%.
   let gain: Double
-  /// Whether it won in eight rounds of nine and gains more than two runs of one shape may differ by.
+  /// Whether it won in eight rounds of nine and gains more than two runs of one shape may differ
+  /// by.
   let isClear: Bool
 
   static let smallestGain = 0.02

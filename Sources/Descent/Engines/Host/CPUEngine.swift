@@ -10,8 +10,8 @@ struct CPUOptions: Sendable {
   var block = 1 << 16
 }
 
-/// The rules compiled for this processor, over threads that stay alive between steps. A pass allocates
-/// nothing; its bits do not depend on the instruction set or on the number of threads.
+/// The rules compiled for this processor, over threads that stay alive between steps. A pass
+/// allocates nothing; its bits do not depend on the instruction set or on the number of threads.
 final class CPUEngine: HostEngine {
   let name: String
   let states: HostStates

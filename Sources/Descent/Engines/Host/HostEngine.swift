@@ -1,8 +1,8 @@
 internal import DescentKernels
 import Logging
 
-/// What engines over host memory have in common: where states lie, and that a step is decided when it is
-/// taken.
+/// What engines over host memory have in common: where states lie, and that a step is decided when
+/// it is taken.
 protocol HostEngine: Engine {
   var states: HostStates { get }
   var control: descent_control { get set }

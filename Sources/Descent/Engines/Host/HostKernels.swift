@@ -25,8 +25,8 @@ struct HostKernels: Sendable {
 
   private init(table: UnsafePointer<descent_instructions>) { self.table = table }
 
-  /// Throws ``DescentError/unknown(kind:name:known:)`` for instructions that this processor does not
-  /// have.
+  /// Throws ``DescentError/unknown(kind:name:known:)`` for instructions that this processor does
+  /// not have.
   init(_ instructions: InstructionSet) throws {
     guard let known = Self.available[instructions] else {
       throw DescentError.unknown(

@@ -37,8 +37,8 @@ final class HostNorm {
     self.starts = starts
   }
 
-  /// Looks at the gradient, with the sum of those before it where there is one, decides, and sets the
-  /// coefficients.
+  /// Looks at the gradient, with the sum of those before it where there is one, decides, and sets
+  /// the coefficients.
   func measure(
     _ gradients: HostPieces, with sum: UnsafePointer<Float>?, scale: Float,
     _ now: inout descent_control, _ tile: descent_norm_tile, _ pool: WorkerPool?

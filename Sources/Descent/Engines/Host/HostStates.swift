@@ -30,7 +30,8 @@ final class HostStates {
     return vector.arrays[0]
   }
 
-  /// Copies the parameters to what begins with this step as a copy of them: the average, and states.
+  /// Copies the parameters to what begins with this step as a copy of them: the average, and
+  /// states.
   func begin(_ step: StepInput, with parameters: HostPieces) throws {
     let average = step.average == nil ? nil : try makeAverageIfNeeded()
     if let average, step.average?.begins == true {

@@ -7,8 +7,8 @@ import Glibc
 import Musl
 #endif
 
-/// Threads that wait for blocks of work. The caller of ``run(blocks:context:_:)`` works too, so a pool
-/// of n starts n − 1 threads, and fewer if the system refuses some.
+/// Threads that wait for blocks of work. The caller of ``run(blocks:context:_:)`` works too, so a
+/// pool of n starts n − 1 threads, and fewer if the system refuses some.
 final class WorkerPool {
   typealias Block = @convention(c) (UnsafeRawPointer, Int) -> Void
 
@@ -44,8 +44,8 @@ final class WorkerPool {
     for thread in threads { pthread_join(thread, nil) }
   }
 
-  /// Calls `block` with `context` and every index below `blocks`, on this thread and the workers, and
-  /// returns when all calls have.
+  /// Calls `block` with `context` and every index below `blocks`, on this thread and the workers,
+  /// and returns when all calls have.
   func run(blocks: Int, context: UnsafeRawPointer, _ block: Block) {
     guard !threads.isEmpty, getpid() == owner else {
       for index in 0..<blocks { block(context, index) }
@@ -69,8 +69,8 @@ extension WorkerPool {
   /// What the owner and its workers share.
   ///
   /// Unchecked, because `job` and `isStopping` are plain variables. Invariant: they are read and
-  /// written under the lock. A worker joins a job, which it counts in `working`, under the same lock;
-  /// so once `finish` has taken the job away, only the workers counted are in it.
+  /// written under the lock. A worker joins a job, which it counts in `working`, under the same
+  /// lock; so once `finish` has taken the job away, only the workers counted are in it.
   final class Shared: @unchecked Sendable {
     struct Job {
       let block: Block

@@ -2,10 +2,11 @@
 internal import DescentKernels
 import OpenCLHost
 
-/// Where an optimizer's steps stand on a device that decides by itself, and what the host has heard of it.
+/// Where an optimizer's steps stand on a device that decides by itself, and what the host has heard
+/// of it.
 ///
-/// The host hears of each step by a copy of the control block that follows it in the queue; it looks
-/// whether one has arrived, and waits only where it is asked to.
+/// The host hears of each step by a copy of the control block that follows it in the queue; it
+/// looks whether one has arrived, and waits only where it is asked to.
 final class DeviceControl {
   let state: Buffer<descent_control>
   private let copies: UnsafeMutablePointer<descent_control>
@@ -18,7 +19,8 @@ final class DeviceControl {
   /// Until when the memory that copies are under way to is kept at the end; nil for some seconds.
   var deadline: ContinuousClock.Instant?
 
-  /// - Parameter state: what an earlier control had, since others may look into it; nil for new memory.
+  /// - Parameter state: what an earlier control had, since others may look into it; nil for new
+  ///   memory.
   init(
     _ queue: CommandQueue, lossScale: LossScale?, state: Buffer<descent_control>? = nil
   ) throws {

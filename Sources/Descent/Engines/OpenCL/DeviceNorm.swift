@@ -68,8 +68,8 @@ final class DeviceNorm {
     partials = try Buffer(context, count: plan.tiles.count)
   }
 
-  /// Makes the launches over pieces of these lengths, and over segments of the sum of earlier gradients
-  /// where there is one. Throws ``DescentError`` if they do not suit the tiles.
+  /// Makes the launches over pieces of these lengths, and over segments of the sum of earlier
+  /// gradients where there is one. Throws ``DescentError`` if they do not suit the tiles.
   func prepare(pieces counts: [Int], sum: [Int]?, _ context: Context) throws {
     let starts = Descent.starts(ofPieces: counts)
     let sumStarts = sum.map { Descent.starts(ofPieces: $0) }

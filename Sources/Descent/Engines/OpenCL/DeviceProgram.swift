@@ -3,8 +3,8 @@ internal import DescentKernels
 import Logging
 import OpenCLHost
 
-/// One of a step's programs on a device: its states, its kernels in the shapes that the driver allows,
-/// and what they need of each group.
+/// One of a step's programs on a device: its states, its kernels in the shapes that the driver
+/// allows, and what they need of each group.
 final class DeviceProgram {
   let states: DeviceStates
   let values: GroupValues

@@ -3,14 +3,14 @@ import OpenCLHost
 
 /// Carries host memory to a device that has memory of its own, and parameters back.
 ///
-/// Vectors go in chunks, each by way of pinned memory: while one chunk is updated, the next is on its way up
-/// and the one before on its way down, in queues of their own. A step that looks at its gradient carries all
-/// of that first, and then parameters as above.
+/// Vectors go in chunks, each by way of pinned memory: while one chunk is updated, the next is on
+/// its way up and the one before on its way down, in queues of their own. A step that looks at its
+/// gradient carries all of that first, and then parameters as above.
 final class HostCarrier {
-  /// Elements of a chunk, 1 MiB: long beside what a command costs, and so short that the pinned memory
-  /// stays in the processor's cache and that little is left which cannot overlap, the first chunk's way up
-  /// and the last one's way down. On PoCL, 32 Mi elements, 2 cores: 51 ms a step, against 61 with a
-  /// quarter of it and 70 with four times as much.
+  /// Elements of a chunk, 1 MiB: long beside what a command costs, and so short that the pinned
+  /// memory stays in the processor's cache and that little is left which cannot overlap, the first
+  /// chunk's way up and the last one's way down. On PoCL, 32 Mi elements, 2 cores: 51 ms a step,
+  /// against 61 with a quarter of it and 70 with four times as much.
   static let defaultChunk = 1 << 18
   /// Chunks under way at once: up, on the device, down.
   private static let slotCount = 3
@@ -198,7 +198,8 @@ private struct PiecewiseMemory {
     }
   }
 
-  /// Calls `body` with the memory of each piece that the range touches, and where in the range it begins.
+  /// Calls `body` with the memory of each piece that the range touches, and where in the range it
+  /// begins.
   private func forEachPart(
     of range: Range<Int>, _ body: (UnsafeMutableBufferPointer<Float>, Int) -> Void
   ) {

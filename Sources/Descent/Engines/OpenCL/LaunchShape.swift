@@ -26,8 +26,8 @@ public struct LaunchShape: Hashable, Sendable {
   /// Elements that a group updates.
   var block: Int { lanes * groupSize }
 
-  /// The shape for a table of runs as long as these: the items beyond a run's end cost as much as those
-  /// in it, and a group by itself as much as some 256 elements.
+  /// The shape for a table of runs as long as these: the items beyond a run's end cost as much as
+  /// those in it, and a group by itself as much as some 256 elements.
   func forTable(ofRuns counts: [Int], isProcessor: Bool) -> LaunchShape {
     func cost(_ shape: LaunchShape) -> Int {
       counts.reduce(0) { $0 + ($1 + shape.block - 1) / shape.block * (shape.block + 256) }

@@ -23,9 +23,10 @@ enum LaunchTable {
   }
 
   private static let rows = [
-    // Measured with Adam on PoCL 3.1, Zen 5 with AVX-512: 4, 8 and 16 lanes within the noise of each
-    // other, 16 ahead where an item owns a long run; a group is one thread's task. With AVX2 code 8
-    // lanes were 2 to 4% ahead of 16 for Adam and equal for AMSGrad; on a busy machine 46% ahead.
+    // Measured with Adam on PoCL 3.1, Zen 5 with AVX-512: 4, 8 and 16 lanes within the noise of
+    // each other, 16 ahead where an item owns a long run; a group is one thread's task. With AVX2
+    // code 8 lanes were 2 to 4% ahead of 16 for Adam and equal for AMSGrad; on a busy machine 46%
+    // ahead.
     Row(type: .cpu, shape: LaunchShape(lanes: 16, groupSize: 256)),
     // clpeak's published tables: float4 is within 2% of the best width on V100, RTX 3090, RTX 4090.
     Row(type: .gpu, vendor: "NVIDIA", shape: LaunchShape(lanes: 4, groupSize: 256)),

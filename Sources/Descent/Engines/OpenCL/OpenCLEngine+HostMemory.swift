@@ -2,7 +2,8 @@
 import OpenCLHost
 
 extension OpenCLEngine {
-  /// Host memory is lent to a device that shares it; otherwise it is carried to the device and back.
+  /// Host memory is lent to a device that shares it; otherwise it is carried to the device and
+  /// back.
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
     if let chunk { return try carry(parameters, gradients, step, chunk: chunk) }
     let (x, g) = (try lent(parameters), try lent(gradients))

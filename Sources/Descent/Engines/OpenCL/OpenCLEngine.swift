@@ -29,7 +29,8 @@ final class OpenCLEngine: Engine {
   private var controlState: Buffer<descent_control>?
   private var lossScale: LossScale?
   private var plan: DevicePlan?
-  /// Elements of host memory that are carried to the device at a time; nil where the device shares it.
+  /// Elements of host memory that are carried to the device at a time; nil where the device shares
+  /// it.
   let chunk: Int?
   /// Made by the first step over host memory that is carried.
   var carrier: HostCarrier?
@@ -80,10 +81,11 @@ final class OpenCLEngine: Engine {
 
   // MARK: Launches
 
-  /// Enqueues a step over memory of the device, in pieces, and hands it over at once; does not wait,
-  /// but where 32 steps are in flight that the device decides or whose groups it reads.
+  /// Enqueues a step over memory of the device, in pieces, and hands it over at once; does not
+  /// wait, but where 32 steps are in flight that the device decides or whose groups it reads.
   ///
-  /// - Parameter carrier: what carries each piece of parameters there and back, nil if they lie there.
+  /// - Parameter carrier: what carries each piece of parameters there and back, nil if they lie
+  ///   there.
   func enqueue(
     _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
     after: [Event], carrier: HostCarrier? = nil
@@ -160,8 +162,8 @@ final class OpenCLEngine: Engine {
     }
   }
 
-  /// Enqueues adding a gradient in memory of the device to the sum, or beginning it, and hands it over at
-  /// once.
+  /// Enqueues adding a gradient in memory of the device to the sum, or beginning it, and hands it
+  /// over at once.
   func enqueueAccumulate(
     _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, after: [Event]
   ) throws -> Event {
@@ -186,7 +188,8 @@ final class OpenCLEngine: Engine {
     return vector
   }
 
-  /// Copies the parameters to what begins with this step as a copy of them: the average, and states.
+  /// Copies the parameters to what begins with this step as a copy of them: the average, and
+  /// states.
   private func begin(
     _ step: StepInput, with parameters: [BufferSlice<Float>], after: [Event],
     enqueued: (Event) -> Void
@@ -272,7 +275,8 @@ final class OpenCLEngine: Engine {
       average: followed, rows: looks ? stepsInFlight + 1 : 1)
   }
 
-  /// Writes what a program's launches need of each group: to the device where a table reads it there.
+  /// Writes what a program's launches need of each group: to the device where a table reads it
+  /// there.
   private func send(
     _ step: StepInput, _ launch: Prepared, _ plan: DevicePlan, _ program: DeviceProgram,
     after: [Event]
@@ -421,7 +425,8 @@ final class OpenCLEngine: Engine {
   func forgetEnqueued() {
     // Whether one failed no longer matters: the states are replaced.
     try? pending.wait()
-    // A control block of its own for what comes; the loss scale stays where it was last heard to be.
+    // A control block of its own for what comes; the loss scale stays where it was last heard to
+    // be.
     if let control {
       try? control.listen()
       control.deadline = pending.deadline

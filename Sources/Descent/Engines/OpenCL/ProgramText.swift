@@ -3,7 +3,8 @@ internal import DescentKernels
 import Logging
 import OpenCLHost
 
-/// The text of an OpenCL program: types.h and other files of Kernels/ in order, and what the compiler is to define.
+/// The text of an OpenCL program: types.h and other files of Kernels/ in order, and what the
+/// compiler is to define.
 package struct ProgramText {
   /// A file of a program.
   package struct File: Sendable {
@@ -29,8 +30,8 @@ package struct ProgramText {
 
   mutating func append(_ file: File) { files.append(file) }
 
-  /// The program for a context's device: shared with all who asked the context for the same, loaded from
-  /// the cache folder, or built; the last two are logged at debug.
+  /// The program for a context's device: shared with all who asked the context for the same, loaded
+  /// from the cache folder, or built; the last two are logged at debug.
   package func make(in context: Context, logger: Logger? = nil) throws -> Program {
     var options = (["-cl-std=CL1.2"] + defines.map { "-D\($0)" }).joined(separator: " ")
     if context.device.hasCorrectlyRoundedDivideAndSquareRoot {

@@ -1,8 +1,8 @@
 #if OpenCL
 package import OpenCLHost
 
-/// Launch shapes that `descent tune` found for one device under one version of its driver, by kernel:
-/// `adam`, `momentum_nesterov`. They are kept in the user's cache folder.
+/// Launch shapes that `descent tune` found for one device under one version of its driver, by
+/// kernel: `adam`, `momentum_nesterov`. They are kept in the user's cache folder.
 package struct TunedShapes {
   private let device: Device
   private let folder: CacheFolder?

@@ -32,8 +32,8 @@ final class ValuesRing {
   /// The command that has to end before the next slot is taken.
   var blocking: Event? { users[next] }
 
-  /// Takes the oldest slot, whose step is over, has `fill` write its first bytes, and sends those to
-  /// the device.
+  /// Takes the oldest slot, whose step is over, has `fill` write its first bytes, and sends those
+  /// to the device.
   ///
   /// - Returns: the slot, and the transfer's event.
   func send(

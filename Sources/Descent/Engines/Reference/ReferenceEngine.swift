@@ -159,7 +159,8 @@ extension UpdateRule {
     }
   }
 
-  /// Throws unless every vector has the parameters' length, every state is there, and `step` is one.
+  /// Throws unless every vector has the parameters' length, every state is there, and `step` is
+  /// one.
   func checkCounts(_ parameters: Int, _ gradients: Int, _ states: [Int], step: Int) throws {
     guard gradients == parameters else {
       throw DescentError.count(of: "gradients", given: gradients, expected: parameters)

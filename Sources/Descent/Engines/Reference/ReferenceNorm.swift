@@ -3,8 +3,8 @@ internal import DescentKernels
 /// Norms and decisions in plain Swift, number by number in the one order that all engines keep. The
 /// same for devices and for this processor: Kernels/norm.cl.
 enum ReferenceNorm {
-  /// A sum of squares, each scaled by ``downscale(_:)`` of the peak, squared; and the greatest magnitude's
-  /// bits.
+  /// A sum of squares, each scaled by ``downscale(_:)`` of the peak, squared; and the greatest
+  /// magnitude's bits.
   struct Partial: Equatable {
     var sum: Float = 0
     var peak: UInt32 = 0
@@ -12,7 +12,8 @@ enum ReferenceNorm {
 
   static let accumulators = 256
 
-  /// Up to ``Tile/length`` elements: accumulator j takes the elements j, j + 256 …, and then by halves.
+  /// Up to ``Tile/length`` elements: accumulator j takes the elements j, j + 256 …, and then by
+  /// halves.
   static func tile(_ elements: UnsafeBufferPointer<Float>) -> Partial {
     let peak = elements.reduce(UInt32(0)) { max($0, $1.magnitude.bitPattern) }
     let scale = downscale(peak)

@@ -38,8 +38,8 @@ enum Scenario {
     step == 5 ? gradients(count, 100) : nil
   }
 
-  /// Magnitudes over 20 binades, the same in every run: SplitMix64 over a counter (Steele, Lea & Flood
-  /// 2014).
+  /// Magnitudes over 20 binades, the same in every run: SplitMix64 over a counter (Steele, Lea &
+  /// Flood 2014).
   private static func values(_ count: Int, stream: UInt64) -> [Float] {
     (0..<count).map { index in
       var z = (stream << 40 | UInt64(index)) &* 0x9e37_79b9_7f4a_7c15
