@@ -60,7 +60,9 @@ import Testing
 
   /// An entry, what its value is replaced by, and a piece of what the error says.
   static let entries: [(key: String, value: String?, message: String)] = [
-    ("optimizer.version", "3", "an optimizer's state of version \"3\"; allowed are \"1\" and \"2\""),
+    (
+      "optimizer.version", "3", "an optimizer's state of version \"3\"; allowed are \"1\" and \"2\""
+    ),
     ("optimizer.version", nil, "there is no optimizer's state in it"),
     ("optimizer.rule", nil, "metadata \"optimizer.rule\": it is missing"),
     ("optimizer.rule", "", "metadata \"optimizer.rule\": byte 0: the end"),

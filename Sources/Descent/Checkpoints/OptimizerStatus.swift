@@ -172,7 +172,8 @@ extension UpdateRule {
     var values: [Double] = []
     for name in names {
       guard let value = history[name] else {
-        throw .missingState(name: "\(name) of the history of group \(group)", given: history.keys.sorted())
+        throw .missingState(
+          name: "\(name) of the history of group \(group)", given: history.keys.sorted())
       }
       if !value.isFinite {
         throw .value(

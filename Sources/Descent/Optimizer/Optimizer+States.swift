@@ -101,7 +101,8 @@ extension Optimizer {
     for (index, name) in groups.names.enumerated() {
       values.append(
         try groups.first[index].values(
-          ofHistory: histories[name] ?? [:], after: groupStepCounts[name] ?? stepCount, group: name))
+          ofHistory: histories[name] ?? [:], after: groupStepCounts[name] ?? stepCount, group: name)
+      )
     }
     for name in histories.keys.sorted() { _ = try groups.index(of: name) }
     engine.forgetEnqueued()
