@@ -39,7 +39,7 @@ extension Optimizer {
 
   /// Replaces the parameters φ by Nesterov's iterate W, at the end of training. Later steps throw
   /// ``DescentError/settled`` until ``reset()`` or
-  /// ``restore(states:stepCount:groupStepCounts:)``.
+  /// ``restore(states:stepCount:groupStepCounts:histories:)``.
   ///
   /// Elements between the layout's tensors stay as they are. Throws as ``writeIterate(from:into:)``
   /// does.
