@@ -53,13 +53,14 @@ test-huge:
 	DESCENT_HUGE=1 POCL_MEMORY_LIMIT=1 $(SWIFT) test -c release -Xswiftc -enable-testing \
 	  --scratch-path .build-test --filter HugeTests
 
-# PoCL then reports a device that allows no larger group. Before a release.
+# PoCL then reports a device that allows no larger group. Before a release. With groups of one item
+# PoCL 3.1 ends the process where a launch leaves it the choice, as OpenCLHost's tests do.
 test-small-groups:
 	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
-	for items in 255 64 12 1; do POCL_MAX_WORK_GROUP_SIZE=$$items \
+	for items in 255 64 12 1; do suites='DescentTests|OpenCLHostTests'; \
+	  [ $$items = 1 ] && suites=DescentTests; POCL_MAX_WORK_GROUP_SIZE=$$items \
 	  $(SWIFT) test -c release -Xswiftc -enable-testing --scratch-path .build-test \
-	  --filter 'AgreementTests|ControlTests|GroupTests|AccumulationTests|OpenCLHostTests' \
-	  || exit 1; done
+	  --filter "$$suites" || exit 1; done
 
 # The short form, FAULTS="--calls 3", is the one that every change has to pass.
 faults:
