@@ -105,7 +105,8 @@ import Testing
       for index in 0..<32 { try #require(try step(index) == []) }
       // Nobody could end that wait but a second thread.
       let opener = Thread {
-        usleep(20_000)
+        // On a busy machine the other thread may take a while to get to its wait.
+        usleep(1_000_000)
         try? gate.complete()
       }
       opener.start()
