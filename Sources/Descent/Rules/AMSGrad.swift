@@ -45,6 +45,7 @@ public struct AMSGrad: UpdateRule {
     get { adam.weightDecay }
     set { adam.weightDecay = newValue }
   }
+  /// Whether weight decay is decoupled from the gradient: ``WeightDecay/decoupled(_:)``.
   public var decoupled: Bool {
     get { adam.decoupled }
     set { adam.decoupled = newValue }

@@ -16,6 +16,7 @@ public struct AdaDelta: UpdateRule {
   /// Added under both roots. It sets how fast the first steps grow.
   public var epsilon = 1e-6
   public var weightDecay = 0.0
+  /// Whether weight decay is decoupled from the gradient: ``WeightDecay/decoupled(_:)``.
   public var decoupled = false
   public var maximize = false
 

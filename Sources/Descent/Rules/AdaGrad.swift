@@ -17,6 +17,7 @@ public struct AdaGrad: UpdateRule {
   /// The rate of step t is η/(1 + (t − 1)·learningRateDecay).
   public var learningRateDecay = 0.0
   public var weightDecay = 0.0
+  /// Whether weight decay is decoupled from the gradient: ``WeightDecay/decoupled(_:)``.
   public var decoupled = false
   public var maximize = false
 

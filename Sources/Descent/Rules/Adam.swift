@@ -28,6 +28,7 @@ public struct Adam: UpdateRule {
   /// Corrects the bias of v.
   public var biasCorrection2 = true
   public var weightDecay = 0.0
+  /// Whether weight decay is decoupled from the gradient: ``WeightDecay/decoupled(_:)``.
   public var decoupled = false
   public var maximize = false
 

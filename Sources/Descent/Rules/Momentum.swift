@@ -35,6 +35,7 @@ public struct Momentum: UpdateRule {
   /// The first gradient enters the buffer whole, as PyTorch does it.
   public var firstStepUndamped = false
   public var weightDecay = 0.0
+  /// Whether weight decay is decoupled from the gradient: ``WeightDecay/decoupled(_:)``.
   public var decoupled = false
   public var maximize = false
 

@@ -32,6 +32,7 @@ public struct RMSProp: UpdateRule {
   /// v before the first step.
   public var initialAccumulator = 0.0
   public var weightDecay = 0.0
+  /// Whether weight decay is decoupled from the gradient: ``WeightDecay/decoupled(_:)``.
   public var decoupled = false
   public var maximize = false
 

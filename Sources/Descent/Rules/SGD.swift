@@ -6,6 +6,7 @@ public struct SGD: UpdateRule {
 
   public var learningRate = 0.01
   public var weightDecay = 0.0
+  /// Whether weight decay is decoupled from the gradient: ``WeightDecay/decoupled(_:)``.
   public var decoupled = false
   public var maximize = false
 
