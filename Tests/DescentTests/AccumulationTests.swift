@@ -222,7 +222,8 @@ import OpenCLHost
       var found: [[Float]] = []
       for groupPerTile in [false, true] {
         let norm = try DeviceNorm(layout, control, queue.context, groupPerTile: groupPerTile)
-        try norm.prepare(pieces: [layout.count], sum: [layout.count], queue.context)
+        try norm.prepare(
+          Pieces(count: layout.count), sum: Pieces(count: layout.count), queue.context)
         let state = try DeviceControl(queue, lossScale: nil)
         try norm.enqueue(
           [gradients.whole], with: [sums], scale: 1, state: state.state, on: queue, after: [])

@@ -41,11 +41,10 @@ import Testing
       let optimizer = try Optimizer(AdamW(weightDecay: 0.1), layout: layout, on: .openCL(queue))
       try setting.apply(optimizer)
       // What the context's limit cuts is given in pieces, as a trainer would have it.
-      let cuts = SegmentCuts(layout, queue.context).counts(of: 0..<layout.count)
-      let start = starts(ofPieces: cuts)
+      let cuts = SegmentCuts(layout, queue.context).pieces(of: 0..<layout.count)
       func buffers(_ values: [Float]) throws -> [Buffer<Float>] {
         try cuts.indices.map {
-          try Buffer(queue.context, copying: Array(values[start[$0]..<start[$0 + 1]]))
+          try Buffer(queue.context, copying: Array(values[cuts[$0]]))
         }
       }
       let x = try buffers(PinnedSteps(count: layout.count).parameters)

@@ -116,7 +116,7 @@ import OpenCLHost
         expected.append(next - start)
         start = next
       }
-      #expect(cuts.counts(of: 0..<layout.count) == expected)
+      #expect(cuts.pieces(of: 0..<layout.count).counts == expected)
     }
   }
   #endif

@@ -299,7 +299,7 @@ import OpenCLHost
       var found: [[Float]] = []
       for groupPerTile in [false, true] {
         let norm = try DeviceNorm(layout, control, queue.context, groupPerTile: groupPerTile)
-        try norm.prepare(pieces: [layout.count], sum: nil, queue.context)
+        try norm.prepare(Pieces(count: layout.count), sum: nil, queue.context)
         let state = try DeviceControl(queue, lossScale: nil)
         try norm.enqueue([gradients.whole], scale: 1, state: state.state, on: queue, after: [])
         let now = try state.state.read(on: queue)[0]

@@ -49,12 +49,13 @@ import OpenCLHost
 
     var programCount: Int { (programs.max() ?? 0) + 1 }
 
-    /// Where pieces of a vector of so many elements begin, some of them empty; one more at the end.
-    mutating func cuts(_ count: Int) -> [Int] {
+    /// Cuts of a vector of so many elements, some pieces of which are empty.
+    mutating func cuts(_ count: Int) -> Pieces {
       let inner = (0..<Int.random(in: 0...6, using: &random)).map { _ in
         Int.random(in: 0...count, using: &random)
       }
-      return [0] + inner.sorted() + [count]
+      let starts = [0] + inner.sorted() + [count]
+      return Pieces(counts: zip(starts, starts.dropFirst()).map { $1 - $0 })
     }
   }
 
@@ -85,18 +86,17 @@ import OpenCLHost
             run.group == (own.leftOut[index] ? own.layout.groupNames.count : group)
               && run.set == own.sets[index] && run.program == own.programs[group],
             "seed \(seed)")
-          for (place, starts) in [
+          for (place, pieces) in [
             (run.parameters, x), (run.gradients, g), (run.vectors, v),
           ] {
+            let piece = pieces[place.piece]
             try #require(
-              place.origin == starts[place.piece]
-                && (starts[place.piece]..<starts[place.piece + 1]).contains(element), "seed \(seed)"
-            )
+              place.origin == piece.lowerBound && piece.contains(element), "seed \(seed)")
           }
-          let segments = states[run.program].1
-          let state = segments[run.states.piece] + element - run.states.origin
+          let segment = states[run.program].1[run.states.piece]
+          let state = segment.lowerBound + element - run.states.origin
           try #require(
-            segments[run.states.piece] <= state && state < segments[run.states.piece + 1]
+            segment.contains(state)
               && maps[run.program].place(of: element..<element + 1) == state..<state + 1
               && !used[run.program][state], "seed \(seed)")
           used[run.program][state] = true
@@ -104,6 +104,26 @@ import OpenCLHost
       }
       let elements = plan.runs.reduce(0) { $0 + $1.count }
       #expect(elements == own.layout.elementCount, "seed \(seed): nothing between tensors")
+    }
+  }
+
+  @Test("parts of a range are its elements once, in order, each in the piece that holds it")
+  func pieces() throws {
+    for seed in Self.seeds {
+      var own = try Case(seed)
+      let pieces = own.cuts(own.layout.count)
+      for _ in 0..<10 {
+        let bounds = (0..<2).map { _ in Int.random(in: 0...pieces.count, using: &own.random) }
+        let range = (bounds.min() ?? 0)..<(bounds.max() ?? 0)
+        var next = range.lowerBound
+        pieces.forEachPart(of: range) { piece, offset, part in
+          #expect(part.lowerBound == next && !part.isEmpty, "seed \(seed)")
+          #expect(pieces[piece].clamped(to: part) == part, "seed \(seed)")
+          #expect(part.lowerBound == pieces[piece].lowerBound + offset, "seed \(seed)")
+          next = part.upperBound
+        }
+        #expect(next == range.upperBound, "seed \(seed)")
+      }
     }
   }
 
@@ -143,7 +163,7 @@ import OpenCLHost
       let maps = [StateMap(count: count)]
       let plan = StepPlan(
         own.layout.stretches(), parameters: own.cuts(count), gradients: own.cuts(count),
-        states: [(maps[0], [0, count])], vectors: [0, count])
+        states: [(maps[0], Pieces(count: count))], vectors: Pieces(count: count))
       let runs = UnsafeMutableBufferPointer<StepPlan.Run>.allocate(capacity: plan.runs.count)
       defer { runs.deallocate() }
       _ = runs.initialize(from: plan.runs)
@@ -216,10 +236,10 @@ import OpenCLHost
         own.layout, programOfGroup: own.programs, count: own.programCount)
       let tiles = Tile.covering(own.layout.tensors).tiles
       let cuts = SegmentCuts(own.layout, context)
-      let counts = cuts.counts(of: 0..<own.layout.count)
-      #expect(counts.reduce(0, +) == own.layout.count)
-      #expect(counts.allSatisfy { $0 > 0 && $0 * 4 <= limit })
-      for start in starts(ofPieces: counts).dropFirst().dropLast() {
+      let pieces = cuts.pieces(of: 0..<own.layout.count)
+      #expect(pieces.count == own.layout.count)
+      #expect(pieces.counts.allSatisfy { $0 > 0 && $0 * 4 <= limit })
+      for start in pieces.starts.dropFirst().dropLast() {
         #expect(
           !tiles.contains { $0.start < start && start < $0.start + $0.count },
           "seed \(seed): \(start)")
@@ -228,8 +248,8 @@ import OpenCLHost
         let tensors = own.layout.tensors.filter {
           own.layout.groupNames.firstIndex(of: $0.group).map { own.programs[$0] } == program
         }
-        let counts = SegmentCuts(map, tensors, context).counts(of: 0..<map.count)
-        #expect(counts.reduce(0, +) == map.count && counts.allSatisfy { $0 * 4 <= limit })
+        let pieces = SegmentCuts(map, tensors, context).pieces(of: 0..<map.count)
+        #expect(pieces.count == map.count && pieces.counts.allSatisfy { $0 * 4 <= limit })
       }
     }
   }
@@ -241,10 +261,11 @@ import OpenCLHost
       let maps = StateMap.maps(
         own.layout, programOfGroup: own.programs, count: own.programCount)
       let count = own.layout.count
-      let states = maps.map { ($0, [0, $0.count]) }
+      let states = maps.map { ($0, Pieces(count: $0.count)) }
       let plan = StepPlan(
         own.layout.stretches(sets: own.sets, leftOut: own.leftOut, programs: own.programs),
-        parameters: own.cuts(count), gradients: [0, count], states: states, vectors: [0, count])
+        parameters: own.cuts(count), gradients: Pieces(count: count), states: states,
+        vectors: Pieces(count: count))
       let block = [64, 1_024, 4_096].randomElement(using: &own.random) ?? 64
       var rest = try descent_block.covering(plan.runs, block: block)[...]
       for run in plan.runs {

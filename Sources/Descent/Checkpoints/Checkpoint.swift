@@ -202,7 +202,7 @@ extension Checkpoint {
       let wanted = try layout.tensors.filter { try isWanted($0) && reader[$0.name] != nil }
       for tensor in wanted { try check(tensor.name, tensor.shape, converting: converting) }
       try verify()
-      let pieces = VectorPieces(memory.pieces)
+      let pieces = HostVector(memory.pieces)
       for tensor in wanted {
         try readParameters(of: tensor, into: pieces, converting: converting)
       }
@@ -212,7 +212,7 @@ extension Checkpoint {
   }
 
   func readParameters(
-    of tensor: ParameterLayout.Tensor, into parameters: VectorPieces, converting: Bool = false
+    of tensor: ParameterLayout.Tensor, into parameters: HostVector, converting: Bool = false
   ) throws {
     let file = try reader.file(of: tensor.name)
     try parameters.forEachPart(of: tensor.range) { part, offset in

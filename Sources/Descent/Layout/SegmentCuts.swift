@@ -28,9 +28,8 @@ struct SegmentCuts {
     self.tensors = count > limit ? tensors.filter { !$0.isEmpty } : []
   }
 
-  /// The lengths of the parts of a range of the layout. A tile longer than the limit is cut all the
-  /// same.
-  func counts(of range: Range<Int>) -> [Int] {
+  /// How a range of the layout is cut. A tile longer than the limit is cut all the same.
+  func pieces(of range: Range<Int>) -> Pieces {
     var counts: [Int] = []
     var start = range.lowerBound
     while start < range.upperBound {
@@ -42,7 +41,7 @@ struct SegmentCuts {
       counts.append(end - start)
       start = end
     }
-    return counts
+    return Pieces(counts: counts)
   }
 
   /// The last of the tiles' starts that is no greater than `element`; 0 if there is none.

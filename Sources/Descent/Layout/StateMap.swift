@@ -87,12 +87,11 @@ extension RandomAccessCollection {
 /// Walks forward through the segments of a vector that lies as a map says.
 struct StateWalk {
   private let map: StateMap
-  /// Where segments begin in the vector; one more at the end.
-  private let starts: [Int]
+  private let pieces: Pieces
   private var extent = 0
   private var place = StepPlan.Place()
 
-  init(_ map: StateMap, starts: [Int]) { (self.map, self.starts) = (map, starts) }
+  init(_ map: StateMap, _ pieces: Pieces) { (self.map, self.pieces) = (map, pieces) }
 
   /// The segment that holds an element of the layout, and where in the layout what lies together
   /// with it ends. An element e is number e − origin of its segment.
@@ -100,7 +99,7 @@ struct StateWalk {
     while map.extents[extent].range.upperBound <= element { extent += 1 }
     let own = map.extents[extent]
     let shift = own.range.lowerBound - own.origin
-    let end = place.advance(to: element - shift, in: starts) + shift
+    let end = place.advance(to: element - shift, in: pieces) + shift
     return (
       StepPlan.Place(piece: place.piece, origin: place.origin + shift),
       min(own.range.upperBound, end)

@@ -49,7 +49,7 @@ extension Optimizer {
     try parameters.withMutableVectorMemory(for: use(.parameters)) { memory in
       try checkCount("parameters", memory.count)
       let average = try average()
-      memory.pieces.forEachPart(of: layout.occupied) { range, part in
+      HostVector(memory.pieces).forEachPart(of: layout.occupied) { range, part in
         average[range].withUnsafeBufferPointer {
           if let start = $0.baseAddress { part.update(from: start, count: range.count) }
         }

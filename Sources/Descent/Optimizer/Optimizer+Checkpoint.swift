@@ -26,7 +26,7 @@ extension Optimizer {
     naming: StateNaming = .descent, metadata: [String: String] = [:], shardSize: Int = .max
   ) throws {
     try parameters.withVectorMemory(for: use(.parameters)) {
-      try write(path, VectorPieces($0.pieces), naming, metadata, shardSize)
+      try write(path, HostVector($0.pieces), naming, metadata, shardSize)
     }
   }
 
@@ -40,7 +40,7 @@ extension Optimizer {
   }
 
   private func write(
-    _ path: String, _ parameters: VectorPieces?, _ naming: StateNaming,
+    _ path: String, _ parameters: HostVector?, _ naming: StateNaming,
     _ metadata: [String: String], _ shardSize: Int
   ) throws {
     if let parameters { try checkCount("parameters", parameters.count) }
@@ -93,7 +93,7 @@ extension Optimizer {
   ) throws {
     let checkpoint = try source.openedCheckpoint()
     try parameters.withMutableVectorMemory(for: use(.parameters)) {
-      try load(checkpoint, VectorPieces($0.pieces))
+      try load(checkpoint, HostVector($0.pieces))
     }
   }
 
@@ -102,7 +102,7 @@ extension Optimizer {
     try load(source.openedCheckpoint(), nil)
   }
 
-  private func load(_ checkpoint: Checkpoint, _ parameters: VectorPieces?) throws {
+  private func load(_ checkpoint: Checkpoint, _ parameters: HostVector?) throws {
     guard var status = checkpoint.status else {
       throw CheckpointError.noOptimizer(file: checkpoint.path)
     }
@@ -189,7 +189,7 @@ extension Optimizer {
     let checkpoint = try source.openedCheckpoint()
     var report = LoadReport()
     try parameters.withMutableVectorMemory(for: use(.parameters)) {
-      report = try load(checkpoint, VectorPieces($0.pieces), where: isWanted)
+      report = try load(checkpoint, HostVector($0.pieces), where: isWanted)
     }
     return report
   }
@@ -236,7 +236,7 @@ extension Optimizer {
   }
 
   private func load(
-    _ checkpoint: Checkpoint, _ parameters: VectorPieces?,
+    _ checkpoint: Checkpoint, _ parameters: HostVector?,
     where isWanted: (ParameterLayout.Tensor) throws -> Bool
   ) throws -> LoadReport {
     guard let status = checkpoint.status else {

@@ -24,15 +24,15 @@ extension Optimizer {
         try checkCount("iterate", iterate.count)
         var apart = PieceCheck()
         try apart.check(iterate.pieces, parameters.pieces, zeroes: false)
-        let (ahead, start) = (try lookAhead(), VectorPieces(parameters.pieces))
-        iterate.pieces.forEachPart(of: layout.occupied) { range, iterate in
+        let (ahead, start) = (try lookAhead(), HostVector(parameters.pieces))
+        HostVector(iterate.pieces).forEachPart(of: layout.occupied) { range, iterate in
           start.forEachPart(of: range) { part, offset in
             if let first = part.baseAddress {
               (iterate + offset).update(from: first, count: part.count)
             }
           }
         }
-        add(ahead, to: VectorPieces(iterate.pieces))
+        add(ahead, to: HostVector(iterate.pieces))
       }
     }
   }
@@ -46,7 +46,7 @@ extension Optimizer {
   public func settle(_ parameters: inout some MutableVector & ~Copyable & ~Escapable) throws {
     try parameters.withMutableVectorMemory(for: use(.parameters)) { parameters in
       try checkCount("parameters", parameters.count)
-      add(try lookAhead(), to: VectorPieces(parameters.pieces))
+      add(try lookAhead(), to: HostVector(parameters.pieces))
     }
     isSettled = true
   }
@@ -73,7 +73,7 @@ extension Optimizer {
     }
   }
 
-  private func add(_ ahead: [(range: Range<Int>, values: [Float])], to parameters: VectorPieces) {
+  private func add(_ ahead: [(range: Range<Int>, values: [Float])], to parameters: HostVector) {
     withDefaultFloatingPoint {
       for (range, values) in ahead {
         parameters.forEachPart(of: range) { part, offset in

@@ -21,37 +21,21 @@ struct StepPlan {
     var vectors: Place
   }
 
-  /// Which piece of a vector a run lies in, and where in the layout that piece begins.
-  struct Place: Equatable {
-    var piece = 0
-    var origin = 0
+  typealias Place = Pieces.Place
 
-    /// Moves on to the piece that holds the element, and says where that ends; empty pieces hold
-    /// none.
-    mutating func advance(to element: Int, in starts: [Int]) -> Int {
-      while starts[piece + 1] <= element { piece += 1 }
-      origin = starts[piece]
-      return starts[piece + 1]
-    }
-  }
-
-  /// Where the pieces of each vector begin in the layout; one more at the end.
-  let parameters: [Int]
-  let gradients: [Int]
   /// In the order of the layout.
   let runs: [Run]
 
   /// - Parameters:
-  ///   - states: by program, where its states lie and where their segments begin.
-  ///   - vectors: where the segments of a whole vector begin.
+  ///   - states: by program, where its states lie and how they are cut.
+  ///   - vectors: how a whole vector is cut.
   init(
-    _ stretches: [ParameterLayout.Stretch], parameters: [Int], gradients: [Int],
-    states: [(map: StateMap, starts: [Int])], vectors: [Int]
+    _ stretches: [ParameterLayout.Stretch], parameters: Pieces, gradients: Pieces,
+    states: [(map: StateMap, pieces: Pieces)], vectors: Pieces
   ) {
-    (self.parameters, self.gradients) = (parameters, gradients)
     var runs: [Run] = []
     var (x, g, v) = (Place(), Place(), Place())
-    var walks = states.map { StateWalk($0.map, starts: $0.starts) }
+    var walks = states.map { StateWalk($0.map, $0.pieces) }
     for stretch in stretches {
       let range = stretch.range
       var start = range.lowerBound
@@ -86,32 +70,5 @@ struct StepPlan {
   /// The index of the first run that ends behind `element`.
   static func firstRun(behind element: Int, in runs: UnsafeMutableBufferPointer<Run>) -> Int {
     runs.partitioningIndex { $0.start + $0.count > element }
-  }
-}
-
-/// Where pieces begin that have these lengths; one more at the end.
-func starts(ofPieces counts: some Sequence<Int>) -> [Int] {
-  counts.reduce(into: [0]) { starts, count in starts.append(starts[starts.count - 1] + count) }
-}
-
-extension HostPieces {
-  /// Calls `body` with every part of these stretches, in the layout's order, that lies in one
-  /// piece: its elements' places in the layout, and the first in memory.
-  func forEachPart(
-    of stretches: [ParameterLayout.Stretch],
-    _ body: (Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
-  ) rethrows {
-    let starts = Descent.starts(ofPieces: map(\.count))
-    var place = StepPlan.Place()
-    for stretch in stretches {
-      var start = stretch.range.lowerBound
-      while start < stretch.range.upperBound {
-        let end = Swift.min(stretch.range.upperBound, place.advance(to: start, in: starts))
-        if let piece = self[place.piece].baseAddress {
-          try body(start..<end, piece + (start - place.origin))
-        }
-        start = end
-      }
-    }
   }
 }

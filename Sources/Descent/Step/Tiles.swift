@@ -49,22 +49,22 @@ struct NormPlan {
   }
 
   private static func lists(_ members: [[Int]]) -> (list: [Int32], starts: [Int32]) {
-    (members.joined().map(Int32.init), starts(ofPieces: members.map(\.count)).map(Int32.init))
+    (members.joined().map(Int32.init), Pieces(counts: members.map(\.count)).starts.map(Int32.init))
   }
 
   /// The piece that every tile lies in. Throws ``DescentError`` if a piece begins in the middle of
   /// one.
-  func pieces(of starts: [Int]) throws -> [Int] {
-    var piece = 0
+  func pieces(of gradients: Pieces) throws -> [Int] {
+    var place = Pieces.Place()
     return try tiles.map { tile in
-      while starts[piece + 1] <= tile.start { piece += 1 }
-      guard starts[piece + 1] >= tile.start + tile.count else {
+      let end = place.advance(to: tile.start, in: gradients)
+      guard end >= tile.start + tile.count else {
         throw DescentError.value(
-          of: "the start of a piece of gradients", given: "\(starts[piece + 1])",
+          of: "the start of a piece of gradients", given: "\(end)",
           allowed: "to clip or skip, the start of a tensor, or a multiple of \(Tile.length) "
             + "elements after it")
       }
-      return piece
+      return place.piece
     }
   }
 }

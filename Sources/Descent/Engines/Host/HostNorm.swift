@@ -7,8 +7,8 @@ final class HostNorm {
   let plan: NormPlan
   /// A coefficient for each clipping set.
   let coefficients: UnsafeMutableBufferPointer<Float>
-  /// The gradient's pieces that the tiles were last found in.
-  private var starts: [Int] = []
+  /// How the gradient was last cut, and the piece of each tile.
+  private var cut: Pieces?
   private var pieces: [Int] = []
   private let tiles: UnsafeMutableBufferPointer<descent_partial>
   private let tensors: UnsafeMutableBufferPointer<descent_partial>
@@ -31,10 +31,10 @@ final class HostNorm {
   }
 
   /// Throws before anything is read if the pieces do not suit the tiles.
-  func check(pieces starts: [Int]) throws {
-    if starts == self.starts { return }
-    pieces = try plan.pieces(of: starts)
-    self.starts = starts
+  func check(_ gradients: Pieces) throws {
+    if gradients == cut { return }
+    pieces = try plan.pieces(of: gradients)
+    cut = gradients
   }
 
   /// Looks at the gradient, with the sum of those before it where there is one, decides, and sets
@@ -76,9 +76,10 @@ final class HostNorm {
     _ gradients: HostPieces, _ sum: UnsafePointer<Float>?, _ tile: descent_norm_tile,
     _ pool: WorkerPool?
   ) {
+    guard let cut else { return }
     plan.tiles.withUnsafeBufferPointer { places in
       pieces.withUnsafeBufferPointer { pieces in
-        starts.withUnsafeBufferPointer { starts in
+        cut.starts.withUnsafeBufferPointer { starts in
           let job = TileJob(
             tiles: places, pieces: pieces, starts: starts, gradients: gradients, with: sum,
             sum: tile, results: tiles)

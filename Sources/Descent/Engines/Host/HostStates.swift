@@ -34,6 +34,8 @@ final class HostStates {
   /// states.
   func begin(_ step: StepInput, with parameters: HostPieces) throws {
     let average = step.average == nil ? nil : try makeAverageIfNeeded()
+    guard step.average?.begins == true || step.statesBegin else { return }
+    let parameters = HostVector(parameters)
     if let average, step.average?.begins == true {
       parameters.forEachPart(of: programs.layout.occupied) { range, memory in
         (average + range.lowerBound).update(from: memory, count: range.count)

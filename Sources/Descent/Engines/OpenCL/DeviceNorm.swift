@@ -17,10 +17,9 @@ final class DeviceNorm {
   private let limits: Buffer<descent_clipping>
   private let partials: Buffer<descent_partial>
   private var kernels: NormKernels
-  /// Launches over tiles, one for each piece of the gradient, for pieces that begin at `starts`.
+  /// Launches over tiles, one for each piece of the gradient, and how that and the sum are cut.
   private var launches: [Launch] = []
-  private var starts: [Int]?
-  private var sumStarts: [Int]?
+  private var cut: (gradients: Pieces, sum: Pieces?)?
 
   private struct Launch {
     let piece: Int
@@ -68,15 +67,13 @@ final class DeviceNorm {
     partials = try Buffer(context, count: plan.tiles.count)
   }
 
-  /// Makes the launches over pieces of these lengths, and over segments of the sum of earlier
+  /// Makes the launches over a gradient that is cut like this, and over the sum of earlier
   /// gradients where there is one. Throws ``DescentError`` if they do not suit the tiles.
-  func prepare(pieces counts: [Int], sum: [Int]?, _ context: Context) throws {
-    let starts = Descent.starts(ofPieces: counts)
-    let sumStarts = sum.map { Descent.starts(ofPieces: $0) }
+  func prepare(_ gradients: Pieces, sum: Pieces?, _ context: Context) throws {
     if sum != nil && kernels.sumTiles == nil { kernels = try programs.fit(accumulated: true) }
-    if starts == self.starts && sumStarts == self.sumStarts { return }
-    let pieces = try plan.pieces(of: starts)
-    let segments = try sumStarts.map { try plan.pieces(of: $0) }
+    if let cut, cut == (gradients, sum) { return }
+    let pieces = try plan.pieces(of: gradients)
+    let segments = try sum.map { try plan.pieces(of: $0) }
     var launches: [Launch] = []
     var first = 0
     while first < pieces.count {
@@ -91,15 +88,14 @@ final class DeviceNorm {
       launches.append(
         Launch(
           piece: pieces[first], tiles: try Buffer(context, copying: blocks), first: first,
-          offset: -starts[pieces[first]],
+          offset: -gradients.starts[pieces[first]],
           sum: DevicePlan.Place(
             piece: segments?[first] ?? 0,
-            offset: -(sumStarts.map { $0[segments?[first] ?? 0] } ?? 0))))
+            offset: -(sum?.starts[segments?[first] ?? 0] ?? 0))))
       first = end
     }
     self.launches = launches
-    self.starts = starts
-    self.sumStarts = sumStarts
+    cut = (gradients, sum)
   }
 
   /// Enqueues looking at the gradient and then deciding, which is the last command.

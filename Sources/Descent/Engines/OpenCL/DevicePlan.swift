@@ -29,9 +29,8 @@ struct DevicePlan {
 
   /// What a plan is made from, beside the layout and the device.
   struct Key: Equatable {
-    /// The lengths of the pieces.
-    var parameters: [Int]
-    var gradients: [Int]
+    var parameters: Pieces
+    var gradients: Pieces
     /// By tensor: the clipping set; nil where nothing is looked at.
     var sets: [Int]?
     /// By tensor: whether it is left out; empty where none is.
@@ -49,18 +48,17 @@ struct DevicePlan {
 
   /// - Parameters:
   ///   - stretches: what the launches go over, all of one program.
-  ///   - states: by program, where states lie and where their segments begin.
-  ///   - vectors: the lengths of the segments of a whole vector.
+  ///   - states: by program, where states lie and how they are cut.
+  ///   - vectors: how a whole vector is cut.
   ///   - shape: of flat launches.
   init(
     _ stretches: [ParameterLayout.Stretch], _ key: Key,
-    states: [(map: StateMap, starts: [Int])], vectors: [Int], shape: LaunchShape,
+    states: [(map: StateMap, pieces: Pieces)], vectors: Pieces, shape: LaunchShape,
     context: Context
   ) throws {
     let plan = StepPlan(
-      stretches, parameters: starts(ofPieces: key.parameters),
-      gradients: starts(ofPieces: key.gradients), states: states,
-      vectors: starts(ofPieces: vectors))
+      stretches, parameters: key.parameters, gradients: key.gradients, states: states,
+      vectors: vectors)
     self.key = key
     tableShape = shape.forTable(
       ofRuns: plan.runs.map(\.count), isProcessor: context.device.type.contains(.cpu))

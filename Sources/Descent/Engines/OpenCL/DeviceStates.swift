@@ -3,11 +3,12 @@ import OpenCLHost
 
 /// States in a device's memory, each cut into segments no longer than the context allows.
 final class DeviceStates {
+  /// How many states there are.
+  var count: Int { segments.count }
   /// Segment after segment of each state.
   let segments: [[Buffer<Float>]]
-  /// The segments' lengths, the same for all states.
-  let counts: [Int]
-  private let starts: [Int]
+  /// How every state is cut into segments.
+  let pieces: Pieces
   private var births: [Event]
 
   /// A vector for each of the values, which it begins with.
@@ -16,11 +17,11 @@ final class DeviceStates {
     if queue.device.sharesHostMemory {
       try checkMemory(cuts.count, stride: values.count * MemoryLayout<Float>.stride)
     }
-    let counts = cuts.counts(of: 0..<cuts.count)
-    (self.counts, starts) = (counts, Descent.starts(ofPieces: counts))
+    let pieces = cuts.pieces(of: 0..<cuts.count)
+    self.pieces = pieces
     var births: [Event] = []
     segments = try values.map { value in
-      try counts.map { count in
+      try pieces.counts.map { count in
         let segment = try Buffer<Float>(queue.context, count: count)
         births.append(try segment.fill(with: value, on: queue))
         return segment
@@ -39,7 +40,7 @@ final class DeviceStates {
     _ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>,
     on queue: CommandQueue
   ) throws {
-    try forEachPart(of: range) { segment, offset, part in
+    try pieces.forEachPart(of: range) { segment, offset, part in
       let target = destination + (part.lowerBound - range.lowerBound)
       try segments[index][segment].read(
         into: UnsafeMutableBufferPointer(start: target, count: part.count), from: offset, on: queue)
@@ -49,20 +50,10 @@ final class DeviceStates {
   func write(
     _ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>, on queue: CommandQueue
   ) throws {
-    try forEachPart(of: range) { segment, offset, part in
+    try pieces.forEachPart(of: range) { segment, offset, part in
       let origin = source + (part.lowerBound - range.lowerBound)
       try segments[index][segment].write(
         UnsafeBufferPointer(start: origin, count: part.count), at: offset, on: queue)
-    }
-  }
-
-  /// Calls `body` with each segment that the range touches, where in it, and which elements.
-  private func forEachPart(
-    of range: Range<Int>, _ body: (Int, Int, Range<Int>) throws -> Void
-  ) throws {
-    for segment in counts.indices {
-      let part = range.clamped(to: starts[segment]..<starts[segment + 1])
-      if !part.isEmpty { try body(segment, part.lowerBound - starts[segment], part) }
     }
   }
 }

@@ -30,8 +30,8 @@ final class DeviceSum {
     _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, on queue: CommandQueue,
     after events: [Event], launched: (Event) -> Void
   ) throws {
-    let counts = gradients.map(\.count)
-    let key = DevicePlan.Key(parameters: counts, gradients: counts, sets: nil, onlyTables: true)
+    let pieces = Pieces(counts: gradients.map(\.count))
+    let key = DevicePlan.Key(parameters: pieces, gradients: pieces, sets: nil, onlyTables: true)
     let (plan, kernel) = try fit(key, zeroes: zeroes, queue.context)
     let groupSize = plan.tableShape.groupSize
     var after = events
@@ -62,7 +62,7 @@ final class DeviceSum {
       let plan =
         if let plan, plan.key == key { plan } else {
           try DevicePlan(
-            layout.occupied, key, states: [vector.whole], vectors: vector.counts,
+            layout.occupied, key, states: [vector.whole], vectors: vector.pieces,
             shape: shape.shape, context: context)
         }
       self.plan = plan
@@ -88,29 +88,27 @@ final class DeviceSum {
 
 extension DeviceStates {
   /// How a vector that lies as the parameters do is cut.
-  var whole: (map: StateMap, starts: [Int]) {
-    (StateMap(count: counts.reduce(0, +)), starts(ofPieces: counts))
-  }
+  var whole: (map: StateMap, pieces: Pieces) { (StateMap(count: pieces.count), pieces) }
 
   /// Enqueues copying these stretches of a vector that lies in pieces to one of the vectors, which
   /// lies as the map says.
   ///
   /// - Parameter enqueued: takes every copy's event; each waits for the one before.
   func enqueueCopy(
-    _ stretches: [ParameterLayout.Stretch], of pieces: [BufferSlice<Float>], to index: Int = 0,
+    _ stretches: [ParameterLayout.Stretch], of slices: [BufferSlice<Float>], to index: Int = 0,
     map: StateMap, on queue: CommandQueue, after events: [Event], enqueued: (Event) -> Void
   ) throws {
-    let from = starts(ofPieces: pieces.map(\.count))
+    let from = Pieces(counts: slices.map(\.count))
     let own = stretches.map { ParameterLayout.Stretch(range: $0.range, group: 0, set: 0) }
     let plan = StepPlan(
       own, parameters: from, gradients: from,
-      states: [(map, starts(ofPieces: counts))], vectors: from)
+      states: [(map, pieces)], vectors: from)
     var after = events
     for run in plan.runs {
-      let piece = pieces[run.parameters.piece]
-      let event = try piece.buffer.copy(
+      let slice = slices[run.parameters.piece]
+      let event = try slice.buffer.copy(
         to: segments[index][run.states.piece], at: run.start - run.states.origin,
-        from: piece.range.lowerBound + run.start - run.parameters.origin, count: run.count,
+        from: slice.range.lowerBound + run.start - run.parameters.origin, count: run.count,
         on: queue, after: after)
       enqueued(event)
       after = [event]

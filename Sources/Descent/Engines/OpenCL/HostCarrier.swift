@@ -30,13 +30,13 @@ final class HostCarrier {
   private let queue: CommandQueue
   private let up: CommandQueue
   private let down: CommandQueue
-  /// Where chunks begin in the vector; one more at the end.
-  private let starts: [Int]
+  /// How the vector is cut into chunks.
+  private let chunks: Pieces
   private var slots: [Slot]
   private var current = 0
-  private var hostParameters = PiecewiseMemory()
-  /// Empty where gradients are on the device already.
-  private var hostGradients = PiecewiseMemory()
+  private var hostParameters: HostVector?
+  /// nil where gradients are on the device already.
+  private var hostGradients: HostVector?
 
   /// - Parameters:
   ///   - segments: the lengths that no buffer and no chunk crosses.
@@ -59,7 +59,7 @@ final class HostCarrier {
     self.queue = queue
     up = try CommandQueue(queue.context)
     down = try CommandQueue(queue.context)
-    starts = Descent.starts(ofPieces: parameters.map(\.count))
+    chunks = Pieces(counts: parameters.map(\.count))
     let longest = parameters.map(\.count).max() ?? 0
     slots = try (0..<min(Self.slotCount, parameters.count)).map { _ in
       Slot(
@@ -75,15 +75,15 @@ final class HostCarrier {
   func begin(
     _ parameters: HostPieces, _ gradients: HostPieces, gradientsFirst: Bool
   ) throws -> [Event] {
-    hostParameters = PiecewiseMemory(parameters)
-    hostGradients = PiecewiseMemory(gradients)
+    hostParameters = HostVector(parameters)
+    hostGradients = HostVector(gradients)
     guard gradientsFirst else { return [] }
     for chunk in self.gradients.chunks.indices {
       let slot = try takeSlot()
       slots[slot].sent = [try sendGradients(chunk, slot)]
       try up.flush()
     }
-    hostGradients = PiecewiseMemory()
+    hostGradients = nil
     // All others were waited for.
     return slots.flatMap(\.sent)
   }
@@ -95,9 +95,9 @@ final class HostCarrier {
     let slot = try takeSlot()
     // What was enqueued so far works while the host copies.
     try queue.flush()
-    if !hostGradients.isEmpty { slots[slot].sent = [try sendGradients(chunk, slot)] }
+    if hostGradients != nil { slots[slot].sent = [try sendGradients(chunk, slot)] }
     let memory = part(slots[slot].parameters, chunk)
-    hostParameters.copy(from: starts[chunk], to: memory)
+    hostParameters?.copy(from: chunks.starts[chunk], to: memory)
     let target = parameters[chunk]
     slots[slot].sent.append(
       try target.buffer.enqueueWrite(
@@ -134,7 +134,7 @@ final class HostCarrier {
 
   private func forget() {
     for slot in slots.indices { (slots[slot].sent, slots[slot].fetched) = ([], nil) }
-    (hostParameters, hostGradients) = (PiecewiseMemory(), PiecewiseMemory())
+    (hostParameters, hostGradients) = (nil, nil)
   }
 
   /// The next slot, once nothing is under way in it.
@@ -150,13 +150,14 @@ final class HostCarrier {
   private func collect(_ slot: Int) throws {
     guard let (chunk, event) = slots[slot].fetched else { return }
     try event.wait()
-    hostParameters.copy(UnsafeBufferPointer(part(slots[slot].parameters, chunk)), to: starts[chunk])
+    hostParameters?.copy(
+      UnsafeBufferPointer(part(slots[slot].parameters, chunk)), to: chunks.starts[chunk])
     slots[slot].fetched = nil
   }
 
   private func sendGradients(_ chunk: Int, _ slot: Int) throws -> Event {
     let memory = part(slots[slot].gradients, chunk)
-    hostGradients.copy(from: starts[chunk], to: memory)
+    hostGradients?.copy(from: chunks.starts[chunk], to: memory)
     let target = gradients.chunks[chunk]
     return try target.buffer.enqueueWrite(
       UnsafeBufferPointer(memory), at: target.range.lowerBound, on: up)
@@ -166,52 +167,6 @@ final class HostCarrier {
     _ pinned: PinnedMemory<Float>, _ chunk: Int
   ) -> UnsafeMutableBufferPointer<Float> {
     UnsafeMutableBufferPointer(rebasing: pinned.memory[..<parameters[chunk].count])
-  }
-}
-
-/// A vector in pieces of host memory, read and written by places in the vector.
-private struct PiecewiseMemory {
-  private let pieces: [UnsafeMutableBufferPointer<Float>]
-  private let starts: [Int]
-
-  init() { (pieces, starts) = ([], [0]) }
-
-  init(_ pieces: HostPieces) {
-    self.pieces = Array(pieces)
-    starts = Descent.starts(ofPieces: pieces.map(\.count))
-  }
-
-  var isEmpty: Bool { pieces.isEmpty }
-
-  /// Fills `target` with the elements from `start` on.
-  func copy(from start: Int, to target: UnsafeMutableBufferPointer<Float>) {
-    forEachPart(of: start..<start + target.count) { memory, offset in
-      let place = UnsafeMutableBufferPointer(rebasing: target[offset..<offset + memory.count])
-      _ = place.update(fromContentsOf: memory)
-    }
-  }
-
-  /// Writes the elements from `start` on.
-  func copy(_ source: UnsafeBufferPointer<Float>, to start: Int) {
-    forEachPart(of: start..<start + source.count) { memory, offset in
-      _ = memory.update(fromContentsOf: source[offset..<offset + memory.count])
-    }
-  }
-
-  /// Calls `body` with the memory of each piece that the range touches, and where in the range it
-  /// begins.
-  private func forEachPart(
-    of range: Range<Int>, _ body: (UnsafeMutableBufferPointer<Float>, Int) -> Void
-  ) {
-    // The first piece that ends behind the range's start; there may be thousands.
-    var index = pieces.indices.partitioningIndex { starts[$0 + 1] > range.lowerBound }
-    while index < pieces.count, starts[index] < range.upperBound {
-      defer { index += 1 }
-      let part = range.clamped(to: starts[index]..<starts[index + 1])
-      if part.isEmpty { continue }
-      let memory = pieces[index][part.lowerBound - starts[index]..<part.upperBound - starts[index]]
-      body(UnsafeMutableBufferPointer(rebasing: memory), part.lowerBound - range.lowerBound)
-    }
   }
 }
 #endif

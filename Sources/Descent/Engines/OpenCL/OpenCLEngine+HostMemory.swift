@@ -31,7 +31,7 @@ extension OpenCLEngine {
   }
 
   private func carrying(_ chunk: Int, _ body: (HostCarrier) throws -> Void) throws {
-    let carrier = try carrier ?? HostCarrier(queue, segments: vectorCounts, chunk: chunk)
+    let carrier = try carrier ?? HostCarrier(queue, segments: vectorPieces.counts, chunk: chunk)
     self.carrier = carrier
     do {
       try body(carrier)
@@ -47,7 +47,7 @@ extension OpenCLEngine {
       let average = try average ?? makeVector()
       self.average = average
       try waitForPending()
-      try parameters.forEachPart(of: layout.occupied) { range, memory in
+      try HostVector(parameters).forEachPart(of: layout.occupied) { range, memory in
         try average.write(0, range, from: memory, on: queue)
       }
     }
@@ -55,7 +55,7 @@ extension OpenCLEngine {
     try waitForPending()
     for (index, program) in programs.list.enumerated() {
       for (place, state) in program.states.enumerated() where state.start == .parameters {
-        try parameters.forEachPart(of: programs.stretches(of: index)) { range, memory in
+        try HostVector(parameters).forEachPart(of: programs.stretches(of: index)) { range, memory in
           try own[index].states.write(
             place, programs.states[index].place(of: range), from: memory, on: queue)
         }
@@ -87,20 +87,19 @@ extension OpenCLEngine {
 
   /// Zeroes every tensor's gradient in host memory.
   private func zero(_ gradients: HostPieces) {
-    gradients.forEachPart(of: layout.occupied) { range, memory in
+    HostVector(gradients).forEachPart(of: layout.occupied) { range, memory in
       memory.update(repeating: 0, count: range.count)
     }
   }
 
   /// Pieces of host memory as buffers that the context allows.
   private func lent(_ pieces: HostPieces) throws -> [Buffer<Float>] {
-    let starts = starts(ofPieces: pieces.map(\.count))
-    return try pieces.indices.flatMap { index in
-      var start = 0
-      return try cuts.counts(of: starts[index]..<starts[index + 1]).map { count in
-        defer { start += count }
-        let part = pieces[index][start..<start + count]
-        return try Buffer(queue.context, lending: UnsafeMutableBufferPointer(rebasing: part))
+    let own = Pieces(pieces)
+    return try own.indices.flatMap { index in
+      let parts = cuts.pieces(of: own[index])
+      return try parts.indices.map {
+        let part = UnsafeMutableBufferPointer(rebasing: pieces[index][parts[$0]])
+        return try Buffer(queue.context, lending: part)
       }
     }
   }

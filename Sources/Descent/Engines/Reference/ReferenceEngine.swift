@@ -21,9 +21,9 @@ final class ReferenceEngine: HostEngine {
     let plan = StepPlan(
       layout.stretches(
         sets: norm?.setOfTensor, leftOut: step.control.leftOut, programs: programs.ofGroup),
-      parameters: starts(ofPieces: parameters.map(\.count)),
-      gradients: starts(ofPieces: gradients.map(\.count)),
-      states: programs.states.map { ($0, [0, $0.count]) }, vectors: [0, layout.count])
+      parameters: Pieces(parameters), gradients: Pieces(gradients),
+      states: programs.states.map { ($0, Pieces(count: $0.count)) },
+      vectors: Pieces(count: layout.count))
     let isSkipped = norm != nil && control.isSkipped != 0
     for run in plan.runs {
       guard let x = parameters[run.parameters.piece].baseAddress,
@@ -62,7 +62,7 @@ final class ReferenceEngine: HostEngine {
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
     let sum = try states.makeSumIfNeeded()
-    gradients.forEachPart(of: layout.occupied) { range, gradient in
+    HostVector(gradients).forEachPart(of: layout.occupied) { range, gradient in
       for i in range {
         let g = gradient[i - range.lowerBound]
         sum[i] = begins ? g : ReferenceBeside.accumulated(sum[i], g)
@@ -74,11 +74,11 @@ final class ReferenceEngine: HostEngine {
   /// Decides, and gives a coefficient for each clipping set.
   private func look(_ gradients: HostPieces, _ plan: NormPlan, _ step: StepInput) throws -> [Float]
   {
-    let starts = starts(ofPieces: gradients.map(\.count))
-    let pieces = try plan.pieces(of: starts)
+    let cut = Pieces(gradients)
+    let pieces = try plan.pieces(of: cut)
     let tiles = zip(plan.tiles, pieces).map { tile, piece in
       guard let start = gradients[piece].baseAddress else { return ReferenceNorm.Partial() }
-      return whole(start + (tile.start - starts[piece]), tile.start, tile.count, step)
+      return whole(start + (tile.start - cut.starts[piece]), tile.start, tile.count, step)
         .withUnsafeBufferPointer(ReferenceNorm.tile)
     }
     let tensors = Self.folds(tiles, plan.tensors)
