@@ -1,5 +1,17 @@
 // Adds a gradient to the sum that a step to come takes along, or begins that sum with it. A
 // work-group owns one block, as in update.cl; with ZEROING the gradient is 0 afterwards.
+
+// A gradient is read, and with ZEROING also written.
+#ifdef ZEROING
+#define GRADIENT global float
+#define ZERO(at) STORE((lanes)(0.0f), at)
+#define ZERO_PART(at, left) store_part((lanes)(0.0f), at, left)
+#else
+#define GRADIENT const global float
+#define ZERO(at)
+#define ZERO_PART(at, left)
+#endif
+
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void accumulate(
     const global descent_block *restrict blocks, const uint begins, GRADIENT *restrict gradients,
     const ulong gradientsOffset, global float *restrict sums, const ulong sumsOffset) {

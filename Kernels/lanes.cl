@@ -36,14 +36,3 @@ static void store_part(lanes value, global float *to, uint count) {
   for (uint lane = 0; lane < LANES; lane++)
     if (lane < count) to[lane] = values[lane];
 }
-
-// A gradient is read, and with ZEROING also written.
-#ifdef ZEROING
-#define GRADIENT global float
-#define ZERO(at) STORE((lanes)(0.0f), at)
-#define ZERO_PART(at, left) store_part((lanes)(0.0f), at, left)
-#else
-#define GRADIENT const global float
-#define ZERO(at)
-#define ZERO_PART(at, left)
-#endif

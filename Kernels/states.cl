@@ -12,6 +12,10 @@
 #define EACH_OF_2(DO) EACH_OF_1(DO) DO(1)
 #define EACH_OF_3(DO) EACH_OF_2(DO) DO(2)
 #define EACH_OF_4(DO) EACH_OF_3(DO) DO(3)
+#define EACH_OF_5(DO) EACH_OF_4(DO) DO(4)
+#define EACH_OF_6(DO) EACH_OF_5(DO) DO(5)
+#define EACH_OF_7(DO) EACH_OF_6(DO) DO(6)
+#define EACH_OF_8(DO) EACH_OF_7(DO) DO(7)
 #define EACH_OF_(count, DO) EACH_OF_##count(DO)
 #define EACH_OF(count, DO) EACH_OF_(count, DO)
 

@@ -32,7 +32,7 @@ typedef struct {
 
 // The arguments of prepare.cl, the same for every rule.
 typedef struct {
-  float gradientScale, limit, coupledDecay, decoupledDecay;
+  float gradientScale, limit, coupledDecay, decoupledDecay, averageWeight;
 } descent_preparation;
 
 // The beginning of a group's row; the rule's scalars follow it without a gap.

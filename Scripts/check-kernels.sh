@@ -40,6 +40,21 @@ compile_for_avx2() {
 
 checked=0
 failed=0
+# What UpdatePrograms.swift says of the operands: parameters, gradients and states, and of these words
+# what else there is.
+operands() { # STATES [zeroing] [sum] [average]
+  local states=$1 count=$(($1 + 2))
+  local written=$(((1 << count) - 1 & ~2)) macros=
+  for word in "${@:2}"; do
+    case $word in
+    zeroing) written=$((written | 2)) ;;
+    sum) macros+=" -DSUM=$((count++))" ;;
+    average) written=$((written | 1 << count)) macros+=" -DAVERAGE=$((count++))" ;;
+    esac
+  done
+  echo "-DSTATES=$states -DOPERANDS=$count -DWRITTEN=$written$macros"
+}
+
 while read -r _ name file states variant; do
   # The programs that UpdatePrograms.swift puts together.
   for part in types.h lanes.cl states.cl beside.cl prepare.cl norm.cl "rules/$file" update.cl; do
@@ -47,19 +62,24 @@ while read -r _ name file states variant; do
     cat "Kernels/$part"
   done >"$work/program.cl"
   for lanes in 1 2 4 8 16; do
-    for options in "" -DZEROING -DTABLE "-DTABLE -DZEROING" "-DTABLE -DCONTROLLED" \
-      "-DTABLE -DCONTROLLED -DZEROING" -DACCUMULATED -DAVERAGED \
-      "-DTABLE -DCONTROLLED -DZEROING -DACCUMULATED -DAVERAGED"; do
+    for options in "" "$(operands "$states" zeroing)" -DTABLE \
+      "-DTABLE $(operands "$states" zeroing)" "-DTABLE -DCONTROLLED" \
+      "-DTABLE -DCONTROLLED $(operands "$states" zeroing)" "$(operands "$states" sum)" \
+      "$(operands "$states" average)" \
+      "-DTABLE -DCONTROLLED $(operands "$states" zeroing sum average)"; do
+      [[ $options == *OPERANDS* ]] || options+=" $(operands "$states")"
+      # shellcheck disable=SC2086
       "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function \
-        "-DLANES=$lanes" -DGROUP=64 "-DSTATES=$states" "-DVARIANT=$variant" $options "$work/program.cl" || {
+        "-DLANES=$lanes" -DGROUP=64 "-DVARIANT=$variant" $options "$work/program.cl" || {
         echo "$name at $lanes lanes is not valid OpenCL C 1.2 $options" >&2
         failed=1
       }
       checked=$((checked + 1))
     done
   done
-  compile_for_avx2 "-DSTATES=$states" "-DVARIANT=$variant" -DTABLE -DCONTROLLED -DACCUMULATED \
-    -DAVERAGED "$work/program.cl"
+  # shellcheck disable=SC2046
+  compile_for_avx2 $(operands "$states" sum average) "-DVARIANT=$variant" -DTABLE -DCONTROLLED \
+    "$work/program.cl"
 done <<<"$rows"
 cat Kernels/types.h Kernels/norm.cl Kernels/beside.cl Kernels/norm_kernels.cl >"$work/norm.cl"
 for options in "-DITEMS=256 -Dlanes=float" "-DITEMS=256 -Dlanes=float -DACCUMULATED" \

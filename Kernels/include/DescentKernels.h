@@ -9,32 +9,25 @@
 
 enum { descent_group_frozen_offset = __builtin_offsetof(descent_group, isFrozen) };
 
-// Updates `count` elements in place. `states` holds as many arrays as the rule keeps states;
-// `preparation` is a descent_preparation, `scalars` the structure that the rule's file declares.
-typedef void (*descent_update)(float *parameters, const float *gradients, float *const *states,
-                               long count, const void *preparation, const void *scalars);
+// Updates `count` elements in place. The operands are the parameters, the gradients, which are only
+// read, and the rule's states; `preparation` is a descent_preparation, `scalars` the structure that
+// the rule's file declares.
+typedef void (*descent_update)(float *const *operands, long count, const void *preparation,
+                               const void *scalars);
 
-// What stands beside a rule: ../beside.cl. Null where it does not.
-typedef struct {
-  const float *sum;  // of earlier gradients
-  float *average;    // of the parameters
-  float averageWeight;
-} descent_beside;
-
-// The same update with what stands beside it, some elements at a time so that they stay in the
-// cache.
-typedef void (*descent_update_beside)(descent_update update, float *parameters,
-                                      const float *gradients, float *const *states, int stateCount,
-                                      long count, const void *preparation, const void *scalars,
-                                      descent_beside beside);
+// The same update with a sum of earlier gradients and an average of the parameters, each null where
+// there is none (../beside.cl), some elements at a time so that they stay in the cache.
+typedef void (*descent_update_beside)(descent_update update, float *const *operands,
+                                      int stateCount, const float *sum, float *average, long count,
+                                      const void *preparation, const void *scalars);
 
 // Adds `count` gradients to a sum, or begins it with them.
 typedef void (*descent_accumulate)(float *sum, const float *gradients, long count, bool begins);
 
 // What an update would add to each parameter, rounded once; parameters stay as they are.
-typedef void (*descent_delta)(descent_update update, float *deltas, const float *parameters,
-                              const float *gradients, float *const *states, int stateCount,
-                              long count, const void *preparation, const void *scalars);
+typedef void (*descent_delta)(descent_update update, float *deltas, float *const *operands,
+                              int stateCount, long count, const void *preparation,
+                              const void *scalars);
 
 // The sum of squares of up to DESCENT_TILE elements, each added to one of `with` unless that is
 // null.

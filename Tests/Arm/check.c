@@ -99,19 +99,18 @@ typedef enum { calm, guarded, unguarded } mode;
 
 static uint64_t run(const setting *s, descent_update update, mode mode) {
   static float parameters[countLimit], gradients[countLimit], states[statesLimit][countLimit];
-  float *pointers[statesLimit];
+  float *operands[statesLimit + 2] = {parameters, gradients};
   uint64_t sum = 0xcbf29ce484222325;
   fill(parameters, 0);
   for (int k = 0; k < s->states; k++) {
-    pointers[k] = states[k];
+    operands[k + 2] = states[k];
     for (int i = 0; i < count; i++) states[k][i] = s->initial[k];
   }
   for (int t = 1; t <= steps; t++) {
     fill(gradients, (uint64_t)t);
     set_control(mode == calm ? neutral : hostile);
     uint64_t before = mode == guarded ? descent_environment_default() : 0;
-    update(parameters, gradients, pointers, count, s->steps[t - 1].preparation,
-           s->steps[t - 1].scalars);
+    update(operands, count, s->steps[t - 1].preparation, s->steps[t - 1].scalars);
     if (mode == guarded) {
       descent_environment_restore(before);
       if (control() != hostile) {

@@ -10,6 +10,14 @@ import OpenCLHost
 
 /// What a rule may declare beside its formula, shown by rules that only tests have.
 @Suite struct RuleSeamTests {
+  @Test("bytes of a step follow from its operands")
+  func bytes() {
+    #expect(SGD().bytesPerElement == 12)
+    #expect(Adam().bytesPerElement == 28)
+    let all = Operand.ofUpdate(states: 2, zeroes: true, accumulates: true, averages: true)
+    #expect(all.reduce(0) { $0 + $1.bytesPerElement } == 44)
+  }
+
   /// x ← x − ηₖ g with ηₖ = η · 0.5ᵏ for the kth applied step, and no other.
   struct Halving: UpdateRule {
     static let name = "halving"

@@ -33,7 +33,7 @@ private struct SharedType: Sendable {
       descent_preparation.self,
       [
         "gradientScale": \.gradientScale, "limit": \.limit, "coupledDecay": \.coupledDecay,
-        "decoupledDecay": \.decoupledDecay,
+        "decoupledDecay": \.decoupledDecay, "averageWeight": \.averageWeight,
       ]),
     SharedType(
       descent_group.self, ["preparation": \.preparation, "isFrozen": \.isFrozen]),
@@ -89,11 +89,11 @@ private struct SharedType: Sendable {
     let twin = Mirror(reflecting: Preparation<Float>(SGD(), gradientScale: 1))
     #expect(
       twin.children.map(\.label) == [
-        "gradientScale", "limit", "coupledDecay", "decoupledDecay",
+        "gradientScale", "limit", "coupledDecay", "decoupledDecay", "averageWeight",
       ])
     for (own, shared) in [
       (\.gradientScale, \.gradientScale), (\.limit, \.limit), (\.coupledDecay, \.coupledDecay),
-      (\.decoupledDecay, \.decoupledDecay),
+      (\.decoupledDecay, \.decoupledDecay), (\.averageWeight, \.averageWeight),
     ] as [(PartialKeyPath<Twin>, PartialKeyPath<descent_preparation>)] {
       let offset = try #require(MemoryLayout<Twin>.offset(of: own))
       #expect(offset == MemoryLayout<descent_preparation>.offset(of: shared), "\(own)")
@@ -189,8 +189,10 @@ private struct SharedType: Sendable {
     #expect(rules.count > 3)
     for queue in try TestDevices.queues.get() {
       for rule in rules {
-        let program = UpdatePrograms(rule: rule, context: queue.context)
-          .program(.table, LaunchShape(lanes: 1, groupSize: 1))
+        let operands = Operand.ofUpdate(states: rule.stateCount)
+        let program = UpdatePrograms(rule: rule, context: queue.context).program(
+          UpdatePrograms.Kind(operands: operands, isTable: true),
+          LaunchShape(lanes: 1, groupSize: 1))
         let found = try results(
           3,
           """

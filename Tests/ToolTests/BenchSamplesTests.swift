@@ -26,9 +26,4 @@ import Testing
     #expect(samples.ceiling == nil)
     #expect(samples.fractionOfCeiling == nil)
   }
-
-  @Test func bytesFollowFromTheStates() {
-    #expect(BenchmarkRow.bytesPerStep(count: 10, states: 0) == 120)
-    #expect(BenchmarkRow.bytesPerStep(count: 10, states: 2) == 280)
-  }
 }

@@ -6,12 +6,18 @@ public struct Preparation<T: BinaryFloatingPoint> {
   let limit: T
   let coupledDecay: T
   let decoupledDecay: T
+  /// 1 − d, where an average of the parameters follows the step: ``ParameterAverage``.
+  let averageWeight: T
 
-  init(_ rule: some UpdateRule, gradientScale: Double, limit: Double = .infinity) {
+  init(
+    _ rule: some UpdateRule, gradientScale: Double, limit: Double = .infinity,
+    averageWeight: T = 0
+  ) {
     self.gradientScale = T(rule.maximize ? -gradientScale : gradientScale)
     self.limit = T(limit)
     coupledDecay = T(rule.appliedDecay.ofGradient)
     decoupledDecay = T(rule.appliedDecay.ofStep(learningRate: rule.learningRate))
+    self.averageWeight = averageWeight
   }
 
   /// The gradient as the rule sees it.

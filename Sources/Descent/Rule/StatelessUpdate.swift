@@ -55,10 +55,9 @@ extension UpdateRule {
     let update = try HostKernels(.best).update(CompiledRule(kernel))
     withDefaultFloatingPoint {
       withScalars(at: step, gradientScale: gradientScale) { preparation, scalars in
-        forEachCommonPart(of: [parameters, gradients] + states) { starts, count in
+        forEachCommonPart(of: [parameters, gradients] + states) { operands, count in
           update(
-            starts[0], starts[1], starts.baseAddress.map { $0 + 2 }, count,
-            preparation.baseAddress, scalars.baseAddress)
+            operands.baseAddress, count, preparation.baseAddress, scalars.baseAddress)
         }
       }
     }
@@ -134,8 +133,8 @@ extension UpdateRule {
       withScalars(at: step, gradientScale: gradientScale) { preparation, scalars in
         forEachCommonPart(of: [deltas, parameters, gradients] + states) { starts, count in
           kernels.delta(
-            update, starts[0], starts[1], starts[2], starts.baseAddress.map { $0 + 3 },
-            Int32(states.count), count, preparation.baseAddress, scalars.baseAddress)
+            update, starts[0], starts.baseAddress.map { $0 + 1 }, Int32(states.count), count,
+            preparation.baseAddress, scalars.baseAddress)
         }
       }
     }

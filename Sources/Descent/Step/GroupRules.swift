@@ -155,7 +155,8 @@ final class GroupRules {
   /// comes `later` steps after it: calls for the same group count up from 0.
   func withScalars<Result>(
     ofGroup index: Int, later steps: Int, learningRate: Double?, gradientScale: Double,
-    limit: Double, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
+    limit: Double, averageWeight: Float,
+    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
   ) rethrows -> Result {
     // In place: an assigned array would be copied when it is moved on.
     if steps == 0 {
@@ -163,7 +164,7 @@ final class GroupRules {
     }
     return try rules[index].withScalars(
       at: counts[index] + 1 + steps, history: &later[index], learningRate: learningRate,
-      gradientScale: gradientScale, limit: limit, body)
+      gradientScale: gradientScale, limit: limit, averageWeight: averageWeight, body)
   }
 }
 
@@ -216,7 +217,8 @@ struct StepInput {
       groups.withScalars(
         ofGroup: index, later: later, learningRate: learningRate(ofGroup: index, later: later),
         gradientScale: gradientScale,
-        limit: control.clipping(ofGroup: index)?.valueLimit ?? .infinity
+        limit: control.clipping(ofGroup: index)?.valueLimit ?? .infinity,
+        averageWeight: average?.weight ?? 0
       ) { preparation, scalars in
         memory[start...].copyBytes(from: preparation)
         memory[(start + GroupRow.scalarsOffset)...].copyBytes(from: scalars)
@@ -260,11 +262,12 @@ extension UpdateRule {
   /// would be on the heap.
   func withScalars<Result>(
     at step: Int, history: inout [Double], learningRate: Double? = nil, gradientScale: Double,
-    limit: Double = .infinity,
+    limit: Double = .infinity, averageWeight: Float = 0,
     _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
   ) rethrows -> Result {
     let rule = with(learningRate: learningRate)
-    let preparation = Preparation<Float>(rule, gradientScale: gradientScale, limit: limit)
+    let preparation = Preparation<Float>(
+      rule, gradientScale: gradientScale, limit: limit, averageWeight: averageWeight)
     let scalars = rule.scalars(at: step, history: &history)
     return try withUnsafeBytes(of: preparation) { preparation in
       try withUnsafeBytes(of: scalars) { scalars in try body(preparation, scalars) }

@@ -23,12 +23,6 @@ struct BenchmarkRow: Sendable {
   var ceilingRate: Double? { samples.ceiling.map { Double(bytesPerStep) / $0 / 1e9 } }
 
   var parametersPerSecond: Double { Double(count) / samples.median }
-
-  /// What a step over `count` Floats reads and writes: parameters twice, gradients once, each state
-  /// twice.
-  static func bytesPerStep(count: Int, states: Int) -> Int {
-    (2 + 1 + 2 * states) * count * MemoryLayout<Float>.stride
-  }
 }
 
 extension BenchmarkRow: Encodable {

@@ -175,7 +175,7 @@ extension BenchmarkRow {
     self.init(
       rule: rule.name, device: device.name, count: count,
       tensors: optimizer.layout.tensors.count, memoryCase: memoryCase,
-      bytesPerStep: Self.bytesPerStep(count: count, states: rule.states),
+      bytesPerStep: rule.rule.bytesPerElement * count,
       launchesPerStep: optimizer.launches, states: rule.states)
   }
 }

@@ -49,7 +49,8 @@ final class CPUEngine: HostEngine {
     let values = compiled.map { GroupValues($0, groups: layout.groupNames.count) }
     self.values = values
     mostStates = programs.list.map(\.states.count).max() ?? 0
-    plan = HostPlan(programs, nil, parameters: [count], gradients: [count])
+    plan = HostPlan(
+      programs, nil, parameters: Pieces(count: count), gradients: Pieces(count: count))
     // Threads that never get a block would only wait.
     let useful = count < 4 * options.block ? 1 : (count + options.block - 1) / options.block
     let threads = min(try options.threads ?? threadsAskedFor() ?? usableProcessors(), useful)
@@ -90,10 +91,8 @@ final class CPUEngine: HostEngine {
       gradients: gradients, count: layout.count, block: block, runs: plan.runs,
       inverse: norm == nil ? 1 : control.inverse,
       coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
-      zeroes: step.zeroes, besideKernel: instructions.updateBeside,
-      beside: descent_beside(
-        sum: sum, average: step.average == nil ? nil : states.average,
-        averageWeight: step.average?.weight ?? 0))
+      zeroes: step.zeroes, besideKernel: instructions.updateBeside, sum: sum,
+      average: step.average == nil ? nil : states.average)
     guard let pool else { return pass.run(0..<pass.count) }
     withUnsafePointer(to: pass) { pass in
       pool.run(blocks: (layout.count + block - 1) / block, context: pass) { pass, index in
@@ -110,21 +109,21 @@ final class CPUEngine: HostEngine {
     if !isNew { norm?.control = control }
     if !isNew && plan.leftOut == control.leftOut && plan.fits(parameters, gradients) { return }
     let made = control.looks ? isNew ? HostNorm(layout, control) : norm : nil
-    try made?.check(pieces: starts(ofPieces: gradients.map(\.count)))
+    let cut = Pieces(gradients)
+    try made?.check(cut)
     plan = HostPlan(
       programs, made?.plan.setOfTensor, leftOut: control.leftOut,
-      parameters: parameters.map(\.count),
-      gradients: gradients.map(\.count))
+      parameters: Pieces(parameters), gradients: cut)
     norm = made
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
     let sum = try states.makeSumIfNeeded()
-    if accumulatePlan.map({ !HostPlan.fits(gradients, $0.gradients) }) ?? true {
-      let counts = gradients.map(\.count)
+    if accumulatePlan?.gradients.fit(gradients) != true {
+      let pieces = Pieces(gradients)
       accumulatePlan = HostPlan(
         layout.occupied, count: layout.count, states: [StateMap(count: layout.count)],
-        parameters: counts, gradients: counts)
+        parameters: pieces, gradients: pieces)
     }
     guard let plan = accumulatePlan else { return }
     let pass = AccumulatePass(

@@ -33,14 +33,14 @@ final class GroupValues {
 
 /// A plan's runs where any thread can read them.
 final class HostPlan {
-  let parameters: [Int]
-  let gradients: [Int]
+  let parameters: Pieces
+  let gradients: Pieces
   let leftOut: [Bool]
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>
 
   convenience init(
-    _ programs: RulePrograms, _ sets: [Int]?, leftOut: [Bool] = [], parameters: [Int],
-    gradients: [Int]
+    _ programs: RulePrograms, _ sets: [Int]?, leftOut: [Bool] = [], parameters: Pieces,
+    gradients: Pieces
   ) {
     self.init(
       programs.layout.stretches(sets: sets, leftOut: leftOut, programs: programs.ofGroup),
@@ -50,14 +50,13 @@ final class HostPlan {
 
   init(
     _ stretches: [ParameterLayout.Stretch], count: Int, leftOut: [Bool] = [], states: [StateMap],
-    parameters: [Int], gradients: [Int]
+    parameters: Pieces, gradients: Pieces
   ) {
     self.leftOut = leftOut
     let plan = StepPlan(
-      stretches, parameters: starts(ofPieces: parameters),
-      gradients: starts(ofPieces: gradients), states: states.map { ($0, [0, $0.count]) },
-      vectors: [0, count])
-    (self.parameters, self.gradients) = (plan.parameters, plan.gradients)
+      stretches, parameters: parameters, gradients: gradients,
+      states: states.map { ($0, Pieces(count: $0.count)) }, vectors: Pieces(count: count))
+    (self.parameters, self.gradients) = (parameters, gradients)
     runs = .allocate(capacity: plan.runs.count)
     _ = runs.initialize(from: plan.runs)
   }
@@ -65,14 +64,7 @@ final class HostPlan {
   deinit { runs.deallocate() }
 
   func fits(_ parameters: HostPieces, _ gradients: HostPieces) -> Bool {
-    Self.fits(parameters, self.parameters) && Self.fits(gradients, self.gradients)
-  }
-
-  static func fits(_ pieces: HostPieces, _ starts: [Int]) -> Bool {
-    guard pieces.count + 1 == starts.count else { return false }
-    for (index, piece) in pieces.enumerated()
-    where starts[index + 1] - starts[index] != piece.count { return false }
-    return true
+    self.parameters.fit(parameters) && self.gradients.fit(gradients)
   }
 }
 
@@ -101,8 +93,10 @@ struct Pass {
   let isSkipped: Bool
   let zeroes: Bool
   let besideKernel: descent_update_beside
-  /// From the beginning of the layout.
-  let beside: descent_beside
+  /// The sum of earlier gradients and the average of the parameters, from the beginning of the
+  /// layout; nil where the step has none.
+  let sum: UnsafeMutablePointer<Float>?
+  let average: UnsafeMutablePointer<Float>?
 
   /// Elements that are zeroed as soon as they are updated, while they are in the cache.
   static let zeroedAtOnce = 1 << 12
@@ -115,15 +109,15 @@ struct Pass {
   /// Every run's part of the range.
   func run(_ range: Range<Int>) {
     withUnsafeTemporaryAllocation(
-      of: UnsafeMutablePointer<Float>?.self, capacity: mostStates + 1
-    ) { shifted in
+      of: UnsafeMutablePointer<Float>?.self, capacity: mostStates + 2
+    ) { operands in
       StepPlan.forEachPart(of: range, in: runs) { run, part in
         guard let x = parameters[run.parameters.piece].baseAddress,
           let g = gradients[run.gradients.piece].baseAddress
         else { return }
         update(
           run, part, x + (part.lowerBound - run.parameters.origin),
-          g + (part.lowerBound - run.gradients.origin), shifted)
+          g + (part.lowerBound - run.gradients.origin), operands)
       }
     }
   }
@@ -132,18 +126,18 @@ struct Pass {
   private func update(
     _ run: StepPlan.Run, _ range: Range<Int>, _ x: UnsafeMutablePointer<Float>,
     _ g: UnsafeMutablePointer<Float>,
-    _ shifted: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
+    _ operands: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
   ) {
     let program = programs[run.program]
     let values = isSkipped ? nil : program.values.of(run.group)
     guard zeroes else {
-      if let values { update(run, program, range, x, g, shifted, values) }
+      if let values { update(run, program, range, x, g, operands, values) }
       return
     }
     for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.zeroedAtOnce) {
       let part = start..<min(start + Self.zeroedAtOnce, range.upperBound)
       let offset = start - range.lowerBound
-      if let values { update(run, program, part, x + offset, g + offset, shifted, values) }
+      if let values { update(run, program, part, x + offset, g + offset, operands, values) }
       (g + offset).update(repeating: 0, count: part.count)
     }
   }
@@ -151,39 +145,38 @@ struct Pass {
   private func update(
     _ run: StepPlan.Run, _ program: HostProgram, _ range: Range<Int>,
     _ x: UnsafeMutablePointer<Float>, _ g: UnsafeMutablePointer<Float>,
-    _ shifted: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>,
+    _ operands: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>,
     _ values: (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)
   ) {
     let start = range.lowerBound - run.states.origin
+    (operands[0], operands[1]) = (x, g)
     for index in 0..<program.stateCount {
-      shifted[index] = program.states[index].map { $0 + start }
+      operands[index + 2] = program.states[index].map { $0 + start }
     }
     guard let coefficients else {
-      update(program, x, g, shifted, range, values.preparation, values.scalars)
+      update(program, operands, range, values.preparation, values.scalars)
       return
     }
     var preparation = values.preparation.load(as: Preparation<Float>.self)
     preparation.gradientScale = preparation.gradientScale * inverse * coefficients[run.set]
     withUnsafeBytes(of: preparation) { preparation in
-      update(program, x, g, shifted, range, preparation.baseAddress, values.scalars)
+      update(program, operands, range, preparation.baseAddress, values.scalars)
     }
   }
 
   private func update(
-    _ program: HostProgram, _ x: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>,
-    _ states: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>, _ range: Range<Int>,
+    _ program: HostProgram,
+    _ operands: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>, _ range: Range<Int>,
     _ preparation: UnsafeRawPointer?, _ scalars: UnsafeRawPointer?
   ) {
-    if beside.sum == nil && beside.average == nil {
-      program.kernel(x, g, states.baseAddress, range.count, preparation, scalars)
+    if sum == nil && average == nil {
+      program.kernel(operands.baseAddress, range.count, preparation, scalars)
       return
     }
-    let own = descent_beside(
-      sum: beside.sum.map { $0 + range.lowerBound },
-      average: beside.average.map { $0 + range.lowerBound }, averageWeight: beside.averageWeight)
     besideKernel(
-      program.kernel, x, g, states.baseAddress, Int32(program.stateCount), range.count, preparation,
-      scalars, own)
+      program.kernel, operands.baseAddress, Int32(program.stateCount),
+      sum.map { $0 + range.lowerBound }, average.map { $0 + range.lowerBound }, range.count,
+      preparation, scalars)
   }
 }
 

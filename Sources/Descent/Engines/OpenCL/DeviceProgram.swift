@@ -17,13 +17,14 @@ final class DeviceProgram {
   private var plan: DevicePlan?
 
   private struct KernelKey: Hashable {
-    let options: UpdatePrograms.Options
+    let kind: UpdatePrograms.Kind
     let shape: LaunchShape
   }
 
   /// A plan and its kernels.
   struct Fitted {
     let plan: DevicePlan
+    let operands: [Operand]
     let flat: Kernel?
     let table: Kernel?
   }
@@ -52,11 +53,11 @@ final class DeviceProgram {
   /// The plan of a kind and its kernels. The last one is kept, since steps are mostly alike.
   ///
   /// - Parameters:
-  ///   - states: by program, where states lie and where their segments begin.
-  ///   - vectors: the lengths of the segments of a whole vector.
+  ///   - states: by program, where states lie and how they are cut.
+  ///   - vectors: how a whole vector is cut.
   func fit(
-    _ key: DevicePlan.Key, _ options: UpdatePrograms.Options,
-    states: [(map: StateMap, starts: [Int])], vectors: [Int]
+    _ key: DevicePlan.Key, _ kind: UpdatePrograms.Kind,
+    states: [(map: StateMap, pieces: Pieces)], vectors: Pieces
   ) throws -> Fitted {
     var fitted = shape
     defer { shape = fitted }
@@ -71,8 +72,9 @@ final class DeviceProgram {
         }
       self.plan = plan
       return Fitted(
-        plan: plan, flat: plan.hasFlat ? try kernel(options, shape.shape) : nil,
-        table: plan.hasTables ? try kernel(options.union(.table), plan.tableShape) : nil)
+        plan: plan, operands: kind.operands,
+        flat: plan.hasFlat ? try kernel(kind, shape.shape) : nil,
+        table: plan.hasTables ? try kernel(kind.overTable, plan.tableShape) : nil)
     } shrink: { shape, made in
       let built = shape.shape
       var isSmaller = false
@@ -86,11 +88,11 @@ final class DeviceProgram {
   }
 
   private func kernel(
-    _ options: UpdatePrograms.Options, _ shape: LaunchShape
+    _ kind: UpdatePrograms.Kind, _ shape: LaunchShape
   ) throws -> Kernel {
-    let key = KernelKey(options: options, shape: shape)
+    let key = KernelKey(kind: kind, shape: shape)
     if let kernel = kernels[key] { return kernel }
-    let made = try programs.kernel(options, shape)
+    let made = try programs.kernel(kind, shape)
     kernels[key] = made
     return made
   }

@@ -14,9 +14,9 @@ final class OpenCLEngine: Engine {
   let own: [DeviceProgram]
   /// Of whole vectors: the sum, the average, and what host memory is carried to.
   let cuts: SegmentCuts
-  let vectorCounts: [Int]
-  /// By program, where states lie and where their segments begin.
-  private let stateCuts: [(map: StateMap, starts: [Int])]
+  let vectorPieces: Pieces
+  /// By program, where states lie and how they are cut.
+  private let stateCuts: [(map: StateMap, pieces: Pieces)]
   /// How whole blocks of the first program are launched, as the driver allows.
   var launchShape: LaunchShape { own[0].shape.shape }
   private var logger: Logger?
@@ -55,20 +55,22 @@ final class OpenCLEngine: Engine {
     self.logger = logger
     let cuts = SegmentCuts(programs.layout, queue.context)
     self.cuts = cuts
-    vectorCounts = cuts.counts(of: 0..<cuts.count)
+    vectorPieces = cuts.pieces(of: 0..<cuts.count)
     own = try programs.list.indices.map { index in
       try DeviceProgram(
         index, of: programs, shape: FittedShape(shape: shapes[index], isChosen: shape != nil),
         queue: queue, logger: logger)
     }
-    stateCuts = zip(programs.states, own).map { ($0, starts(ofPieces: $1.states.counts)) }
+    stateCuts = zip(programs.states, own).map { ($0, $1.states.pieces) }
     name = "opencl (\(device.name), \(shapes[0].lanes) lanes)"
     for program in own { pending.append(independent: program.states.takeBirths()) }
     let count = programs.layout.count
     for program in own {
+      let whole = Pieces(count: count)
       _ = try program.fit(
-        DevicePlan.Key(parameters: [count], gradients: [count], sets: nil), [],
-        states: stateCuts, vectors: vectorCounts)
+        DevicePlan.Key(parameters: whole, gradients: whole, sets: nil),
+        UpdatePrograms.Kind(operands: Operand.ofUpdate(states: program.states.count)),
+        states: stateCuts, vectors: vectorPieces)
     }
   }
 
@@ -221,8 +223,6 @@ final class OpenCLEngine: Engine {
     let works: [(program: Int, work: DevicePlan.Launch)]
     /// The sum of gradients in segments, where the step takes it along.
     let sum: [Buffer<Float>]?
-    /// The average in segments, and 1 − d, where it follows the step.
-    let average: (segments: [Buffer<Float>], weight: Float)?
     /// Steps that the device may have to choose from: 1 where it does not decide.
     let rows: Int
   }
@@ -239,7 +239,7 @@ final class OpenCLEngine: Engine {
         norm = try DeviceNorm(layout, step.control, queue.context, logger: logger)
       }
       try norm?.prepare(
-        pieces: gradients.map(\.count), sum: step.accumulates ? sum?.vector.counts : nil,
+        Pieces(counts: gradients.map(\.count)), sum: step.accumulates ? sum?.vector.pieces : nil,
         queue.context)
       _ = try makeControl()
     } else {
@@ -247,16 +247,18 @@ final class OpenCLEngine: Engine {
     }
     let leftOut = step.control.leftOut
     let hasIdle = !leftOut.isEmpty || step.groups.groups.contains { $0.isFrozen }
-    var options: UpdatePrograms.Options = step.zeroes ? .zeroing : []
-    if step.accumulates { options.insert(.accumulated) }
-    if step.average != nil { options.insert(.averaged) }
-    if looks { options.insert(.controlled) }
     let key = DevicePlan.Key(
-      parameters: parameters.map(\.count), gradients: gradients.map(\.count),
+      parameters: Pieces(counts: parameters.map(\.count)),
+      gradients: Pieces(counts: gradients.map(\.count)),
       sets: norm?.plan.setOfTensor, leftOut: leftOut,
       onlyTables: looks || step.zeroes && hasIdle)
     let fitted = try own.map {
-      try $0.fit(key, options, states: stateCuts, vectors: vectorCounts)
+      let operands = Operand.ofUpdate(
+        states: $0.states.count, zeroes: step.zeroes, accumulates: step.accumulates,
+        averages: step.average != nil)
+      return try $0.fit(
+        key, UpdatePrograms.Kind(operands: operands, isControlled: looks), states: stateCuts,
+        vectors: vectorPieces)
     }
     for (program, fitted) in zip(own, fitted) where fitted.plan.hasTables {
       try program.makeRing(rows: looks ? ValuesRing.slots + 1 : 1)
@@ -264,7 +266,6 @@ final class OpenCLEngine: Engine {
     if step.average != nil && average == nil {
       average = try makeVector()
     }
-    let followed = step.average.flatMap { step in average.map { ($0.segments[0], step.weight) } }
     var works = fitted.enumerated().flatMap { index, fitted in
       fitted.plan.launches.map { (program: index, work: $0) }
     }
@@ -272,7 +273,7 @@ final class OpenCLEngine: Engine {
     if fitted.count > 1 { works.sort { $0.work.parameters.piece < $1.work.parameters.piece } }
     return Prepared(
       programs: fitted, works: works, sum: step.accumulates ? sum?.vector.segments[0] : nil,
-      average: followed, rows: looks ? stepsInFlight + 1 : 1)
+      rows: looks ? stepsInFlight + 1 : 1)
   }
 
   /// Writes what a program's launches need of each group: to the device where a table reads it
@@ -329,29 +330,24 @@ final class OpenCLEngine: Engine {
         next = 7
       }
     }
-    try kernel.setArgument(next, parameters.buffer)
-    try kernel.setArgument(
-      next + 1, UInt64(bitPattern: Int64(parameters.range.lowerBound + work.parameters.offset)))
-    try kernel.setArgument(next + 2, gradients.buffer)
-    try kernel.setArgument(
-      next + 3, UInt64(bitPattern: Int64(gradients.range.lowerBound + work.gradients.offset)))
-    try kernel.setArgument(next + 4, UInt64(bitPattern: Int64(work.states.offset)))
-    next += 5
-    for state in program.states.segments {
-      try kernel.setArgument(next, state[work.states.piece])
-      next += 1
-    }
-    if launch.sum != nil || launch.average != nil {
-      try kernel.setArgument(next, UInt64(bitPattern: Int64(work.vectors.offset)))
-      next += 1
-    }
-    if let sum = launch.sum {
-      try kernel.setArgument(next, sum[work.vectors.piece])
-      next += 1
-    }
-    if let average = launch.average {
-      try kernel.setArgument(next, average.segments[work.vectors.piece])
-      try kernel.setArgument(next + 1, average.weight)
+    for operand in fitted.operands {
+      let memory: BufferSlice<Float>
+      let offset: Int
+      switch operand.name {
+      case .parameters: (memory, offset) = (parameters, work.parameters.offset)
+      case .gradients: (memory, offset) = (gradients, work.gradients.offset)
+      case .state(let index):
+        memory = program.states.segments[index][work.states.piece].whole
+        // A block of a table says itself where it lies in the states.
+        if case .table = work.work { offset = 0 } else { offset = work.states.offset }
+      case .sum, .average:
+        guard let vector = operand.name == .sum ? sum?.vector : average else { return nil }
+        (memory, offset) = (vector.segments[0][work.vectors.piece].whole, work.vectors.offset)
+      }
+      try kernel.setArgument(next, memory.buffer)
+      try kernel.setArgument(
+        next + 1, UInt64(bitPattern: Int64(memory.range.lowerBound + offset)))
+      next += 2
     }
     return try kernel.enqueue(
       on: queue, global: groups * groupSize, local: groupSize, after: after)

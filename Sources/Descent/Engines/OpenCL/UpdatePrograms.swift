@@ -8,37 +8,47 @@ struct UpdatePrograms {
   let context: Context
   var logger: Logger?
 
-  /// What update.cl is asked to do beyond the update of one group.
-  struct Options: OptionSet, Hashable {
-    let rawValue: Int
-    static let table = Options(rawValue: 1)
-    static let controlled = Options(rawValue: 2)
-    static let zeroing = Options(rawValue: 4)
-    static let accumulated = Options(rawValue: 8)
-    static let averaged = Options(rawValue: 16)
+  /// What update.cl is asked for.
+  struct Kind: Hashable {
+    var operands: [Operand]
+    /// Whether the launches are over tables of blocks.
+    var isTable = false
+    /// Whether the device decides about the step.
+    var isControlled = false
 
-    /// The macros that ask update.cl for them.
+    var overTable: Kind {
+      var kind = self
+      kind.isTable = true
+      return kind
+    }
+
+    /// The macros that say so.
     var defines: [String] {
-      let names: [(Options, String)] = [
-        (.table, "TABLE"), (.controlled, "CONTROLLED"), (.zeroing, "ZEROING"),
-        (.accumulated, "ACCUMULATED"), (.averaged, "AVERAGED"),
-      ]
-      return names.filter { contains($0.0) }.map(\.1)
+      let written = operands.enumerated().reduce(0) {
+        $0 | ($1.element.isWritten ? 1 << $1.offset : 0)
+      }
+      var result = ["OPERANDS=\(operands.count)", "WRITTEN=\(written)"]
+      for (name, macro) in [(Operand.Name.sum, "SUM"), (.average, "AVERAGE")] {
+        if let index = operands.firstIndex(where: { $0.name == name }) {
+          result.append("\(macro)=\(index)")
+        }
+      }
+      return result + (isTable ? ["TABLE"] : []) + (isControlled ? ["CONTROLLED"] : [])
     }
   }
 
   /// A kernel of one optimizer's own.
-  func kernel(_ asked: Options, _ shape: LaunchShape) throws -> Kernel {
-    try program(asked, shape).make(in: context, logger: logger).kernel(named: "update")
+  func kernel(_ kind: Kind, _ shape: LaunchShape) throws -> Kernel {
+    try program(kind, shape).make(in: context, logger: logger).kernel(named: "update")
   }
 
-  func program(_ asked: Options, _ shape: LaunchShape) -> ProgramText {
+  func program(_ kind: Kind, _ shape: LaunchShape) -> ProgramText {
     ProgramText(
       rule.name,
-      [.lanes, .states, .beside, .prepare] + (asked.contains(.controlled) ? [.norm] : [])
+      [.lanes, .states, .beside, .prepare] + (kind.isControlled ? [.norm] : [])
         + [.rule(rule), .update],
       defines: shape.defines + ["STATES=\(rule.stateCount)", "VARIANT=\(rule.variant)"]
-        + asked.defines)
+        + kind.defines)
   }
 }
 #endif
