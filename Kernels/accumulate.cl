@@ -12,6 +12,10 @@
 #define ZERO_PART(at, left)
 #endif
 
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
+
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void accumulate(
     const global descent_block *restrict blocks, const uint begins, GRADIENT *restrict gradients,
     const ulong gradientsOffset, global float *restrict sums, const ulong sumsOffset) {

@@ -17,12 +17,28 @@ static void prepare(lanes x, lanes *g, descent_preparation p) {
   if (p.coupledDecay != 0.0f) *g = *g + p.coupledDecay * x;
 }
 
-// scale · a / b, in this order unless scale · a overflows. It is 0 where b is 0: no gradient so far
-// and no ε, or both too small for a Float. A NaN stays.
-static lanes quotient(float scale, lanes a, lanes b) {
+// scale · a / b for a b of at least `least`, in this order unless scale · a overflows. It is 0 where b
+// is 0: no gradient so far and no ε, or both too small for a Float. A NaN stays.
+static lanes quotient(float scale, lanes a, lanes b, float least) {
   const lanes product = scale * a;
-  const lanes ratio = (fabs(product) == INFINITY ? a : product) / b;
-  return b == 0.0f ? (lanes)(0.0f) : fabs(product) == INFINITY ? scale * ratio : ratio;
+  // The same for all elements, and then nothing overflows and b is not 0.
+  if (scale <= 1.0f && least > 0.0f) return product / b;
+  // Two comparisons: fabs of 16 lanes is a call on PoCL, and costs several times the rule.
+  const lanes ratio = (product == INFINITY || product == -INFINITY ? a : product) / b;
+  return b == 0.0f ? (lanes)(0.0f)
+         : product == INFINITY || product == -INFINITY ? scale * ratio : ratio;
+}
+
+// Whether a step does nothing with a gradient but scale it.
+static bool is_plain(descent_preparation p) {
+  return p.limit == INFINITY && p.coupledDecay == 0.0f;
+}
+
+// The same values as constants, for a loop that does not test them.
+static descent_preparation plain(descent_preparation p) {
+  p.limit = INFINITY;
+  p.coupledDecay = 0.0f;
+  return p;
 }
 
 // x ← x − (u + ηλ x) for a rule's step u; `decoupledDecay` is ηλ. In this order a parameter is

@@ -73,6 +73,10 @@ typedef struct {
 } group_row;
 #endif
 
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
+
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
 #ifdef TABLE
     const global descent_block *restrict blocks, const global group_row *restrict groups,
@@ -123,7 +127,9 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
   }
 #endif
   // The same for the whole group, so that full blocks ask no item.
-  if (size == BLOCK)
+  if (size == BLOCK && is_plain(p))
+    update_lanes(plain(p), s EACH_OPERAND(PLACE));
+  else if (size == BLOCK)
     update_lanes(p, s EACH_OPERAND(PLACE));
   else if (inside + LANES <= size)
     update_lanes(p, s EACH_OPERAND(PLACE));

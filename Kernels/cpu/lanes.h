@@ -6,7 +6,6 @@
 typedef float lanes __attribute__((ext_vector_type(LANES)));
 
 #define sqrt __builtin_elementwise_sqrt
-#define fabs __builtin_elementwise_abs
 #undef INFINITY
 #define INFINITY __builtin_inff()
 

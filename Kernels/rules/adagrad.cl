@@ -11,5 +11,5 @@ typedef struct {
 static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   lanes *sum = state;
   *sum = *sum + g * g;
-  return quotient(s.stepSize, g, sqrt(*sum + s.rootEpsilon) + s.epsilon);
+  return quotient(s.stepSize, g, sqrt(*sum + s.rootEpsilon) + s.epsilon, s.epsilon);
 }

@@ -28,5 +28,5 @@ static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   w = *maximum;
 #endif
   lanes root = sqrt(w * s.correction + s.rootEpsilon);
-  return quotient(s.stepSize, *m, root * s.rootCorrection + s.epsilon);
+  return quotient(s.stepSize, *m, root * s.rootCorrection + s.epsilon, s.epsilon);
 }

@@ -31,7 +31,7 @@ static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   w = w - mean * mean;
   w = w < least ? least : w;
 #endif
-  lanes d = quotient(s.gain, g, sqrt(w + s.rootEpsilon) + s.epsilon);
+  lanes d = quotient(s.gain, g, sqrt(w + s.rootEpsilon) + s.epsilon, s.epsilon);
 #if VARIANT & RMSPROP_MOMENTUM
   lanes *b = state + STATES - 1;
   *b = s.momentum * *b + d;

@@ -7,6 +7,10 @@
 #define STORE_STATE(i) STORE(s##i + TINY, state##i + start + at);
 #define ADD_TO_STATE(i) state##i[start + at + lane] += TINY;
 
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
+
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void ceiling(
     const ulong count, global float *restrict parameters,
     const global float *restrict gradients EACH_STATE(ARGUMENT)) {

@@ -72,7 +72,7 @@ import Verification
     let call = try Regex(#"\b([A-Za-z_]\w*)\s*\("#, as: (Substring, Substring).self)
     let double = try Regex(#"\b\d+\.\d*(?![\dfe])|\bdouble\b"#)
     let allowed: Set<Substring> = [
-      "sqrt", "fabs", "RULE", "prepare", "stepped", "quotient", "if", "float", "lanes",
+      "sqrt", "RULE", "prepare", "stepped", "quotient", "is_plain", "plain", "if", "float", "lanes",
     ]
     func complaints(_ text: String) -> [String] {
       text.split(separator: "\n").filter { !$0.hasPrefix("//") }.flatMap { line in
