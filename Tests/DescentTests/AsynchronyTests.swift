@@ -110,7 +110,9 @@ import Testing
         try? gate.complete()
       }
       opener.start()
-      try #require(try step(32) == ["clWaitForEvents, blocking"])
+      // For each command of the first step that has not ended when its turn comes.
+      let waits = try step(32)
+      try #require(!waits.isEmpty && waits.allSatisfy { $0 == "clWaitForEvents, blocking" })
       try #require(try trainer.optimizer.stepCount + trainer.optimizer.skippedStepCount == 33)
     }
   }

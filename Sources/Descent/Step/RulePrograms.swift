@@ -38,6 +38,9 @@ struct RulePrograms {
     self.init(layout, layout.groupNames.map { _ in rule }, else: rule)
   }
 
+  /// The most passes of a program.
+  var passCount: Int { 1 }
+
   /// Every state's name, in the order of the programs.
   var stateNames: [String] {
     var names: [String] = []

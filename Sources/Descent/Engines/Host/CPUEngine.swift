@@ -15,17 +15,17 @@ struct CPUOptions: Sendable {
 final class CPUEngine: HostEngine {
   let name: String
   let states: HostStates
-  private let programs: RulePrograms
-  private let instructions: HostKernels
-  private let pool: WorkerPool?
-  private let block: Int
-  private let layout: ParameterLayout
+  fileprivate let programs: RulePrograms
+  fileprivate let instructions: HostKernels
+  fileprivate let pool: WorkerPool?
+  fileprivate let block: Int
+  fileprivate let layout: ParameterLayout
   /// By program.
-  private let values: [GroupValues]
-  private let kernels: UnsafeMutableBufferPointer<HostProgram>
-  private let mostStates: Int
-  private var plan: HostPlan
-  private var norm: HostNorm?
+  fileprivate let values: [GroupValues]
+  fileprivate let kernels: UnsafeMutableBufferPointer<HostProgram>
+  fileprivate let mostStates: Int
+  fileprivate var plan: HostPlan
+  fileprivate var norm: HostNorm?
   private var accumulatePlan: HostPlan?
   var control = descent_control(lossScale: nil)
   var decided = DecidedSteps()
@@ -72,49 +72,8 @@ final class CPUEngine: HostEngine {
   deinit { kernels.deallocate() }
 
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
-    try prepare(parameters, gradients, step.control)
-    if step.average != nil || step.statesBegin { try states.begin(step, with: parameters) }
-    let sum = step.accumulates ? states.sum : nil
-    for (index, values) in values.enumerated() {
-      step.write(to: values.memory, stride: values.stride, program: index)
-    }
-    if let norm {
-      norm.measure(
-        gradients, with: sum, scale: Float(step.gradientScale), &control, instructions.normTile,
-        pool)
-      countDecision()
-    }
-    let isSkipped = norm != nil && control.isSkipped != 0
-    if isSkipped && !step.zeroes { return }
-    let pass = Pass(
-      programs: UnsafeBufferPointer(kernels), mostStates: mostStates, parameters: parameters,
-      gradients: gradients, count: layout.count, block: block, runs: plan.runs,
-      inverse: norm == nil ? 1 : control.inverse,
-      coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
-      zeroes: step.zeroes, besideKernel: instructions.updateBeside, sum: sum,
-      average: step.average == nil ? nil : states.average)
-    guard let pool else { return pass.run(0..<pass.count) }
-    withUnsafePointer(to: pass) { pass in
-      pool.run(blocks: (layout.count + block - 1) / block, context: pass) { pass, index in
-        pass.assumingMemoryBound(to: Pass.self).pointee.runBlock(index)
-      }
-    }
-  }
-
-  /// Makes what a step of this kind over these pieces needs, unless the last step was of the kind.
-  private func prepare(
-    _ parameters: HostPieces, _ gradients: HostPieces, _ control: StepControl
-  ) throws {
-    let isNew = control.looks ? norm?.control.takesNorms(like: control) != true : norm != nil
-    if !isNew { norm?.control = control }
-    if !isNew && plan.leftOut == control.leftOut && plan.fits(parameters, gradients) { return }
-    let made = control.looks ? isNew ? HostNorm(layout, control) : norm : nil
-    let cut = Pieces(gradients)
-    try made?.check(cut)
-    plan = HostPlan(
-      programs, made?.plan.setOfTensor, leftOut: control.leftOut,
-      parameters: Pieces(parameters), gradients: cut)
-    norm = made
+    var stepper = CPUStepper(engine: self, parameters: parameters, gradients: gradients)
+    try stepper.take(step)
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
@@ -136,4 +95,72 @@ final class CPUEngine: HostEngine {
       }
     }
   }
+}
+
+/// A step over host memory.
+private struct CPUStepper: Stepper {
+  let engine: CPUEngine
+  let parameters: HostPieces
+  let gradients: HostPieces
+
+  func prepare(_ step: StepInput) throws {
+    try preparePlan(step.control)
+    if step.average != nil { _ = try engine.states.makeAverageIfNeeded() }
+  }
+
+  /// Makes the plan and the norm for a step of this kind, unless the last step was of the kind.
+  private func preparePlan(_ control: StepControl) throws {
+    let norm = engine.norm
+    let isNew = control.looks ? norm?.control.takesNorms(like: control) != true : norm != nil
+    if !isNew { norm?.control = control }
+    if !isNew && engine.plan.leftOut == control.leftOut
+      && engine.plan.fits(parameters, gradients)
+    {
+      return
+    }
+    let made = control.looks ? isNew ? HostNorm(engine.layout, control) : norm : nil
+    let cut = Pieces(gradients)
+    try made?.check(cut)
+    engine.plan = HostPlan(
+      engine.programs, made?.plan.setOfTensor, leftOut: control.leftOut,
+      parameters: Pieces(parameters), gradients: cut)
+    engine.norm = made
+  }
+
+  func copyParameters(_ step: StepInput) { engine.states.begin(step, with: parameters) }
+
+  func writeValues(_ step: StepInput) {
+    for (index, values) in engine.values.enumerated() {
+      step.write(to: values.memory, stride: values.stride, program: index)
+    }
+  }
+
+  func decide(_ step: StepInput) {
+    engine.norm?.measure(
+      gradients, with: step.accumulates ? engine.states.sum : nil,
+      scale: Float(step.gradientScale), &engine.control, engine.instructions.normTile, engine.pool)
+    engine.countDecision()
+  }
+
+  func run(pass: Int, _ step: StepInput) {
+    let (norm, block) = (engine.norm, engine.block)
+    let isSkipped = norm != nil && engine.control.isSkipped != 0
+    if isSkipped && !step.zeroes { return }
+    let pass = Pass(
+      programs: UnsafeBufferPointer(engine.kernels), mostStates: engine.mostStates,
+      parameters: parameters, gradients: gradients, count: engine.layout.count, block: block,
+      runs: engine.plan.runs, inverse: norm == nil ? 1 : engine.control.inverse,
+      coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
+      zeroes: step.zeroes, besideKernel: engine.instructions.updateBeside,
+      sum: step.accumulates ? engine.states.sum : nil,
+      average: step.average == nil ? nil : engine.states.average)
+    guard let pool = engine.pool else { return pass.run(0..<pass.count) }
+    withUnsafePointer(to: pass) { pass in
+      pool.run(blocks: (engine.layout.count + block - 1) / block, context: pass) { pass, index in
+        pass.assumingMemoryBound(to: Pass.self).pointee.runBlock(index)
+      }
+    }
+  }
+
+  func finish(_ step: StepInput) {}
 }

@@ -32,9 +32,7 @@ final class HostStates {
 
   /// Copies the parameters to what begins with this step as a copy of them: the average, and
   /// states.
-  func begin(_ step: StepInput, with parameters: HostPieces) throws {
-    let average = step.average == nil ? nil : try makeAverageIfNeeded()
-    guard step.average?.begins == true || step.statesBegin else { return }
+  func begin(_ step: StepInput, with parameters: HostPieces) {
     let parameters = HostVector(parameters)
     if let average, step.average?.begins == true {
       parameters.forEachPart(of: programs.layout.occupied) { range, memory in

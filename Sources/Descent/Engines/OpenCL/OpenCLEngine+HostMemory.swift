@@ -20,11 +20,9 @@ extension OpenCLEngine {
     // Nobody reads the device's copy again.
     onDevice.zeroes = false
     try carrying(chunk) { carrier in
-      try begin(step, with: parameters)
-      let ready = try carrier.begin(parameters, gradients, gradientsFirst: looks)
       try enqueueAndFinish(
         carrier.parameters, looks ? carrier.gradients.segments : carrier.gradients.chunks, onDevice,
-        after: ready, carrier: carrier
+        from: CarriedVectors(parameters: parameters, gradients: gradients, carrier: carrier)
       ) { try carrier.finish() }
     }
     if step.zeroes { zero(gradients) }
@@ -42,10 +40,8 @@ extension OpenCLEngine {
   }
 
   /// Copies the parameters to what begins with this step as a copy of them.
-  private func begin(_ step: StepInput, with parameters: HostPieces) throws {
-    if step.average?.begins == true {
-      let average = try average ?? makeVector()
-      self.average = average
+  func begin(_ step: StepInput, with parameters: HostPieces) throws {
+    if step.average?.begins == true, let average {
       try waitForPending()
       try HostVector(parameters).forEachPart(of: layout.occupied) { range, memory in
         try average.write(0, range, from: memory, on: queue)
@@ -107,10 +103,10 @@ extension OpenCLEngine {
   /// Once a launch is enqueued, a failure leaves the states in doubt.
   private func enqueueAndFinish(
     _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
-    after: [Event] = [], carrier: HostCarrier? = nil, _ fetch: () throws -> Void
+    from host: CarriedVectors? = nil, _ fetch: () throws -> Void
   ) throws {
     try finishing {
-      _ = try enqueue(parameters, gradients, step, after: after, carrier: carrier)
+      _ = try enqueue(parameters, gradients, step, after: [], from: host)
       try waitForPending()
       do {
         try fetch()

@@ -4,8 +4,8 @@ internal import DescentKernels
 final class ReferenceEngine: HostEngine {
   let name = "reference"
   let states: HostStates
-  private let programs: RulePrograms
-  private var layout: ParameterLayout { programs.layout }
+  fileprivate let programs: RulePrograms
+  fileprivate var layout: ParameterLayout { programs.layout }
   var control = descent_control(lossScale: nil)
   var decided = DecidedSteps()
 
@@ -15,49 +15,8 @@ final class ReferenceEngine: HostEngine {
   }
 
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
-    let norm = step.control.looks ? NormPlan(layout, step.control) : nil
-    try states.begin(step, with: parameters)
-    let coefficients = try norm.map { try look(gradients, $0, step) }
-    let plan = StepPlan(
-      layout.stretches(
-        sets: norm?.setOfTensor, leftOut: step.control.leftOut, programs: programs.ofGroup),
-      parameters: Pieces(parameters), gradients: Pieces(gradients),
-      states: programs.states.map { ($0, Pieces(count: $0.count)) },
-      vectors: Pieces(count: layout.count))
-    let isSkipped = norm != nil && control.isSkipped != 0
-    for run in plan.runs {
-      guard let x = parameters[run.parameters.piece].baseAddress,
-        let g = gradients[run.gradients.piece].baseAddress
-      else { continue }
-      let gradient = g + (run.start - run.gradients.origin)
-      if !isSkipped && !step.isIdle(run.group) {
-        let x = x + (run.start - run.parameters.origin)
-        let whole = whole(gradient, run.start, run.count, step)
-        whole.withUnsafeBufferPointer { whole in
-          guard let gradient = whole.baseAddress else { return }
-          Self.run(
-            step.groups.rules[run.group], step, run.group,
-            coefficients.map { (control.inverse, $0[run.set]) }, x, gradient,
-            states.ofPrograms[run.program].arrays.map { $0 + (run.start - run.states.origin) },
-            run.count)
-        }
-        if let weight = step.average?.weight, let average = states.average {
-          for i in 0..<run.count {
-            average[run.start + i] = ReferenceBeside.averaged(average[run.start + i], x[i], weight)
-          }
-        }
-      }
-      if step.zeroes { gradient.update(repeating: 0, count: run.count) }
-    }
-  }
-
-  /// Elements of the gradient, with the sum of those before it where there is one.
-  private func whole(
-    _ gradient: UnsafePointer<Float>, _ start: Int, _ count: Int, _ step: StepInput
-  ) -> [Float] {
-    let own = UnsafeBufferPointer(start: gradient, count: count)
-    guard step.accumulates, let sum = states.sum else { return Array(own) }
-    return own.indices.map { ReferenceBeside.accumulated(sum[start + $0], own[$0]) }
+    var stepper = ReferenceStepper(engine: self, parameters: parameters, gradients: gradients)
+    try stepper.take(step)
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
@@ -70,10 +29,42 @@ final class ReferenceEngine: HostEngine {
       }
     }
   }
+}
 
-  /// Decides, and gives a coefficient for each clipping set.
-  private func look(_ gradients: HostPieces, _ plan: NormPlan, _ step: StepInput) throws -> [Float]
-  {
+/// A step in plain Swift.
+private struct ReferenceStepper: Stepper {
+  let engine: ReferenceEngine
+  let parameters: HostPieces
+  let gradients: HostPieces
+  private var norm: NormPlan?
+  private var plan: StepPlan?
+  /// A coefficient for each clipping set; nil where nothing was looked at.
+  private var coefficients: [Float]?
+
+  init(engine: ReferenceEngine, parameters: HostPieces, gradients: HostPieces) {
+    (self.engine, self.parameters, self.gradients) = (engine, parameters, gradients)
+  }
+
+  mutating func prepare(_ step: StepInput) throws {
+    let (programs, layout) = (engine.programs, engine.layout)
+    norm = step.control.looks ? NormPlan(layout, step.control) : nil
+    _ = try norm?.pieces(of: Pieces(gradients))
+    plan = StepPlan(
+      layout.stretches(
+        sets: norm?.setOfTensor, leftOut: step.control.leftOut, programs: programs.ofGroup),
+      parameters: Pieces(parameters), gradients: Pieces(gradients),
+      states: programs.states.map { ($0, Pieces(count: $0.count)) },
+      vectors: Pieces(count: layout.count))
+    if step.average != nil { _ = try engine.states.makeAverageIfNeeded() }
+  }
+
+  func copyParameters(_ step: StepInput) { engine.states.begin(step, with: parameters) }
+
+  /// Each group's are worked out where they are needed.
+  func writeValues(_ step: StepInput) {}
+
+  mutating func decide(_ step: StepInput) throws {
+    guard let plan = norm else { return }
     let cut = Pieces(gradients)
     let pieces = try plan.pieces(of: cut)
     let tiles = zip(plan.tiles, pieces).map { tile, piece in
@@ -85,23 +76,49 @@ final class ReferenceEngine: HostEngine {
     let sets = Self.folds(tensors, plan.sets)
     let scale = Float(step.gradientScale)
     let total = sets[sets.count - 1]
-    ReferenceNorm.decide(&control, total, gradientScale: scale, step.control.lossScale)
-    countDecision()
-    return zip(sets, plan.limits).map { sum, limits in
+    ReferenceNorm.decide(&engine.control, total, gradientScale: scale, step.control.lossScale)
+    engine.countDecision()
+    coefficients = zip(sets, plan.limits).map { sum, limits in
       ReferenceNorm.coefficient(
-        sum, gradientScale: control.scale, limit: limits.limit, epsilon: limits.epsilon)
+        sum, gradientScale: engine.control.scale, limit: limits.limit, epsilon: limits.epsilon)
     }
   }
 
-  private static func folds(
-    _ terms: [ReferenceNorm.Partial], _ lists: (list: [Int32], starts: [Int32])
-  ) -> [ReferenceNorm.Partial] {
-    zip(lists.starts, lists.starts.dropFirst()).map { first, end in
-      ReferenceNorm.fold(lists.list[Int(first)..<Int(end)].map { terms[Int($0)] })
+  func run(pass: Int, _ step: StepInput) {
+    let isSkipped = coefficients != nil && engine.control.isSkipped != 0
+    for run in plan?.runs ?? [] {
+      guard let x = parameters[run.parameters.piece].baseAddress,
+        let g = gradients[run.gradients.piece].baseAddress
+      else { continue }
+      let gradient = g + (run.start - run.gradients.origin)
+      if !isSkipped && !step.isIdle(run.group) {
+        update(run, x + (run.start - run.parameters.origin), gradient, step)
+      }
+      if step.zeroes { gradient.update(repeating: 0, count: run.count) }
     }
   }
 
-  private static func run(
+  func finish(_ step: StepInput) {}
+
+  private func update(
+    _ run: StepPlan.Run, _ x: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>,
+    _ step: StepInput
+  ) {
+    whole(g, run.start, run.count, step).withUnsafeBufferPointer { whole in
+      guard let gradient = whole.baseAddress else { return }
+      Self.update(
+        step.groups.rules[run.group], step, run.group,
+        coefficients.map { (engine.control.inverse, $0[run.set]) }, x, gradient,
+        engine.states.ofPrograms[run.program].arrays.map { $0 + (run.start - run.states.origin) },
+        run.count)
+    }
+    guard let weight = step.average?.weight, let average = engine.states.average else { return }
+    for i in 0..<run.count {
+      average[run.start + i] = ReferenceBeside.averaged(average[run.start + i], x[i], weight)
+    }
+  }
+
+  private static func update(
     _ rule: some UpdateRule, _ step: StepInput, _ group: Int,
     _ factors: (inverse: Float, coefficient: Float)?, _ x: UnsafeMutablePointer<Float>,
     _ g: UnsafePointer<Float>, _ states: [UnsafeMutablePointer<Float>], _ count: Int
@@ -118,6 +135,23 @@ final class ReferenceEngine: HostEngine {
         parameters: x, gradients: g, states: states, count: count, preparation: preparation,
         history: step.groups.histories[group]),
       at: step.groups.counts[group] + 1)
+  }
+
+  /// Elements of the gradient, with the sum of those before it where there is one.
+  private func whole(
+    _ gradient: UnsafePointer<Float>, _ start: Int, _ count: Int, _ step: StepInput
+  ) -> [Float] {
+    let own = UnsafeBufferPointer(start: gradient, count: count)
+    guard step.accumulates, let sum = engine.states.sum else { return Array(own) }
+    return own.indices.map { ReferenceBeside.accumulated(sum[start + $0], own[$0]) }
+  }
+
+  private static func folds(
+    _ terms: [ReferenceNorm.Partial], _ lists: (list: [Int32], starts: [Int32])
+  ) -> [ReferenceNorm.Partial] {
+    zip(lists.starts, lists.starts.dropFirst()).map { first, end in
+      ReferenceNorm.fold(lists.list[Int(first)..<Int(end)].map { terms[Int($0)] })
+    }
   }
 }
 
