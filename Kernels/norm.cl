@@ -5,7 +5,7 @@
 // accumulators, of which number j takes the elements j, j + 256 …, and these by halves: j takes
 // j + 128, then j + 64 …. Before, each element is multiplied by a power of two that the tile's
 // greatest magnitude gives. Partials of tiles, and then of tensors, are summed in the same order in
-// pairs of Floats.
+// pairs of Floats. Sums of the terms themselves, for rules that ask for them, take the same order.
 //
 // The same in Swift: Sources/Descent/Engines/Reference/ReferenceNorm.swift
 
@@ -23,11 +23,12 @@ static uint scale_of(uint peak) {
 // What makes a magnitude of `peak` one from 1 to 4.
 static float downscale(uint peak) { return as_float((254 - scale_of(peak)) << 23); }
 
-// `own.sum` as if it had been scaled for the greater `peak`.
-static float rescaled(descent_partial own, uint peak) {
+// `own.sum` as if it had been scaled for the greater `peak`; of terms themselves unless these are
+// squares.
+static float rescaled(descent_partial own, uint peak, bool areSquares) {
   const uint down = scale_of(peak) - scale_of(own.peak);
   const float ratio = as_float((127 - (down > 126 ? 126 : down)) << 23);
-  return own.sum * ratio * ratio;
+  return areSquares ? own.sum * ratio * ratio : own.sum * ratio;
 }
 
 // A sum and what its roundings have lost.
@@ -67,6 +68,14 @@ static uint fold_width(uint count) {
 static float times_power(float a, int k) {
   const int part = k / 2;
   return a * as_float((uint)(127 + part) << 23) * as_float((uint)(127 + k - part) << 23);
+}
+
+// What a partial is of its terms: the root of the sum of their squares, their sum, or the greatest
+// magnitude.
+static float value_of(descent_partial total, uint reduction) {
+  if (reduction == DESCENT_LARGEST) return as_float(total.peak);
+  const float value = reduction == DESCENT_NORM ? sqrt(total.sum) : total.sum;
+  return times_power(value, (int)scale_of(total.peak) - 127);
 }
 
 // Whether every scaled element is a number, as the greatest tells.

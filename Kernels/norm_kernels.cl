@@ -3,6 +3,9 @@
 // the decision. norm.cl says what is computed. With ACCUMULATED the gradient is what a step will
 // see: with the sum of those before it.
 //
+// With OF_TERMS the sums are what a rule asks for: of squares or, with PLAIN, of terms themselves, over
+// tiles with a stride, and each result becomes a number of the rule.
+//
 // There are ITEMS items in a group that adds up together: a power of two up to
 // DESCENT_ACCUMULATORS, of which each item has as many as it takes. With ITEM_PER_TILE a tile is
 // summed by one item.
@@ -24,11 +27,41 @@
 #define PART_WITH(at, count) part_of(from + (at), count)
 #endif
 
+#ifdef PLAIN
+#define ADDEND(value) (value)
+#define ARE_SQUARES false
+#else
+#define ADDEND(value) ((value) * (value))
+#define ARE_SQUARES true
+#endif
+
+// Elements of a tile that are STRIDE apart: 1, or for a column's as many as a row has.
+#ifdef OF_TERMS
+#define STRIDE(tile) const ulong step = tiles[tile].states
+#define AT(at) ((ulong)(at) * step)
+#else
+#define STRIDE(tile)
+#define AT(at) (at)
+#endif
+
 #ifdef ITEM_PER_TILE
 // An item for each tile: sixteen vectors of sixteen accumulators. A group per tile waits at
 // barriers, which take a processor several times as long as the sums.
 static uint16 magnitudes(float16 values) { return as_uint16(values) & 0x7fffffffu; }
 
+#ifdef OF_TERMS
+static float16 part_of(const global float *from, uint count, ulong step) {
+  float values[16];
+  for (uint lane = 0; lane < 16; lane++) values[lane] = lane < count ? from[lane * step] : 0.0f;
+  return vload16(0, values);
+}
+
+static float16 sixteen(const global float *from, ulong step) {
+  return step == 1 ? vload16(0, from) : part_of(from, 16, step);
+}
+#define WHOLE(at) sixteen(from + AT(at), step)
+#define PART(at, count) part_of(from + AT(at), count, step)
+#else
 static float16 sixteen(const global float *from) { return vload16(0, from); }
 
 static float16 part_of(const global float *from, uint count) {
@@ -36,6 +69,9 @@ static float16 part_of(const global float *from, uint count) {
   for (uint lane = 0; lane < 16; lane++) values[lane] = lane < count ? from[lane] : 0.0f;
   return vload16(0, values);
 }
+#define WHOLE(at) WITH(sixteen, at)
+#define PART(at, count) PART_WITH(at, count)
+#endif
 
 kernel void norm_tiles(const uint tileCount, const global descent_block *restrict tiles,
                        const global float *restrict gradients, const ulong gradientsOffset,
@@ -46,13 +82,14 @@ kernel void norm_tiles(const uint tileCount, const global descent_block *restric
   const uint count = tiles[tile].count;
   const global float *from = gradients + (gradientsOffset + tiles[tile].start);
   EARLIER_PLACE(tile);
+  STRIDE(tile);
 
   uint16 most[4] = {0, 0, 0, 0};
   uint at = 0;
   for (; at + 64 <= count; at += 64)
     for (uint k = 0; k < 4; k++)
-      most[k] = max(most[k], magnitudes(WITH(sixteen, at + 16 * k)));
-  for (; at < count; at += 16) most[0] = max(most[0], magnitudes(PART_WITH(at, count - at)));
+      most[k] = max(most[k], magnitudes(WHOLE(at + 16 * k)));
+  for (; at < count; at += 16) most[0] = max(most[0], magnitudes(PART(at, count - at)));
   const uint16 all = max(max(most[0], most[1]), max(most[2], most[3]));
   const uint8 eight = max(all.lo, all.hi);
   const uint4 four = max(eight.lo, eight.hi);
@@ -63,12 +100,12 @@ kernel void norm_tiles(const uint tileCount, const global descent_block *restric
   for (uint k = 0; k < 16; k++) sums[k] = 0.0f;
   for (at = 0; at + 256 <= count; at += 256)
     for (uint k = 0; k < 16; k++) {
-      const float16 value = WITH(sixteen, at + 16 * k) * down;
-      sums[k] = sums[k] + value * value;
+      const float16 value = WHOLE(at + 16 * k) * down;
+      sums[k] = sums[k] + ADDEND(value);
     }
   for (uint k = 0; at < count; k++, at += 16) {
-    const float16 value = PART_WITH(at, count - at) * down;
-    sums[k] = sums[k] + value * value;
+    const float16 value = PART(at, count - at) * down;
+    sums[k] = sums[k] + ADDEND(value);
   }
   for (uint apart = 8; apart > 0; apart /= 2)
     for (uint k = 0; k < apart; k++) sums[k] = sums[k] + sums[k + apart];
@@ -94,13 +131,14 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
   const uint count = tiles[tile].count;
   const global float *from = gradients + (gradientsOffset + tiles[tile].start);
   EARLIER_PLACE(tile);
+  STRIDE(tile);
 
   float values[EACH_ELEMENT];
   uint most = 0;
 #pragma unroll
   for (uint i = 0; i < EACH_ELEMENT; i++) {
     const uint at = i * ITEMS + item;
-    values[i] = at < count ? WITH(*, at) : 0.0f;
+    values[i] = at < count ? WITH(*, AT(at)) : 0.0f;
     most = max(most, as_uint(values[i]) & 0x7fffffffu);
   }
   peaks[item] = most;
@@ -115,7 +153,7 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
 #pragma unroll
   for (uint i = 0; i < EACH_ELEMENT; i++) {
     const float value = values[i] * down;
-    sum = sum + value * value;
+    sum = sum + ADDEND(value);
   }
   sums[item] = sum;
   barrier(CLK_LOCAL_MEM_FENCE);
@@ -165,7 +203,7 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
   for (uint k = item; k < DESCENT_ACCUMULATORS; k += ITEMS) {
     pair sum = {0.0f, 0.0f};
     for (uint i = start + k; i < end; i += DESCENT_ACCUMULATORS)
-      sum = add_term(sum, rescaled(terms[list[i]], peak));
+      sum = add_term(sum, rescaled(terms[list[i]], peak, ARE_SQUARES));
     sums[k] = sum;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
@@ -179,6 +217,24 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
   }
 }
 
+#ifdef OF_TERMS
+// What the sums make of themselves, as numbers of a rule; nothing of a step that is skipped, which the
+// last argument says if there is one.
+kernel void sum_values(const uint count, const global descent_partial *restrict results,
+                       const global uint *restrict places, const uint reduction,
+                       global float *restrict numbers
+#ifdef CONTROLLED
+                       ,
+                       const global descent_control *restrict now
+#endif
+) {
+  const uint i = (uint)get_global_id(0);
+#ifdef CONTROLLED
+  if (now->isSkipped) return;
+#endif
+  if (i < count) numbers[places[i]] = value_of(results[i], reduction);
+}
+#else
 // What the step does: the last of the results is the whole gradient's, the others are clipped each
 // to its own limit.
 kernel void norm_decide(const uint count, const global descent_partial *restrict results,
@@ -194,3 +250,4 @@ kernel void norm_decide(const uint count, const global descent_partial *restrict
   }
   *now = next;
 }
+#endif

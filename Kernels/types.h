@@ -16,6 +16,26 @@
 // The most states of a rule.
 #define DESCENT_MOST_STATES 4
 
+// The most numbers of other shapes than the parameters' that a rule has, and the most sums of a pass.
+#define DESCENT_MOST_NUMBERS 8
+#define DESCENT_MOST_TERMS 4
+
+// What a pass of a rule does: update the parameters, sum terms, or work on numbers of another shape.
+#define DESCENT_ELEMENTS 0
+#define DESCENT_SUMS 1
+#define DESCENT_NUMBERS 2
+
+// What is made of the terms that are summed.
+#define DESCENT_NORM 0
+#define DESCENT_SUM 1
+#define DESCENT_LARGEST 2
+
+// What numbers of another shape there is one for: a row, a column, a tensor, or all tensors.
+#define DESCENT_ROWS 0
+#define DESCENT_COLUMNS 1
+#define DESCENT_TENSOR 2
+#define DESCENT_MODEL 3
+
 // The most elements of a tile, and the accumulators that sum its squares: norm.cl.
 #define DESCENT_TILE 16384
 #define DESCENT_ACCUMULATORS 256
@@ -29,6 +49,12 @@ typedef struct {
   UINT set;  // index of its clipping coefficient
   UINT unused;
 } descent_block;
+
+// Where numbers of other shapes lie for a block: the indices of its row, of its first column and of
+// its tensor.
+typedef struct {
+  ULONG row, column, tensor;
+} descent_place;
 
 // The arguments of prepare.cl, the same for every rule.
 typedef struct {

@@ -1,11 +1,16 @@
-// One update by the rule above. A work-group owns one block: up to GROUP × LANES consecutive
-// elements. Whether the block is full is the same for all of a group's items. 64-bit indices up to
-// the block, 32-bit inside it.
+// A pass of the rule above. A work-group owns one block: up to GROUP × LANES consecutive elements.
+// Whether the block is full is the same for all of a group's items. 64-bit indices up to the block,
+// 32-bit inside it.
 //
 // The vectors are OPERANDS arguments in one order: parameters, gradients, the rule's STATES states,
-// and then, where the macros SUM and AVERAGE give their numbers, the sum of earlier gradients and an
-// average of the parameters (beside.cl). The bits of WRITTEN say which are written; all are read. A
-// gradient is written to be zeroed, whatever was decided.
+// the TERMS terms of a pass that makes some, and then, where the macros SUM and AVERAGE give their
+// numbers, the sum of earlier gradients and an average of the parameters (beside.cl). A pass over
+// numbers of another shape than the parameters' has these alone. The bits of WRITTEN say which are
+// written, those of UNREAD which are not read. A gradient is written to be zeroed, whatever was
+// decided.
+//
+// NUMBERS numbers of other shapes follow, two bits of SHAPES for each; every block is then in one row
+// of one tensor, and `places` says where the numbers of both lie.
 //
 // Without TABLE the blocks cover `count` elements of one group of parameters. With it, each block
 // says where it lies and which group it follows, so that one launch updates a whole model. With
@@ -16,52 +21,104 @@
 // The offsets move each vector against the blocks; they may wrap around. In a table a block says
 // itself where it lies in the states, which have elements only for the tensors of this program.
 
+#ifndef UNREAD
+#define UNREAD 0
+#endif
+
 #define EACH_OPERAND(DO) EACH_OF(OPERANDS, DO)
+#if PASS == DESCENT_NUMBERS
+#define FIRST_STATE 0
+#else
+#define FIRST_STATE 2
+#endif
 #define PARAMETERS 0
 #define GRADIENTS 1
-#define FIRST_STATE 2
-#define IS_STATE(i) (i >= FIRST_STATE && i < FIRST_STATE + STATES)
+#define FIRST_TERM (FIRST_STATE + STATES)
+#define IS_STATE(i) (i >= FIRST_STATE && i < FIRST_TERM)
 #define IS_WRITTEN(i) (WRITTEN >> i & 1)
+#define IS_READ(i) (!(UNREAD >> i & 1))
 
 // `restrict` is the kernel's own to say: in a function that is inlined it becomes an intrinsic that
 // oclgrind 21.10 does not know.
 #define ARGUMENT(i) , global float *restrict operand##i, const ulong offset##i
 #define PART_ARGUMENT(i) , global float *operand##i
 #define PLACE(i) , operand##i + (offset##i + (IS_STATE(i) ? statesAt : at))
-#define LOAD_OPERAND(i) value[i] = LOAD(operand##i);
+#define LOAD_OPERAND(i) \
+  if (IS_READ(i)) value[i] = LOAD(operand##i);
 #define STORE_OPERAND(i) \
   if (IS_WRITTEN(i)) STORE(value[i], operand##i);
-#define LOAD_OPERAND_PART(i) value[i] = load_part(operand##i, left);
+#define LOAD_OPERAND_PART(i) \
+  if (IS_READ(i)) value[i] = load_part(operand##i, left);
 #define STORE_OPERAND_PART(i) \
   if (IS_WRITTEN(i)) store_part(value[i], operand##i, left);
 
-// What a step makes of one value of each operand.
-static void step(lanes *value, descent_preparation p, scalars s) {
+#if NUMBERS > 0
+#define EACH_NUMBER(DO) EACH_OF(NUMBERS, DO)
+#define SHAPE(i) (SHAPES >> 2 * i & 3)
+#define NUMBER_ARGUMENT(i) , const global float *restrict number##i
+#define NUMBER_PART_ARGUMENT(i) , const global float *number##i
+// Columns go on with the elements; the rest is one for the whole block.
+#define NUMBER_PLACE(i)                                                          \
+  , number##i + (SHAPE(i) == DESCENT_ROWS      ? place.row                       \
+                 : SHAPE(i) == DESCENT_COLUMNS ? place.column + inside           \
+                 : SHAPE(i) == DESCENT_TENSOR  ? place.tensor                    \
+                                               : 0)
+#define LOAD_NUMBER(i) \
+  number[i] = SHAPE(i) == DESCENT_COLUMNS ? LOAD(number##i) : (lanes)(*number##i);
+#define LOAD_NUMBER_PART(i) \
+  number[i] = SHAPE(i) == DESCENT_COLUMNS ? load_part(number##i, left) : (lanes)(*number##i);
+#define DECLARE_NUMBERS lanes number[NUMBERS];
+#define WITH_NUMBERS number,
+#define NUMBERS_PARAMETER const lanes *number,
+#else
+#define EACH_NUMBER(DO)
+#define DECLARE_NUMBERS
+#define WITH_NUMBERS
+#define NUMBERS_PARAMETER
+#endif
+
+// What a pass makes of one value of each operand.
+static void step(lanes *value, NUMBERS_PARAMETER descent_preparation p, scalars s) {
+  lanes *state = value + FIRST_STATE;
+#if PASS == DESCENT_NUMBERS
+  rule(state, WITH_NUMBERS s);
+#else
   const lanes x = value[PARAMETERS];
   lanes g = value[GRADIENTS];
 #ifdef SUM
   g = accumulated(value[SUM], g);
 #endif
   prepare(x, &g, p);
-  value[PARAMETERS] = stepped(x, rule(x, g, value + FIRST_STATE, s), p);
+#if PASS == DESCENT_SUMS
+  rule(x, g, state, WITH_NUMBERS s, value + FIRST_TERM);
+#else
+  value[PARAMETERS] = stepped(x, rule(x, g, state, WITH_NUMBERS s), p);
+#endif
 #ifdef AVERAGE
   value[AVERAGE] = averaged(value[AVERAGE], value[PARAMETERS], p.averageWeight);
 #endif
   value[GRADIENTS] = 0.0f;
+#endif
 }
 
-static void update_lanes(descent_preparation p, scalars s EACH_OPERAND(PART_ARGUMENT)) {
+static void update_lanes(descent_preparation p,
+                         scalars s EACH_OPERAND(PART_ARGUMENT) EACH_NUMBER(NUMBER_PART_ARGUMENT)) {
   lanes value[OPERANDS];
+  DECLARE_NUMBERS
   EACH_OPERAND(LOAD_OPERAND)
-  step(value, p, s);
+  EACH_NUMBER(LOAD_NUMBER)
+  step(value, WITH_NUMBERS p, s);
   EACH_OPERAND(STORE_OPERAND)
 }
 
 // The last lanes of a block, of which `left` are elements.
-static void update_part(uint left, descent_preparation p, scalars s EACH_OPERAND(PART_ARGUMENT)) {
+static void update_part(uint left, descent_preparation p,
+                        scalars s EACH_OPERAND(PART_ARGUMENT) EACH_NUMBER(NUMBER_PART_ARGUMENT)) {
   lanes value[OPERANDS];
+  DECLARE_NUMBERS
   EACH_OPERAND(LOAD_OPERAND_PART)
-  step(value, p, s);
+  EACH_NUMBER(LOAD_NUMBER_PART)
+  step(value, WITH_NUMBERS p, s);
   EACH_OPERAND(STORE_OPERAND_PART)
 }
 
@@ -89,7 +146,12 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
 #else
     const ulong count, const descent_preparation p, const scalars s
 #endif
-        EACH_OPERAND(ARGUMENT)) {
+        EACH_OPERAND(ARGUMENT)
+#if NUMBERS > 0
+        ,
+    const global descent_place *restrict places EACH_NUMBER(NUMBER_ARGUMENT)
+#endif
+) {
   const uint inside = (uint)get_local_id(0) * LANES;
 #ifdef TABLE
   const descent_block own = blocks[get_group_id(0)];
@@ -115,7 +177,13 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
   const ulong statesAt = start + inside;
 #endif
   const ulong at = start + inside;
+#if NUMBERS > 0
+  const descent_place place = places[get_group_id(0)];
+#endif
 #ifdef TABLE
+#if PASS == DESCENT_NUMBERS
+  if (isIdle) return;
+#else
   if (isIdle) {
     if (!IS_WRITTEN(GRADIENTS)) return;
     global float *g = operand1 + (offset1 + at);
@@ -126,13 +194,14 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
     return;
   }
 #endif
+#endif
   // The same for the whole group, so that full blocks ask no item.
   if (size == BLOCK && is_plain(p))
-    update_lanes(plain(p), s EACH_OPERAND(PLACE));
+    update_lanes(plain(p), s EACH_OPERAND(PLACE) EACH_NUMBER(NUMBER_PLACE));
   else if (size == BLOCK)
-    update_lanes(p, s EACH_OPERAND(PLACE));
+    update_lanes(p, s EACH_OPERAND(PLACE) EACH_NUMBER(NUMBER_PLACE));
   else if (inside + LANES <= size)
-    update_lanes(p, s EACH_OPERAND(PLACE));
+    update_lanes(p, s EACH_OPERAND(PLACE) EACH_NUMBER(NUMBER_PLACE));
   else if (inside < size)
-    update_part(size - inside, p, s EACH_OPERAND(PLACE));
+    update_part(size - inside, p, s EACH_OPERAND(PLACE) EACH_NUMBER(NUMBER_PLACE));
 }

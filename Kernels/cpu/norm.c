@@ -22,7 +22,8 @@ static uint as_uint(float value) {
 
 float descent_norm_downscale(unsigned peak) { return downscale(peak); }
 
-descent_partial descent_norm_fold(const descent_partial *terms, const int *indices, long count) {
+descent_partial descent_norm_fold(const descent_partial *terms, const int *indices, long count,
+                                  bool areSquares) {
   uint peak = 0;
   for (long i = 0; i < count; i++) {
     const uint own = terms[indices ? indices[i] : i].peak;
@@ -34,11 +35,15 @@ descent_partial descent_norm_fold(const descent_partial *terms, const int *indic
   for (int j = 0; j < width; j++) sums[j] = (pair){0};
   for (long i = 0; i < count; i++) {
     pair *sum = &sums[i % DESCENT_ACCUMULATORS];
-    *sum = add_term(*sum, rescaled(terms[indices ? indices[i] : i], peak));
+    *sum = add_term(*sum, rescaled(terms[indices ? indices[i] : i], peak, areSquares));
   }
   for (int half = width / 2; half > 0; half /= 2)
     for (int j = 0; j < half; j++) sums[j] = add_pair(sums[j], sums[j + half]);
   return (descent_partial){sums[0].high + sums[0].low, peak};
+}
+
+float descent_norm_value(descent_partial total, unsigned reduction) {
+  return value_of(total, reduction);
 }
 
 float descent_norm_coefficient(descent_partial total, descent_clipping settings) {

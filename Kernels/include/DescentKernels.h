@@ -9,16 +9,26 @@
 
 enum { descent_group_frozen_offset = __builtin_offsetof(descent_group, isFrozen) };
 
-// Updates `count` elements in place. The operands are the parameters, the gradients, which are only
-// read, and the rule's states; `preparation` is a descent_preparation, `scalars` the structure that
-// the rule's file declares.
-typedef void (*descent_update)(float *const *operands, long count, const void *preparation,
-                               const void *scalars);
+// Numbers of another shape than the parameters': one for all of an update's elements, with a step
+// of 0, or one for each.
+typedef struct {
+  const float *at;
+  long step;
+} descent_number;
 
-// The same update with a sum of earlier gradients and an average of the parameters, each null where
-// there is none (../beside.cl), some elements at a time so that they stay in the cache.
+// A pass over `count` elements in place. The operands are the parameters, the gradients, which are
+// only read, the rule's states, and where the pass makes terms the memory for them; of a pass over
+// numbers these alone. `preparation` is a descent_preparation, `scalars` the structure that the
+// rule's file declares.
+typedef void (*descent_update)(float *const *operands, const descent_number *numbers, long count,
+                               const void *preparation, const void *scalars);
+
+// The same pass with a sum of earlier gradients and an average of the parameters, each null where
+// there is none (../beside.cl), some elements at a time so that they stay in the cache. A null `at`
+// ends the numbers.
 typedef void (*descent_update_beside)(descent_update update, float *const *operands,
-                                      int stateCount, const float *sum, float *average, long count,
+                                      int operandCount, const descent_number *numbers,
+                                      const float *sum, float *average, long count,
                                       const void *preparation, const void *scalars);
 
 // Adds `count` gradients to a sum, or begins it with them.
@@ -34,6 +44,9 @@ typedef void (*descent_delta)(descent_update update, float *deltas, float *const
 typedef void (*descent_norm_tile)(const float *from, const float *with, long count,
                                   descent_partial *result);
 
+// The same for the sum of the elements themselves.
+typedef void (*descent_sum_tile)(const float *from, long count, descent_partial *result);
+
 // The functions compiled for one instruction set. Only `isSupported` may be called on a processor
 // without it.
 typedef struct {
@@ -45,6 +58,7 @@ typedef struct {
   descent_accumulate accumulate;
   descent_delta delta;
   descent_norm_tile normTile;
+  descent_sum_tile sumTile;
 } descent_instructions;
 
 // The instruction sets of this architecture, and how many there are.
@@ -58,6 +72,9 @@ typedef struct {
   int variant;  // what it adds to the plain rule: options that the file defines
   int states;
   int scalarsSize;
+  int pass;  // DESCENT_ELEMENTS, DESCENT_SUMS or DESCENT_NUMBERS
+  int numbers, terms;
+  bool isReadOnly;
 } descent_rule;
 
 // The table: its rows in the order of rules/list.inc, and how many there are.

@@ -110,7 +110,7 @@ static uint64_t run(const setting *s, descent_update update, mode mode) {
     fill(gradients, (uint64_t)t);
     set_control(mode == calm ? neutral : hostile);
     uint64_t before = mode == guarded ? descent_environment_default() : 0;
-    update(operands, count, s->steps[t - 1].preparation, s->steps[t - 1].scalars);
+    update(operands, NULL, count, s->steps[t - 1].preparation, s->steps[t - 1].scalars);
     if (mode == guarded) {
       descent_environment_restore(before);
       if (control() != hostile) {

@@ -14,7 +14,8 @@ import OpenCLHost
   func bytes() {
     #expect(SGD().bytesPerElement == 12)
     #expect(Adam().bytesPerElement == 28)
-    let all = Operand.ofUpdate(states: 2, zeroes: true, accumulates: true, averages: true)
+    let all = RulePrograms.Program(Adam()).operands(
+      ofPass: 0, Beside(zeroes: true, accumulates: true, averages: true))
     #expect(all.reduce(0) { $0 + $1.bytesPerElement } == 44)
   }
 

@@ -30,6 +30,8 @@ private struct SharedType: Sendable {
         "unused": \.unused,
       ]),
     SharedType(
+      descent_place.self, ["row": \.row, "column": \.column, "tensor": \.tensor]),
+    SharedType(
       descent_preparation.self,
       [
         "gradientScale": \.gradientScale, "limit": \.limit, "coupledDecay": \.coupledDecay,
@@ -189,7 +191,9 @@ private struct SharedType: Sendable {
     #expect(rules.count > 3)
     for queue in try TestDevices.queues.get() {
       for rule in rules {
-        let operands = Operand.ofUpdate(states: rule.stateCount)
+        let operands =
+          [Operand(name: .parameters, isWritten: true), Operand(name: .gradients)]
+          + (0..<rule.stateCount).map { Operand(name: .state($0), isWritten: true) }
         let program = UpdatePrograms(rule: rule, context: queue.context).program(
           UpdatePrograms.Kind(operands: operands, isTable: true),
           LaunchShape(lanes: 1, groupSize: 1))

@@ -85,7 +85,8 @@ public struct Checkpoint: Sendable {
     for tensor in status.layout.tensors {
       for state in status.stateNames(ofTensor: tensor.name) {
         let name = try fileName(ofState: state, of: tensor.name)
-        try check(name, tensor.shape)
+        let shape = status.tensorRule(tensor.name).shape(ofState: state) ?? .parameter
+        try check(name, shape.sizes(of: tensor.shape))
         expected.insert(name)
       }
     }
@@ -163,13 +164,14 @@ extension Checkpoint {
     try verify()
     var values: [String: [Float]] = [:]
     for state in status.stateNames {
-      var value = [Float](repeating: 0, count: status.layout.count)
-      for tensor in status.layout.tensors
-      where status.stateNames(ofTensor: tensor.name).contains(state) {
+      let whole = status.wholeState(state)
+      var value = [Float](repeating: 0, count: whole.count)
+      for (tensor, part) in zip(status.layout.tensors, whole.parts) {
+        guard let range = part?.range else { continue }
         let name = try fileName(ofState: state, of: tensor.name)
         try value.withUnsafeMutableBufferPointer {
           try reader.file(of: name).read(
-            name, into: UnsafeMutableBufferPointer(rebasing: $0[tensor.range]))
+            name, into: UnsafeMutableBufferPointer(rebasing: $0[range]))
         }
       }
       values[state] = value

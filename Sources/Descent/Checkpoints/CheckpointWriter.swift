@@ -6,7 +6,14 @@ struct CheckpointWriter {
   private let hasParameters: Bool
   fileprivate let writer: SafetensorsWriter
   /// By tensor its states, by their names in the file. Files have state after state.
-  private let states: [(tensor: ParameterLayout.Tensor, own: String, file: String)]
+  private let states: [State]
+
+  private struct State {
+    let tensor: ParameterLayout.Tensor
+    let own: String
+    let file: String
+    let shape: [Int]
+  }
 
   /// `carried` tensors come first, and are the caller's to write.
   ///
@@ -32,17 +39,21 @@ struct CheckpointWriter {
     if hasParameters {
       tensors += try status.layout.tensors.map { try SafetensorsTensor($0.name, shape: $0.shape) }
     }
-    var states: [(tensor: ParameterLayout.Tensor, own: String, file: String)] = []
+    var states: [State] = []
     for name in status.stateNames where naming == .descent || name != Optimizer.averageName {
       for tensor in status.layout.tensors
       where status.stateNames(ofTensor: tensor.name).contains(name) {
         let rule = status.tensorRule(tensor.name)
         let file =
           naming == .descent ? name : try PyTorchOptimizer.stateName(name, of: rule)
-        states.append((tensor, name, Checkpoint.tensorName(ofState: file, of: tensor.name)))
+        states.append(
+          State(
+            tensor: tensor, own: name,
+            file: Checkpoint.tensorName(ofState: file, of: tensor.name),
+            shape: (rule.shape(ofState: name) ?? .parameter).sizes(of: tensor.shape)))
       }
     }
-    tensors += try states.map { try SafetensorsTensor($0.file, shape: $0.tensor.shape) }
+    tensors += try states.map { try SafetensorsTensor($0.file, shape: $0.shape) }
     self.states = states
     (self.status, self.hasParameters) = (status, hasParameters)
     writer = try SafetensorsWriter(
@@ -61,11 +72,11 @@ struct CheckpointWriter {
     defer { memory.deallocate() }
     memory.initialize(repeating: 0)
     func write(
-      _ tensor: ParameterLayout.Tensor, to name: String,
+      _ total: Int, to name: String,
       _ read: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
     ) throws {
-      for start in stride(from: 0, to: tensor.count, by: Optimizer.pieceCount) {
-        let elements = start..<min(start + Optimizer.pieceCount, tensor.count)
+      for start in stride(from: 0, to: total, by: Optimizer.pieceCount) {
+        let elements = start..<min(start + Optimizer.pieceCount, total)
         let piece = UnsafeMutableBufferPointer(rebasing: memory[..<elements.count])
         try read(elements, piece)
         try writer.append(UnsafeBufferPointer(piece), to: name)
@@ -73,11 +84,13 @@ struct CheckpointWriter {
     }
     if hasParameters {
       for tensor in status.layout.tensors {
-        try write(tensor, to: tensor.name) { try parameters(tensor, $0, $1) }
+        try write(tensor.count, to: tensor.name) { try parameters(tensor, $0, $1) }
       }
     }
     for state in self.states {
-      try write(state.tensor, to: state.file) { try states(state.own, state.tensor, $0, $1) }
+      try write(state.shape.reduce(1, *), to: state.file) {
+        try states(state.own, state.tensor, $0, $1)
+      }
     }
     try writer.commit()
   }

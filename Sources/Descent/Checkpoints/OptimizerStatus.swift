@@ -62,6 +62,12 @@ public struct OptimizerStatus: Sendable {
   /// The rule that a group follows.
   func groupRule(_ name: String) -> any UpdateRule { groupRules[name] ?? rule }
 
+  /// How a state of the whole model is handed over.
+  func wholeState(_ name: String) -> WholeState {
+    WholeState(layout) { tensorRule($0.name).shape(ofState: name) }
+  }
+
+
   func tensorRule(_ name: String) -> any UpdateRule {
     layout[name].map { groupRule($0.group) } ?? rule
   }

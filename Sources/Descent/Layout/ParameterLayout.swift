@@ -119,6 +119,9 @@ public struct ParameterLayout: Hashable, Sendable {
     places[name].map { tensors[$0] }
   }
 
+  /// The place of a tensor in ``tensors``.
+  func index(of tensor: String) -> Int? { places[tensor] }
+
   func tensor(_ name: String) throws(DescentError) -> Tensor {
     guard let tensor = self[name] else {
       throw .unknown(kind: "tensor", name: name, known: tensors.map(\.name))
@@ -168,6 +171,8 @@ extension ParameterLayout {
     var set: Int
     /// Which of the step's programs updates them.
     var program = 0
+    /// Where numbers of other shapes lie for them.
+    var place = NumberPlace()
 
     /// Whether `next` goes on where this ends, and alike.
     func continues(with next: Stretch) -> Bool {
@@ -192,8 +197,12 @@ extension ParameterLayout {
   /// Stretches as long as can be. `sets` gives a clipping set for each tensor; `leftOut` says
   /// whether it is, and is empty where none is; `programs` gives a program for each group, and is
   /// empty where there is one.
+  ///
+  /// - Parameter cut: gives the stretches of a tensor, which are then not joined with others; nil
+  ///   where they may be.
   func stretches(
-    sets: [Int]? = nil, leftOut: [Bool] = [], programs: [Int] = []
+    sets: [Int]? = nil, leftOut: [Bool] = [], programs: [Int] = [],
+    cut: (_ tensor: Int, _ whole: Stretch) -> [Stretch]? = { _, _ in nil }
   ) -> [Stretch] {
     let indices = Dictionary(uniqueKeysWithValues: zip(groupNames, groupNames.indices))
     var result: [Stretch] = []
@@ -203,7 +212,9 @@ extension ParameterLayout {
       let own = Stretch(
         range: tensor.range, group: isLeftOut ? groupNames.count : group, set: sets?[index] ?? 0,
         program: programs.isEmpty ? 0 : programs[group])
-      if let last = result.last, last.continues(with: own) {
+      if let parts = cut(index, own) {
+        result += parts
+      } else if let last = result.last, last.continues(with: own) {
         result[result.count - 1].range = last.range.lowerBound..<own.range.upperBound
       } else {
         result.append(own)

@@ -60,9 +60,7 @@ extension Optimizer {
       guard let vector = vector(state, of: tensor), let destination = memory.baseAddress else {
         return
       }
-      let start = tensor.range.lowerBound
-      let range = place(
-        start + elements.lowerBound..<start + elements.upperBound, of: tensor, in: vector)
+      let range = place(elements, of: tensor, in: vector)
       try markingTornSteps { try engine.read(vector, range, into: destination) }
     }
   }
@@ -251,9 +249,11 @@ extension Optimizer {
     for tensor in wanted {
       _ = try fitting(
         status.tensorRule(tensor.name), groups.first[try groups.index(of: tensor.group)])
-      for state in states where vector(state, of: tensor) != nil {
+      for state in states {
+        guard let vector = vector(state, of: tensor) else { continue }
         try checkpoint.check(
-          checkpoint.fileName(ofState: state, of: tensor.name), tensor.shape)
+          checkpoint.fileName(ofState: state, of: tensor.name),
+          shape(of: vector).sizes(of: tensor.shape))
       }
     }
     if let parameters { try check(parameters.count, checkpoint, wanted) }
@@ -310,10 +310,9 @@ extension Optimizer {
   /// Reads one element of a state, and so waits for every step that writes it.
   private func waitForStates() throws {
     for tensor in layout.tensors where tensor.count > 0 {
-      let first = tensor.range.lowerBound..<tensor.range.lowerBound + 1
       for name in stateNames {
         guard let vector = vector(name, of: tensor) else { continue }
-        _ = try read(vector, first, of: tensor)
+        _ = try read(vector, 0..<1, of: tensor)
         return
       }
     }

@@ -63,9 +63,9 @@ extension Optimizer {
       guard let values = state.values[name] else {
         throw DescentError.missingState(name: name, given: state.values.keys.sorted())
       }
-      guard values.count == status.layout.count else {
-        throw DescentError.count(
-          of: "state \"\(name)\"", given: values.count, expected: status.layout.count)
+      let count = status.wholeState(name).count
+      guard values.count == count else {
+        throw DescentError.count(of: "state \"\(name)\"", given: values.count, expected: count)
       }
     }
     if let stranger = state.values.keys.first(where: { !status.stateNames.contains($0) }) {
@@ -73,9 +73,12 @@ extension Optimizer {
         kind: "state of \(type(of: status.rule).name)", name: stranger,
         known: status.stateNames)
     }
+    let wholes = Dictionary(
+      uniqueKeysWithValues: status.stateNames.map { ($0, status.wholeState($0)) })
     try take(status, GroupFit(status, self.layout)) { name, tensor, elements, memory in
-      guard let own = status.layout[tensor.name], let values = state.values[name] else { return }
-      let start = own.range.lowerBound
+      guard let own = status.layout.index(of: tensor.name), let values = state.values[name],
+        let start = wholes[name]?.parts[own]?.range.lowerBound
+      else { return }
       _ = memory.update(
         fromContentsOf: values[start + elements.lowerBound..<start + elements.upperBound])
     }
@@ -96,7 +99,7 @@ extension Optimizer {
     self.logger = logger
   }
 
-  /// Gives elements of a state of a tensor, counted from its first.
+  /// Gives numbers of a state of a tensor, counted from its first.
   typealias StateReader = (
     _ state: String, _ tensor: ParameterLayout.Tensor, _ elements: Range<Int>,
     _ memory: UnsafeMutableBufferPointer<Float>
@@ -179,34 +182,21 @@ extension Optimizer {
   func write(
     _ states: [String], of tensors: [ParameterLayout.Tensor], _ read: StateReader
   ) throws {
-    try forEachPiece(of: tensors, states: states.count) { index, tensor, elements, memory in
-      guard let vector = vector(states[index], of: tensor) else { return }
-      try read(states[index], tensor, elements, memory)
-      let start = tensor.range.lowerBound
-      if let source = memory.baseAddress {
-        let range = place(
-          start + elements.lowerBound..<start + elements.upperBound, of: tensor, in: vector)
-        try markingTornSteps { try engine.write(vector, range, from: source) }
-      }
-    }
-  }
-
-  /// Calls `body` with each piece of each state of tensors, and memory of the piece's count.
-  private func forEachPiece(
-    of tensors: [ParameterLayout.Tensor], states: Int,
-    _ body: (Int, ParameterLayout.Tensor, Range<Int>, UnsafeMutableBufferPointer<Float>) throws ->
-      Void
-  ) throws {
-    let count = min(Self.pieceCount, tensors.map(\.count).max() ?? 0)
-    let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
+    let most = min(Self.pieceCount, tensors.map(\.count).max() ?? 0)
+    let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: most)
     defer { memory.deallocate() }
     memory.initialize(repeating: 0)
-    for index in 0..<states {
+    for state in states {
       for tensor in tensors {
-        for start in stride(from: 0, to: tensor.count, by: Self.pieceCount) {
-          let elements = start..<min(start + Self.pieceCount, tensor.count)
+        guard let vector = vector(state, of: tensor) else { continue }
+        let count = count(of: vector, tensor)
+        for start in stride(from: 0, to: count, by: Self.pieceCount) {
+          let elements = start..<min(start + Self.pieceCount, count)
           let piece = UnsafeMutableBufferPointer(rebasing: memory[..<elements.count])
-          try body(index, tensor, elements, piece)
+          try read(state, tensor, elements, piece)
+          guard let source = piece.baseAddress else { continue }
+          let range = place(elements, of: tensor, in: vector)
+          try markingTornSteps { try engine.write(vector, range, from: source) }
         }
       }
     }

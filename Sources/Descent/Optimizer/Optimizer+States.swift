@@ -3,41 +3,52 @@ extension Optimizer {
   /// the average. Waits for enqueued steps.
   public func state(_ name: String, of tensor: String) throws -> [Float] {
     let tensor = try layout.tensor(tensor)
-    return try read(begunVector(name, of: tensor), tensor.range, of: tensor)
+    let vector = try begunVector(name, of: tensor)
+    return try read(vector, 0..<count(of: vector, tensor), of: tensor)
   }
 
   /// A state of the whole model, as the parameters lie; 0 between tensors, and in tensors whose
-  /// rule has no such state. Waits for enqueued steps.
+  /// rule has no such state. A state of another shape than the parameters' comes tensor after
+  /// tensor, without gaps. Waits for enqueued steps.
   public func state(_ name: String) throws -> [Float] {
     try checkBegun(name)
-    try checkMemory(layout.count, stride: MemoryLayout<Float>.stride)
-    var result = [Float](repeating: 0, count: layout.count)
+    let whole = wholeState(name)
+    try checkMemory(whole.count, stride: MemoryLayout<Float>.stride)
+    var result = [Float](repeating: 0, count: whole.count)
     try result.withUnsafeMutableBufferPointer { result in
-      for tensor in layout.tensors where !tensor.range.isEmpty {
-        guard let vector = vector(name, of: tensor), let start = result.baseAddress else {
-          continue
-        }
+      for (tensor, part) in zip(layout.tensors, whole.parts) {
+        guard let range = part?.range, !range.isEmpty, let vector = vector(name, of: tensor),
+          let start = result.baseAddress
+        else { continue }
         try markingTornSteps {
           try engine.read(
-            vector, place(tensor.range, of: tensor, in: vector),
-            into: start + tensor.range.lowerBound)
+            vector, place(0..<range.count, of: tensor, in: vector),
+            into: start + range.lowerBound)
         }
       }
     }
     return result
   }
 
+  /// How a state of the whole model is handed over.
+  func wholeState(_ name: String) -> WholeState {
+    WholeState(layout) { tensor in
+      vector(name, of: tensor).map(shape)
+    }
+  }
+
   /// Replaces a state of one tensor.
   public func setState(_ name: String, of tensor: String, to values: [Float]) throws {
     let tensor = try layout.tensor(tensor)
-    guard values.count == tensor.count else {
-      throw DescentError.count(
-        of: "state \"\(name)\" of \"\(tensor.name)\"", given: values.count, expected: tensor.count)
-    }
     let vector = try begunVector(name, of: tensor)
+    let count = count(of: vector, tensor)
+    guard values.count == count else {
+      throw DescentError.count(
+        of: "state \"\(name)\" of \"\(tensor.name)\"", given: values.count, expected: count)
+    }
     try checkStates()
     do {
-      try values.withUnsafeBufferPointer { try write(vector, tensor.range, of: tensor, $0) }
+      try values.withUnsafeBufferPointer { try write(vector, of: tensor, $0) }
     } catch {
       tornReason = "a state was only partly replaced"
       throw error
@@ -90,7 +101,11 @@ extension Optimizer {
       guard let values = states[name] else {
         throw DescentError.missingState(name: name, given: states.keys.sorted())
       }
-      try checkCount("state \"\(name)\"", values.count)
+      let count = wholeState(name).count
+      guard values.count == count else {
+        throw DescentError.count(
+          of: "state \"\(name)\"", given: values.count, expected: count)
+      }
     }
     if let values = states[Self.averageName] { try checkCount("average", values.count) }
     try checkStepCount("stepCount", stepCount)
@@ -108,11 +123,10 @@ extension Optimizer {
     engine.forgetEnqueued()
     tornReason = "a state was only partly restored"
     for (name, values) in states where name != Self.averageName || averaging != nil {
-      for tensor in layout.tensors {
-        guard let vector = vector(name, of: tensor), !tensor.range.isEmpty else { continue }
+      for (tensor, part) in zip(layout.tensors, wholeState(name).parts) {
+        guard let vector = vector(name, of: tensor), let range = part?.range else { continue }
         try values.withUnsafeBufferPointer { values in
-          try write(
-            vector, tensor.range, of: tensor, UnsafeBufferPointer(rebasing: values[tensor.range]))
+          try write(vector, of: tensor, UnsafeBufferPointer(rebasing: values[range]))
         }
       }
     }
@@ -131,11 +145,11 @@ extension Optimizer {
     tornReason = "a state was only partly reset"
     let programs = groups.programs
     for (index, program) in programs.list.enumerated() {
-      let count = programs.states[index].count
       // Piece by piece: there may be no memory for another vector.
-      let length = max(1, min(Self.pieceCount, count))
+      let length = max(1, min(Self.pieceCount, programs.states[index].count))
       let piece = try HostVectors([0], count: length)
       for (place, state) in program.states.enumerated() {
+        let count = programs.count(ofState: place, in: index)
         piece.arrays[0].update(
           repeating: withDefaultFloatingPoint { Float(state.initialValue) }, count: length)
         for start in stride(from: 0, to: count, by: length) {
@@ -199,19 +213,41 @@ extension Optimizer {
   func vector(_ name: String, of tensor: ParameterLayout.Tensor) -> StateVector? {
     if name == Self.averageName && averaging != nil { return .average }
     let program = groups.programs.program(of: tensor)
-    return groups.programs.index(of: name, in: program).map {
-      .state(program: program, index: $0)
-    }
+    guard let index = groups.programs.index(of: name, in: program),
+      groups.programs.list[program].states[index].isSaved
+    else { return nil }
+    return .state(program: program, index: index)
   }
 
-  /// Where a range of a tensor's elements in the layout lies in a vector.
+  func shape(of vector: StateVector) -> StateShape {
+    guard case .state(let program, let index) = vector else { return .parameter }
+    return groups.programs.list[program].states[index].shape
+  }
+
+  /// How many numbers a vector has for a tensor.
+  func count(of vector: StateVector, _ tensor: ParameterLayout.Tensor) -> Int {
+    shape(of: vector).count(of: tensor.shape)
+  }
+
+  /// Where numbers of a tensor, counted from its first, lie in a vector.
   func place(
     _ range: Range<Int>, of tensor: ParameterLayout.Tensor, in vector: StateVector
   ) -> Range<Int> {
-    guard case .state(let program, _) = vector else { return range }
-    return groups.programs.states[program].place(of: range)
+    func moved(_ start: Int) -> Range<Int> {
+      start + range.lowerBound..<start + range.upperBound
+    }
+    let programs = groups.programs
+    guard case .state(let program, let index) = vector else {
+      return moved(tensor.range.lowerBound)
+    }
+    let shape = programs.list[program].states[index].shape
+    if let map = programs.map(shape, of: program), let own = layout.index(of: tensor.name) {
+      return moved(map[own].lowerBound)
+    }
+    return programs.states[program].place(of: moved(tensor.range.lowerBound))
   }
 
+  /// - Parameter range: numbers of the tensor, counted from its first.
   func read(
     _ vector: StateVector, _ range: Range<Int>, of tensor: ParameterLayout.Tensor
   ) throws -> [Float] {
@@ -231,14 +267,13 @@ extension Optimizer {
     }
   }
 
-  /// - Parameter values: as many as the range has.
+  /// - Parameter values: all of the tensor's.
   func write(
-    _ vector: StateVector, _ range: Range<Int>, of tensor: ParameterLayout.Tensor,
-    _ values: UnsafeBufferPointer<Float>
+    _ vector: StateVector, of tensor: ParameterLayout.Tensor, _ values: UnsafeBufferPointer<Float>
   ) throws {
-    guard let start = values.baseAddress, !range.isEmpty else { return }
+    guard let start = values.baseAddress, !values.isEmpty else { return }
     try markingTornSteps {
-      try engine.write(vector, place(range, of: tensor, in: vector), from: start)
+      try engine.write(vector, place(0..<values.count, of: tensor, in: vector), from: start)
     }
   }
 }

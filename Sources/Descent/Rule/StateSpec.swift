@@ -1,12 +1,11 @@
-/// A state of a rule: its name, and what it holds before the first step. Every state has a number
-/// for each parameter.
+/// A state of a rule: its name, what it has a number for, and what it holds before the first step.
 public struct StateSpec: Hashable, Sendable {
   /// What a state holds before the first step.
   public enum Start: Hashable, Sendable {
     /// The same number everywhere.
     case value(Double)
     /// A copy of the parameters, made by the first step before it changes them, whether that step
-    /// is then skipped or not.
+    /// is then skipped or not. For states of the parameters' shape.
     case parameters
   }
 
@@ -15,14 +14,26 @@ public struct StateSpec: Hashable, Sendable {
   public let name: String
   /// What it holds before the first step.
   public let start: Start
+  /// What it has a number for.
+  public let shape: StateShape
+  /// Whether it is kept from step to step. What is not kept is memory of a step's passes: no part
+  /// of ``UpdateRule/stateNames`` or of a file.
+  public let isSaved: Bool
 
   /// A state that begins with a number.
-  public init(_ name: String, startingAt value: Double = 0) {
-    self.init(name, start: .value(value))
+  public init(
+    _ name: String, _ shape: StateShape = .parameter, startingAt value: Double = 0,
+    isSaved: Bool = true
+  ) {
+    self.init(name, shape, start: .value(value), isSaved: isSaved)
   }
 
   /// A state with any start.
-  public init(_ name: String, start: Start) { (self.name, self.start) = (name, start) }
+  public init(
+    _ name: String, _ shape: StateShape = .parameter, start: Start, isSaved: Bool = true
+  ) {
+    (self.name, self.shape, self.start, self.isSaved) = (name, shape, start, isSaved)
+  }
 
   /// The number that it begins with, 0 where it begins as a copy of the parameters.
   var initialValue: Double {
@@ -45,8 +56,8 @@ public struct HistoryValue: Hashable, Sendable {
 }
 
 extension UpdateRule {
-  /// The states by name, in the kernel's order.
-  public var stateNames: [String] { states.map(\.name) }
+  /// The states that are kept from step to step by name, in the kernel's order.
+  public var stateNames: [String] { states.filter(\.isSaved).map(\.name) }
 
   /// What a state holds before the first step; 0 for a state that begins as a copy of the
   /// parameters, and for a name that the rule does not have.

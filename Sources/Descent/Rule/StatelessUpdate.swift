@@ -57,7 +57,7 @@ extension UpdateRule {
       withScalars(at: step, gradientScale: gradientScale) { preparation, scalars in
         forEachCommonPart(of: [parameters, gradients] + states) { operands, count in
           update(
-            operands.baseAddress, count, preparation.baseAddress, scalars.baseAddress)
+            operands.baseAddress, nil, count, preparation.baseAddress, scalars.baseAddress)
         }
       }
     }

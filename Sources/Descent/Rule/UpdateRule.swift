@@ -40,8 +40,11 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// The compiled variant that these hyper-parameters ask for: a name of `Kernels/rules/list.inc`.
   var kernel: String { get }
 
-  /// The states, in the kernel's order.
+  /// The states, in the kernels' order: those of the parameters' shape first.
   var states: [StateSpec] { get }
+
+  /// The passes of a step, in order. By default one over the elements, with ``kernel``.
+  var passes: [RulePass] { get }
 
   /// What the states mean. On one optimizer a rule may follow another of its type where the two
   /// mean the same.
@@ -83,6 +86,7 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
 
 extension UpdateRule {
   public var stateMeaning: String { kernel }
+  public var passes: [RulePass] { [RulePass(.elements, kernel: kernel)] }
   public var history: [HistoryValue] { [] }
   public func evaluationPoint(afterStep: Bool) -> EvaluationPoint? { nil }
   public var unskippable: String? { nil }

@@ -5,6 +5,10 @@ struct Operand: Hashable {
     case parameters, gradients
     /// By its place among the rule's states.
     case state(Int)
+    /// What a pass makes of each element for a sum, by the sum's place.
+    case term(Int)
+    /// A number of another shape, in a pass over such numbers, by its place among the rule's states.
+    case number(Int)
     /// Of earlier gradients: ``Optimizer/accumulate(_:)``.
     case sum
     /// Of the parameters: ``Optimizer/averaging``.
@@ -12,26 +16,41 @@ struct Operand: Hashable {
   }
 
   let name: Name
-  let isWritten: Bool
+  var isRead = true
+  var isWritten = false
   let element = ElementType.float32
 
   /// Bytes that a pass moves for each element.
-  var bytesPerElement: Int { element.size * (isWritten ? 2 : 1) }
+  var bytesPerElement: Int { element.size * ((isRead ? 1 : 0) + (isWritten ? 1 : 0)) }
 
-  /// The operands of an update, in the order of its kernels.
-  ///
-  /// - Parameters:
-  ///   - states: how many the rule has.
-  ///   - zeroes: whether the gradient is 0 afterwards.
-  static func ofUpdate(
-    states: Int, zeroes: Bool = false, accumulates: Bool = false, averages: Bool = false
-  ) -> [Operand] {
+}
+
+/// What a step does beside its rules, for their operands.
+struct Beside: Hashable {
+  /// Whether the gradient is 0 afterwards.
+  var zeroes = false
+  var accumulates = false
+  var averages = false
+}
+
+extension RulePrograms.Program {
+  /// The operands of a pass, in the order of its kernels.
+  func operands(ofPass index: Int, _ beside: Beside = Beside()) -> [Operand] {
+    let pass = passes[index]
+    if case .numbers(let shape) = pass.work {
+      return numbers.filter { states[$0].shape == shape }.map {
+        Operand(name: .number($0), isWritten: true)
+      }
+    }
+    let isLast = pass.work == .elements
     var list = [
-      Operand(name: .parameters, isWritten: true), Operand(name: .gradients, isWritten: zeroes),
+      Operand(name: .parameters, isWritten: isLast),
+      Operand(name: .gradients, isWritten: isLast && beside.zeroes),
     ]
-    list += (0..<states).map { Operand(name: .state($0), isWritten: true) }
-    if accumulates { list.append(Operand(name: .sum, isWritten: false)) }
-    if averages { list.append(Operand(name: .average, isWritten: true)) }
+    list += elements.map { Operand(name: .state($0), isWritten: pass.writesStates) }
+    list += pass.sums.indices.map { Operand(name: .term($0), isRead: false, isWritten: true) }
+    if beside.accumulates { list.append(Operand(name: .sum)) }
+    if beside.averages && isLast { list.append(Operand(name: .average, isWritten: true)) }
     return list
   }
 }
@@ -45,8 +64,20 @@ enum ElementType: Hashable {
 }
 
 extension UpdateRule {
-  /// Bytes that a step moves for each element: each operand is read once and perhaps written.
+  /// Bytes that a step moves for each parameter: each operand of a pass is read once and perhaps
+  /// written, and terms are read again to be summed. Numbers of other shapes are not counted.
   package var bytesPerElement: Int {
-    Operand.ofUpdate(states: states.count).reduce(0) { $0 + $1.bytesPerElement }
+    let program = RulePrograms.Program(self)
+    return program.passes.indices.filter { program.passes[$0].shape == .parameter }.reduce(0) {
+      $0 + program.bytesPerElement(ofPass: $1)
+    }
+  }
+}
+
+extension RulePrograms.Program {
+  fileprivate func bytesPerElement(ofPass index: Int) -> Int {
+    operands(ofPass: index).reduce(passes[index].sums.count * ElementType.float32.size) {
+      $0 + $1.bytesPerElement
+    }
   }
 }

@@ -1,12 +1,42 @@
-/// The different kernels that the groups of a layout need, each with its states. A step launches
-/// each of them once for each piece of memory, however many groups follow it.
+/// The different programs that the groups of a layout need, each with its passes and states. A step
+/// launches each of their kernels once for each piece of memory, however many groups follow it.
 struct RulePrograms {
   struct Program: Hashable {
-    /// A variant's name in `Kernels/rules/list.inc`.
-    let kernel: String
+    let passes: [RulePass]
     let states: [StateSpec]
+    /// The states of the parameters' shape, and the others.
+    let elements: [Int]
+    let numbers: [Int]
 
-    init(_ rule: any UpdateRule) { (kernel, states) = (rule.kernel, rule.states) }
+    init(_ rule: any UpdateRule) {
+      (passes, states) = (rule.passes, rule.states)
+      let states = states
+      elements = states.indices.filter { states[$0].shape == .parameter }
+      numbers = states.indices.filter { states[$0].shape != .parameter }
+    }
+
+    /// The kernel that a launch shape is tuned for: the last pass's.
+    var kernel: String { passes[passes.count - 1].kernel }
+
+    /// The numbers of other shapes that a pass reads, one for many of its items.
+    func numbers(ofPass index: Int) -> [Int] {
+      let shape = passes[index].shape
+      return numbers.filter { states[$0].shape.covers(shape) }
+    }
+
+    /// How many sums a pass takes.
+    func sums(ofPass index: Int) -> Int {
+      index < passes.count ? passes[index].sums.count : 0
+    }
+
+    /// What elements that a kernel updates together have in common.
+    enum Cut { case none, tensor, row }
+
+    var cut: Cut {
+      let shapes = Set(numbers.map { states[$0].shape })
+      if shapes.contains(.rows) || shapes.contains(.columns) { return .row }
+      return shapes.contains(.tensor) ? .tensor : .none
+    }
   }
 
   /// At least one.
@@ -14,23 +44,32 @@ struct RulePrograms {
   /// By the groups' places in the layout's list.
   let ofGroup: [Int]
   let layout: ParameterLayout
-  /// Where the elements of each program's states lie.
+  /// Where the elements of each program's states of the parameters' shape lie.
   let states: [StateMap]
+  /// Where numbers of other shapes lie, by program.
+  private let shapes: [[StateShape: ShapeMap]]
 
   /// - Parameter rules: by the groups' places in the layout's list.
   /// - Parameter rule: what a layout without a tensor follows.
   init(_ layout: ParameterLayout, _ rules: [any UpdateRule], else rule: any UpdateRule) {
     var list: [Program] = []
-    ofGroup = rules.map { rule in
+    let ofGroup = rules.map { rule in
       let own = Program(rule)
       if let known = list.firstIndex(of: own) { return known }
       list.append(own)
       return list.count - 1
     }
     if list.isEmpty { list = [Program(rule)] }
-    self.list = list
-    self.layout = layout
+    (self.list, self.ofGroup, self.layout) = (list, ofGroup, layout)
     states = StateMap.maps(layout, programOfGroup: ofGroup, count: list.count)
+    let programs = Dictionary(uniqueKeysWithValues: zip(layout.groupNames, ofGroup))
+    shapes = list.enumerated().map { index, program in
+      let shapes = program.numbers.map { program.states[$0].shape }
+      return Dictionary(
+        shapes.map { shape in
+          (shape, ShapeMap(shape, layout) { programs[$0.group] == index })
+        }, uniquingKeysWith: { first, _ in first })
+    }
   }
 
   /// The same rule for all groups.
@@ -39,12 +78,17 @@ struct RulePrograms {
   }
 
   /// The most passes of a program.
-  var passCount: Int { 1 }
+  var passCount: Int { list.lazy.map(\.passes.count).max() ?? 1 }
 
-  /// Every state's name, in the order of the programs.
+  /// The most terms of a pass.
+  var termCount: Int { list.lazy.flatMap(\.passes).map(\.sums.count).max() ?? 0 }
+
+  /// The name of every state that is kept, in the order of the programs.
   var stateNames: [String] {
     var names: [String] = []
-    for state in list.joinedStates where !names.contains(state.name) { names.append(state.name) }
+    for state in list.joinedStates where state.isSaved && !names.contains(state.name) {
+      names.append(state.name)
+    }
     return names
   }
 
@@ -58,13 +102,73 @@ struct RulePrograms {
     list[program].states.firstIndex { $0.name == name }
   }
 
+  /// Whether a state begins as a copy of the parameters.
+  var copiesParameters: Bool { list.joinedStates.contains { $0.start == .parameters } }
+
+  // MARK: Where states lie
+
+  /// How many numbers a state has.
+  func count(ofState index: Int, in program: Int) -> Int {
+    shapes[program][list[program].states[index].shape]?.count ?? states[program].count
+  }
+
+  /// Where the numbers of a shape other than the parameters' lie.
+  func map(_ shape: StateShape, of program: Int) -> ShapeMap? { shapes[program][shape] }
+
+  // MARK: Stretches
+
   /// The elements that follow a program, in stretches as long as can be.
   func stretches(of program: Int) -> [ParameterLayout.Stretch] {
     layout.stretches(programs: ofGroup).filter { $0.program == program }
   }
 
-  /// Whether a state begins as a copy of the parameters.
-  var copiesParameters: Bool { list.joinedStates.contains { $0.start == .parameters } }
+  /// The elements of all programs in stretches as long as can be. A program with numbers of other
+  /// shapes has a stretch for each tensor, or for each row.
+  func stretches(sets: [Int]?, leftOut: [Bool]) -> [ParameterLayout.Stretch] {
+    if list.allSatisfy({ $0.cut == .none }) {
+      return layout.stretches(sets: sets, leftOut: leftOut, programs: ofGroup)
+    }
+    return layout.stretches(sets: sets, leftOut: leftOut, programs: ofGroup) { index, own in
+      let tensor = layout.tensors[index]
+      let (program, maps) = (list[own.program], shapes[own.program])
+      guard program.cut != .none else { return nil }
+      var whole = own
+      whole.place.tensor = maps[.tensor]?[index].lowerBound ?? 0
+      guard program.cut == .row else { return [whole] }
+      let columns = StateShape.columns.count(of: tensor.shape)
+      return (0..<tensor.count / columns).map { row in
+        var part = whole
+        let start = tensor.range.lowerBound + row * columns
+        part.range = start..<start + columns
+        part.place.row = (maps[.rows]?[index].lowerBound ?? 0) + row
+        part.place.column = maps[.columns]?[index].lowerBound ?? 0
+        return part
+      }
+    }
+  }
+
+  /// The numbers of a shape that a program's passes go over, tensor by tensor. A model's number
+  /// follows the first tensor's group that is not idle.
+  func stretches(
+    ofNumbers shape: StateShape, program: Int, leftOut: [Bool], isIdle: (Int) -> Bool
+  ) -> [ParameterLayout.Stretch] {
+    guard let map = shapes[program][shape] else { return [] }
+    var result: [ParameterLayout.Stretch] = []
+    for (index, tensor) in layout.tensors.enumerated() where !map[index].isEmpty {
+      guard let group = layout.groupNames.firstIndex(of: tensor.group) else { continue }
+      let isLeftOut = !leftOut.isEmpty && leftOut[index]
+      var own = ParameterLayout.Stretch(
+        range: map[index], group: isLeftOut ? layout.groupNames.count : group, set: 0,
+        program: program)
+      own.place.tensor = shapes[program][.tensor]?[index].lowerBound ?? 0
+      if shape == .model {
+        if isLeftOut || isIdle(group) { continue }
+        return [own]
+      }
+      result.append(own)
+    }
+    return result
+  }
 }
 
 extension [RulePrograms.Program] {

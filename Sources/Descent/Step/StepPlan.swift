@@ -19,6 +19,8 @@ struct StepPlan {
     var states: Place
     /// In the sum of gradients and the average.
     var vectors: Place
+    /// Where numbers of other shapes lie for the elements.
+    var place = NumberPlace()
   }
 
   typealias Place = Pieces.Place
@@ -44,10 +46,13 @@ struct StepPlan {
         let end = min(
           range.upperBound, x.advance(to: start, in: parameters),
           g.advance(to: start, in: gradients), stateEnd, v.advance(to: start, in: vectors))
+        var place = stretch.place
+        place.column += start - range.lowerBound
         runs.append(
           Run(
             start: start, count: end - start, group: stretch.group, set: stretch.set,
-            program: stretch.program, parameters: x, gradients: g, states: s, vectors: v))
+            program: stretch.program, parameters: x, gradients: g, states: s, vectors: v,
+            place: place))
         start = end
       }
     }

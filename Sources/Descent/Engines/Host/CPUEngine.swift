@@ -22,8 +22,11 @@ final class CPUEngine: HostEngine {
   fileprivate let layout: ParameterLayout
   /// By program.
   fileprivate let values: [GroupValues]
-  fileprivate let kernels: UnsafeMutableBufferPointer<HostProgram>
-  fileprivate let mostStates: Int
+  /// By pass and program; nil where a program has no such pass over elements.
+  fileprivate let kernels: [UnsafeMutableBufferPointer<HostProgram?>]
+  private let updates: [[descent_update]]
+  /// Sums and numbers of a step with such groups frozen and tensors left out.
+  fileprivate var between: HostBetween?
   fileprivate var plan: HostPlan
   fileprivate var norm: HostNorm?
   private var accumulatePlan: HostPlan?
@@ -33,9 +36,12 @@ final class CPUEngine: HostEngine {
   init(_ programs: RulePrograms, options: CPUOptions) throws {
     let layout = programs.layout
     let set = options.instructions ?? .best
+    // All passes of a rule are of one file, with the same scalars.
     let compiled = try programs.list.map { try CompiledRule($0.kernel) }
     let instructions = try HostKernels(set)
-    let updates = try compiled.map { try instructions.update($0) }
+    let updates = try programs.list.map { program in
+      try program.passes.map { try instructions.update(CompiledRule($0.kernel)) }
+    }
     if let threads = options.threads, threads < 1 {
       throw DescentError.value(
         of: "the CPU engine's number of threads", given: "\(threads)", allowed: "1 or more")
@@ -48,7 +54,6 @@ final class CPUEngine: HostEngine {
     self.states = states
     let values = compiled.map { GroupValues($0, groups: layout.groupNames.count) }
     self.values = values
-    mostStates = programs.list.map(\.states.count).max() ?? 0
     plan = HostPlan(
       programs, nil, parameters: Pieces(count: count), gradients: Pieces(count: count))
     // Threads that never get a block would only wait.
@@ -60,20 +65,42 @@ final class CPUEngine: HostEngine {
     let started = pool?.threadCount ?? 1
     self.pool = started > 1 ? pool : nil
     name = "cpu (\(set), \(started) thread\(started == 1 ? "" : "s"))"
-    kernels = .allocate(capacity: updates.count)
-    _ = kernels.initialize(
-      from: updates.indices.map { index in
-        HostProgram(
-          kernel: updates[index], states: states.ofPrograms[index].pointers,
-          stateCount: programs.list[index].states.count, values: values[index].layout)
-      })
+    let passes = 0..<programs.passCount
+    kernels = passes.map { pass in
+      let own = programs.list.indices.map {
+        states.elementsPass(pass, of: $0, updates[$0], values[$0].layout)
+      }
+      let memory = UnsafeMutableBufferPointer<HostProgram?>.allocate(capacity: own.count)
+      _ = memory.initialize(from: own)
+      return memory
+    }
+    self.updates = updates
   }
 
-  deinit { kernels.deallocate() }
+  deinit {
+    for pass in kernels {
+      for program in pass { program?.deallocate() }
+      pass.deallocate()
+    }
+  }
 
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
     var stepper = CPUStepper(engine: self, parameters: parameters, gradients: gradients)
     try stepper.take(step)
+  }
+
+  /// Makes what stands between the passes over elements, unless the last step had the same.
+  fileprivate func prepareBetween(_ step: StepInput) {
+    guard programs.passCount > 1 else { return }
+    let (groups, leftOut) = (step.groups.groups, step.control.leftOut)
+    if let between, between.leftOut == leftOut,
+      zip(between.isFrozen, groups).allSatisfy({ $0 == $1.isFrozen })
+    {
+      return
+    }
+    between = HostBetween(
+      programs, states, isFrozen: groups.map(\.isFrozen), leftOut: leftOut, updates,
+      values.map(\.layout))
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
@@ -105,6 +132,7 @@ private struct CPUStepper: Stepper {
 
   func prepare(_ step: StepInput) throws {
     try preparePlan(step.control)
+    engine.prepareBetween(step)
     if step.average != nil { _ = try engine.states.makeAverageIfNeeded() }
   }
 
@@ -146,18 +174,24 @@ private struct CPUStepper: Stepper {
     let (norm, block) = (engine.norm, engine.block)
     let isSkipped = norm != nil && engine.control.isSkipped != 0
     if isSkipped && !step.zeroes { return }
-    let pass = Pass(
-      programs: UnsafeBufferPointer(engine.kernels), mostStates: engine.mostStates,
-      parameters: parameters, gradients: gradients, count: engine.layout.count, block: block,
-      runs: engine.plan.runs, inverse: norm == nil ? 1 : engine.control.inverse,
+    let work = Pass(
+      programs: UnsafeBufferPointer(engine.kernels[pass]), parameters: parameters,
+      gradients: gradients, count: engine.layout.count, block: block, runs: engine.plan.runs,
+      inverse: norm == nil ? 1 : engine.control.inverse,
       coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
       zeroes: step.zeroes, besideKernel: engine.instructions.updateBeside,
       sum: step.accumulates ? engine.states.sum : nil,
       average: step.average == nil ? nil : engine.states.average)
+    run(work)
+    if isSkipped { return }
+    engine.between?.run(pass, engine.instructions, engine.pool)
+  }
+
+  private func run(_ pass: Pass) {
     guard let pool = engine.pool else { return pass.run(0..<pass.count) }
     withUnsafePointer(to: pass) { pass in
-      pool.run(blocks: (engine.layout.count + block - 1) / block, context: pass) { pass, index in
-        pass.assumingMemoryBound(to: Pass.self).pointee.runBlock(index)
+      pool.run(blocks: (pass.pointee.count + engine.block - 1) / engine.block, context: pass) {
+        $0.assumingMemoryBound(to: Pass.self).pointee.runBlock($1)
       }
     }
   }

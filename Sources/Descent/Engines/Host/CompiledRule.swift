@@ -31,5 +31,12 @@ struct CompiledRule: Sendable {
   var text: String { String(cString: row.pointee.text) }
   var variant: Int { Int(row.pointee.variant) }
   var stateCount: Int { Int(row.pointee.states) }
+  /// `DESCENT_ELEMENTS`, `DESCENT_SUMS` or `DESCENT_NUMBERS`.
+  var pass: Int { Int(row.pointee.pass) }
+  /// Numbers of other shapes that it reads.
+  var numberCount: Int { Int(row.pointee.numbers) }
+  /// Terms that it makes of an element.
+  var termCount: Int { Int(row.pointee.terms) }
+  var isReadOnly: Bool { row.pointee.isReadOnly }
   var scalarsSize: Int { Int(row.pointee.scalarsSize) }
 }

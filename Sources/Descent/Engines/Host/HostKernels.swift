@@ -53,4 +53,5 @@ struct HostKernels: Sendable {
   var accumulate: descent_accumulate { table.pointee.accumulate }
   var delta: descent_delta { table.pointee.delta }
   var normTile: descent_norm_tile { table.pointee.normTile }
+  var sumTile: descent_sum_tile { table.pointee.sumTile }
 }

@@ -69,7 +69,7 @@ final class HostNorm {
   ) -> descent_partial {
     let (first, end) = (Int(starts[index]), Int(starts[index + 1]))
     guard first < end, let start = list.baseAddress else { return descent_partial() }
-    return descent_norm_fold(terms.baseAddress, start + first, end - first)
+    return descent_norm_fold(terms.baseAddress, start + first, end - first, true)
   }
 
   private func sumTiles(

@@ -43,7 +43,7 @@ final class HostPlan {
     gradients: Pieces
   ) {
     self.init(
-      programs.layout.stretches(sets: sets, leftOut: leftOut, programs: programs.ofGroup),
+      programs.stretches(sets: sets, leftOut: leftOut),
       count: programs.layout.count, leftOut: leftOut, states: programs.states,
       parameters: parameters, gradients: gradients)
   }
@@ -68,19 +68,56 @@ final class HostPlan {
   }
 }
 
-/// A program as a pass runs it.
+/// A vector of a program as a pass takes it.
+struct HostOperand {
+  enum Place {
+    /// In pieces, as the caller has them.
+    case parameters, gradients
+    /// As the program's states of the parameters' shape lie, and as the layout says.
+    case states, layout
+  }
+
+  let place: Place
+  /// The first element; nil for the caller's vectors.
+  let memory: UnsafeMutablePointer<Float>?
+}
+
+/// Numbers of another shape than the parameters'.
+struct HostNumbers {
+  let shape: StateShape
+  let memory: UnsafePointer<Float>
+}
+
+/// A pass of a program over elements.
 struct HostProgram {
   let kernel: descent_update
-  let states: UnsafePointer<UnsafeMutablePointer<Float>?>
-  let stateCount: Int
+  let operands: UnsafeMutableBufferPointer<HostOperand>
+  let numbers: UnsafeMutableBufferPointer<HostNumbers>
   let values: GroupValues.Layout
+  /// Whether it is the program's last pass: gradients may be zeroed, and the average follows.
+  let isLast: Bool
+
+  init(
+    _ kernel: descent_update, operands: [HostOperand], numbers: [HostNumbers],
+    values: GroupValues.Layout, isLast: Bool
+  ) {
+    (self.kernel, self.values, self.isLast) = (kernel, values, isLast)
+    self.operands = .allocate(capacity: operands.count)
+    _ = self.operands.initialize(from: operands)
+    self.numbers = .allocate(capacity: numbers.count)
+    _ = self.numbers.initialize(from: numbers)
+  }
+
+  func deallocate() {
+    operands.deallocate()
+    numbers.deallocate()
+  }
 }
 
 /// One step's pass over memory, any part of which any thread can run.
 struct Pass {
-  let programs: UnsafeBufferPointer<HostProgram>
-  /// The most states of a program.
-  let mostStates: Int
+  /// By program; nil where a program has no such pass.
+  let programs: UnsafeBufferPointer<HostProgram?>
   let parameters: HostPieces
   let gradients: HostPieces
   let count: Int
@@ -108,73 +145,93 @@ struct Pass {
 
   /// Every run's part of the range.
   func run(_ range: Range<Int>) {
+    let most = Int(DESCENT_MOST_STATES + DESCENT_MOST_TERMS) + 2
     withUnsafeTemporaryAllocation(
-      of: UnsafeMutablePointer<Float>?.self, capacity: mostStates + 2
+      of: UnsafeMutablePointer<Float>?.self, capacity: most
     ) { operands in
-      StepPlan.forEachPart(of: range, in: runs) { run, part in
-        guard let x = parameters[run.parameters.piece].baseAddress,
-          let g = gradients[run.gradients.piece].baseAddress
-        else { return }
-        update(
-          run, part, x + (part.lowerBound - run.parameters.origin),
-          g + (part.lowerBound - run.gradients.origin), operands)
+      withUnsafeTemporaryAllocation(
+        of: descent_number.self, capacity: Int(DESCENT_MOST_NUMBERS) + 1
+      ) { numbers in
+        StepPlan.forEachPart(of: range, in: runs) { run, part in
+          guard let program = programs[run.program] else { return }
+          update(run, part, program, operands, numbers)
+        }
       }
     }
   }
 
-  /// Updates a run's elements, which lie at these places, and zeroes their gradients if asked to.
+  private typealias Operands = UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
+  private typealias Numbers = UnsafeMutableBufferPointer<descent_number>
+
+  /// Updates a run's elements, and in the program's last pass zeroes their gradients if asked to.
   private func update(
-    _ run: StepPlan.Run, _ range: Range<Int>, _ x: UnsafeMutablePointer<Float>,
-    _ g: UnsafeMutablePointer<Float>,
-    _ operands: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
+    _ run: StepPlan.Run, _ range: Range<Int>, _ program: HostProgram, _ operands: Operands,
+    _ numbers: Numbers
   ) {
-    let program = programs[run.program]
     let values = isSkipped ? nil : program.values.of(run.group)
-    guard zeroes else {
-      if let values { update(run, program, range, x, g, operands, values) }
+    guard zeroes && program.isLast else {
+      if let values { update(run, program, range, operands, numbers, values) }
       return
     }
+    guard let piece = gradients[run.gradients.piece].baseAddress else { return }
     for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.zeroedAtOnce) {
       let part = start..<min(start + Self.zeroedAtOnce, range.upperBound)
-      let offset = start - range.lowerBound
-      if let values { update(run, program, part, x + offset, g + offset, operands, values) }
-      (g + offset).update(repeating: 0, count: part.count)
+      if let values { update(run, program, part, operands, numbers, values) }
+      (piece + (start - run.gradients.origin)).update(repeating: 0, count: part.count)
     }
   }
 
   private func update(
-    _ run: StepPlan.Run, _ program: HostProgram, _ range: Range<Int>,
-    _ x: UnsafeMutablePointer<Float>, _ g: UnsafeMutablePointer<Float>,
-    _ operands: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>,
-    _ values: (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)
+    _ run: StepPlan.Run, _ program: HostProgram, _ range: Range<Int>, _ operands: Operands,
+    _ numbers: Numbers, _ values: (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)
   ) {
-    let start = range.lowerBound - run.states.origin
-    (operands[0], operands[1]) = (x, g)
-    for index in 0..<program.stateCount {
-      operands[index + 2] = program.states[index].map { $0 + start }
+    let start = range.lowerBound
+    for (index, operand) in program.operands.enumerated() {
+      operands[index] =
+        switch operand.place {
+        case .parameters:
+          parameters[run.parameters.piece].baseAddress.map { $0 + (start - run.parameters.origin) }
+        case .gradients:
+          gradients[run.gradients.piece].baseAddress.map { $0 + (start - run.gradients.origin) }
+        case .states: operand.memory.map { $0 + (start - run.states.origin) }
+        case .layout: operand.memory.map { $0 + start }
+        }
     }
+    for (index, own) in program.numbers.enumerated() {
+      let place = run.place
+      numbers[index] =
+        switch own.shape {
+        case .columns:
+          descent_number(at: own.memory + place.column + (start - run.start), step: 1)
+        case .rows: descent_number(at: own.memory + place.row, step: 0)
+        case .tensor: descent_number(at: own.memory + place.tensor, step: 0)
+        case .model, .parameter: descent_number(at: own.memory, step: 0)
+        }
+    }
+    numbers[program.numbers.count] = descent_number(at: nil, step: 0)
     guard let coefficients else {
-      update(program, operands, range, values.preparation, values.scalars)
+      update(program, operands, numbers, range, values.preparation, values.scalars)
       return
     }
     var preparation = values.preparation.load(as: Preparation<Float>.self)
     preparation.gradientScale = preparation.gradientScale * inverse * coefficients[run.set]
     withUnsafeBytes(of: preparation) { preparation in
-      update(program, operands, range, preparation.baseAddress, values.scalars)
+      update(program, operands, numbers, range, preparation.baseAddress, values.scalars)
     }
   }
 
   private func update(
-    _ program: HostProgram,
-    _ operands: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>, _ range: Range<Int>,
+    _ program: HostProgram, _ operands: Operands, _ numbers: Numbers, _ range: Range<Int>,
     _ preparation: UnsafeRawPointer?, _ scalars: UnsafeRawPointer?
   ) {
+    let average = program.isLast ? average : nil
     if sum == nil && average == nil {
-      program.kernel(operands.baseAddress, range.count, preparation, scalars)
+      program.kernel(
+        operands.baseAddress, numbers.baseAddress, range.count, preparation, scalars)
       return
     }
     besideKernel(
-      program.kernel, operands.baseAddress, Int32(program.stateCount),
+      program.kernel, operands.baseAddress, Int32(program.operands.count), numbers.baseAddress,
       sum.map { $0 + range.lowerBound }, average.map { $0 + range.lowerBound }, range.count,
       preparation, scalars)
   }

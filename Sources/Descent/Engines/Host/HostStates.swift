@@ -1,16 +1,24 @@
 /// What an engine over host memory keeps from step to step: the states of each program, and the sum
 /// of gradients and the average of the parameters once there are such.
 final class HostStates {
+  /// By program: every state, whatever its shape.
   let ofPrograms: [HostVectors]
-  private let programs: RulePrograms
+  /// What a pass makes of every element for its sums.
+  let terms: HostVectors
+  let programs: RulePrograms
   private var sumVector: HostVectors?
   private var averageVector: HostVectors?
 
   init(_ programs: RulePrograms) throws {
     self.programs = programs
-    ofPrograms = try zip(programs.list, programs.states).map { program, map in
-      try HostVectors(program.states.map { Float($0.initialValue) }, count: map.count)
+    ofPrograms = try programs.list.enumerated().map { index, program in
+      try HostVectors(
+        program.states.enumerated().map { place, state in
+          (Float(state.initialValue), programs.count(ofState: place, in: index))
+        })
     }
+    terms = try HostVectors(
+      Array(repeating: 0, count: programs.termCount), count: programs.layout.count)
   }
 
   var sum: UnsafeMutablePointer<Float>? { sumVector?.arrays[0] }

@@ -8,16 +8,18 @@ import Musl
 final class HostVectors {
   let arrays: [UnsafeMutablePointer<Float>]
 
-  /// The same, as compiled rules take them.
-  let pointers: UnsafeMutablePointer<UnsafeMutablePointer<Float>?>
-
-  /// A vector for each of the values, which it begins with.
+  /// A vector of `count` elements for each of the values, which it begins with.
   ///
   /// - Throws: ``DescentError/memory(bytes:)`` if the machine has not that much.
-  init(_ values: [Float], count: Int) throws {
+  convenience init(_ values: [Float], count: Int) throws {
+    try self.init(values.map { ($0, count) })
+  }
+
+  /// A vector for each pair of a value, which it begins with, and a count.
+  init(_ vectors: [(value: Float, count: Int)]) throws {
     var arrays: [UnsafeMutablePointer<Float>] = []
     do {
-      for value in values {
+      for (value, count) in vectors {
         let array = try Self.allocate(count)
         array.initialize(repeating: value, count: count)
         arrays.append(array)
@@ -27,9 +29,6 @@ final class HostVectors {
       throw error
     }
     self.arrays = arrays
-    pointers = .allocate(capacity: arrays.count + 1)
-    pointers.initialize(repeating: nil, count: arrays.count + 1)
-    for (index, array) in arrays.enumerated() { pointers[index] = array }
   }
 
   /// What a processor maps at once where it can: fewer look-ups in a pass over a long vector.
@@ -52,6 +51,5 @@ final class HostVectors {
 
   deinit {
     for array in arrays { free(array) }
-    pointers.deallocate()
   }
 }

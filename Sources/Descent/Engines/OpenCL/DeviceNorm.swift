@@ -12,8 +12,8 @@ final class DeviceNorm {
   let coefficients: Buffer<Float>
 
   var programs: NormPrograms
-  private let tensors: Fold
-  private let sets: Fold
+  private let tensors: DeviceFold
+  private let sets: DeviceFold
   private let limits: Buffer<descent_clipping>
   private let partials: Buffer<descent_partial>
   private var kernels: NormKernels
@@ -31,21 +31,6 @@ final class DeviceNorm {
     var sum = DevicePlan.Place(piece: 0, offset: 0)
   }
 
-  /// Sums of listed terms.
-  private struct Fold {
-    let list: Buffer<Int32>
-    let starts: Buffer<Int32>
-    let results: Buffer<descent_partial>
-    let count: Int
-
-    init(_ lists: (list: [Int32], starts: [Int32]), _ context: Context) throws {
-      count = lists.starts.count - 1
-      list = try Buffer(context, copying: lists.list)
-      starts = try Buffer(context, copying: lists.starts)
-      results = try Buffer(context, count: count)
-    }
-  }
-
   /// - Parameter groupPerTile: how tiles are summed; nil leaves it to the device's kind.
   init(
     _ layout: ParameterLayout, _ control: StepControl, _ context: Context,
@@ -56,8 +41,8 @@ final class DeviceNorm {
     var programs = NormPrograms(context: context, groupPerTile: groupPerTile, logger: logger)
     kernels = try programs.fit(accumulated: false)
     self.programs = programs
-    tensors = try Fold(plan.tensors, context)
-    sets = try Fold(plan.sets, context)
+    tensors = try DeviceFold(plan.tensors, context)
+    sets = try DeviceFold(plan.sets, context)
     limits = try Buffer(
       context,
       copying: plan.limits.map {
@@ -132,7 +117,8 @@ final class DeviceNorm {
       after = [event]
     }
     for (fold, terms) in [(tensors, partials), (sets, tensors.results)] where fold.count > 0 {
-      let event = try enqueue(fold, of: terms, on: queue, after: after)
+      let event = try fold.enqueue(
+        kernels.fold, of: terms, items: programs.shape.items, on: queue, after: after)
       enqueued(event)
       after = [event]
     }
@@ -147,18 +133,5 @@ final class DeviceNorm {
     try decideKernel.setArgument(6, coefficients)
     enqueued(try decideKernel.enqueue(on: queue, global: 1, local: 1, after: after))
   }
-
-  private func enqueue(
-    _ fold: Fold, of terms: Buffer<descent_partial>, on queue: CommandQueue, after: [Event]
-  ) throws -> Event {
-    let (foldKernel, items) = (kernels.fold, programs.shape.items)
-    try foldKernel.setArgument(0, terms)
-    try foldKernel.setArgument(1, fold.list)
-    try foldKernel.setArgument(2, fold.starts)
-    try foldKernel.setArgument(3, fold.results)
-    return try foldKernel.enqueue(
-      on: queue, global: fold.count * items, local: items, after: after)
-  }
 }
-
 #endif

@@ -7,8 +7,9 @@ struct DevicePlan {
   enum Work {
     /// Elements of one group.
     case flat(count: Int, group: Int)
-    /// Blocks of several, with their number.
-    case table(Buffer<descent_block>, count: Int)
+    /// Blocks of several, with their number, and where numbers of other shapes lie for each, if the
+    /// pass reads such.
+    case table(Buffer<descent_block>, places: Buffer<descent_place>?, count: Int)
   }
 
   struct Launch {
@@ -35,11 +36,13 @@ struct DevicePlan {
     var sets: [Int]?
     /// By tensor: whether it is left out; empty where none is.
     var leftOut: [Bool] = []
+    /// The groups that are frozen, for passes that ask.
+    var isFrozen: [Bool] = []
     /// Whether even one stretch is a table.
     var onlyTables = false
   }
 
-  let key: Key
+  private(set) var key: Key
   /// Of launches over tables.
   let tableShape: LaunchShape
   let launches: [Launch]
@@ -51,8 +54,9 @@ struct DevicePlan {
   ///   - states: by program, where states lie and how they are cut.
   ///   - vectors: how a whole vector is cut.
   ///   - shape: of flat launches.
+  ///   - hasPlaces: whether the pass reads numbers of other shapes.
   init(
-    _ stretches: [ParameterLayout.Stretch], _ key: Key,
+    _ stretches: [ParameterLayout.Stretch], _ key: Key, hasPlaces: Bool = false,
     states: [(map: StateMap, pieces: Pieces)], vectors: Pieces, shape: LaunchShape,
     context: Context
   ) throws {
@@ -67,18 +71,31 @@ struct DevicePlan {
     while let first = rest.first {
       let runs = rest.prefix { $0.isBeside(first) }
       rest = rest.dropFirst(runs.count)
-      if runs.count == 1 && !key.onlyTables {
+      if runs.count == 1 && !key.onlyTables && !hasPlaces {
         launches.append(
           Launch(.flat(count: first.count, group: first.group), first, from: first.start))
       } else {
         let blocks = try descent_block.covering(runs, block: tableShape.block)
         let table = try Buffer(context, copying: blocks)
-        launches.append(Launch(.table(table, count: blocks.count), first, from: 0))
+        let places =
+          try hasPlaces
+          ? Buffer(context, copying: descent_place.covering(runs, block: tableShape.block)) : nil
+        launches.append(
+          Launch(.table(table, places: places, count: blocks.count), first, from: 0))
       }
     }
     self.launches = launches
     hasFlat = launches.contains { if case .flat = $0.work { true } else { false } }
     hasTables = launches.contains { if case .table = $0.work { true } else { false } }
+  }
+}
+
+extension DevicePlan {
+  /// The same plan for what asked for it by another key.
+  func with(_ key: Key) -> Self {
+    var plan = self
+    plan.key = key
+    return plan
   }
 }
 
@@ -130,6 +147,22 @@ extension descent_block {
       }
     }
     return blocks
+  }
+}
+
+extension descent_place {
+  /// Where numbers of other shapes lie for the blocks that cover the runs, each of which is in one
+  /// row of one tensor.
+  static func covering(
+    _ runs: some Collection<StepPlan.Run>, block: Int
+  ) -> [descent_place] {
+    runs.flatMap { run in
+      stride(from: 0, to: run.count, by: block).map {
+        descent_place(
+          row: UInt64(run.place.row), column: UInt64(run.place.column + $0),
+          tensor: UInt64(run.place.tensor))
+      }
+    }
   }
 }
 #endif

@@ -3,98 +3,57 @@ internal import DescentKernels
 import Logging
 import OpenCLHost
 
-/// One of a step's programs on a device: its states, its kernels in the shapes that the driver
-/// allows, and what they need of each group.
+/// One of a step's programs on a device: its states, its passes, and what these need of each group.
 final class DeviceProgram {
+  /// Those of the parameters' shape.
   let states: DeviceStates
+  /// Those of other shapes, by their places among the rule's states.
+  let numbers: [Int: Buffer<Float>]
   let values: GroupValues
-  private(set) var shape: FittedShape
+  let passes: [DevicePass]
+  /// Of whole blocks, as the driver allows the last pass.
+  var shape: FittedShape { passes[passes.count - 1].shape }
   private(set) var ring: ValuesRing?
   private let index: Int
-  private let all: RulePrograms
-  private var programs: UpdatePrograms
-  private var kernels: [KernelKey: Kernel] = [:]
-  private var plan: DevicePlan?
-
-  private struct KernelKey: Hashable {
-    let kind: UpdatePrograms.Kind
-    let shape: LaunchShape
-  }
-
-  /// A plan and its kernels.
-  struct Fitted {
-    let plan: DevicePlan
-    let operands: [Operand]
-    let flat: Kernel?
-    let table: Kernel?
-  }
+  private let context: Context
+  private var births: [Event] = []
 
   init(
     _ index: Int, of all: RulePrograms, shape: FittedShape, queue: CommandQueue, logger: Logger?
   ) throws {
     let program = all.list[index]
-    let compiled = try CompiledRule(program.kernel)
-    (self.index, self.all, self.shape) = (index, all, shape)
-    programs = UpdatePrograms(rule: compiled, context: queue.context, logger: logger)
-    values = GroupValues(compiled, groups: all.layout.groupNames.count)
+    (self.index, context) = (index, queue.context)
+    passes = try program.passes.indices.map {
+      try DevicePass($0, of: index, in: all, shape: shape, context: queue.context, logger: logger)
+    }
+    values = GroupValues(
+      try CompiledRule(program.kernel), groups: all.layout.groupNames.count)
     states = try DeviceStates(
-      program.states.map { Float($0.initialValue) },
+      program.elements.map { Float(program.states[$0].initialValue) },
       SegmentCuts(
         all.states[index], all.layout.tensors.filter { all.program(of: $0) == index },
         queue.context),
       queue: queue)
+    var births = states.takeBirths()
+    numbers = try Dictionary(
+      uniqueKeysWithValues: program.numbers.map { state in
+        let memory = try Buffer<Float>(
+          queue.context, count: all.count(ofState: state, in: index))
+        births.append(
+          try memory.fill(with: Float(program.states[state].initialValue), on: queue))
+        return (state, memory)
+      })
+    self.births = births
+  }
+
+  /// The commands that fill the states, for the first use to wait for; none the next time.
+  func takeBirths() -> [Event] {
+    defer { births = [] }
+    return births
   }
 
   var logger: Logger? {
-    get { programs.logger }
-    set { programs.logger = newValue }
-  }
-
-  /// The plan of a kind and its kernels. The last one is kept, since steps are mostly alike.
-  ///
-  /// - Parameters:
-  ///   - states: by program, where states lie and how they are cut.
-  ///   - vectors: how a whole vector is cut.
-  func fit(
-    _ key: DevicePlan.Key, _ kind: UpdatePrograms.Kind,
-    states: [(map: StateMap, pieces: Pieces)], vectors: Pieces
-  ) throws -> Fitted {
-    var fitted = shape
-    defer { shape = fitted }
-    return try Descent.fit(&fitted) { shape in
-      let plan =
-        if let plan, plan.key == key { plan } else {
-          try DevicePlan(
-            all.layout.stretches(sets: key.sets, leftOut: key.leftOut, programs: all.ofGroup)
-              .filter { $0.program == index },
-            key, states: states, vectors: vectors, shape: shape.shape,
-            context: programs.context)
-        }
-      self.plan = plan
-      return Fitted(
-        plan: plan, operands: kind.operands,
-        flat: plan.hasFlat ? try kernel(kind, shape.shape) : nil,
-        table: plan.hasTables ? try kernel(kind.overTable, plan.tableShape) : nil)
-    } shrink: { shape, made in
-      let built = shape.shape
-      var isSmaller = false
-      if let flat = made.flat, try shape.shrink(for: flat, of: built) { isSmaller = true }
-      if let table = made.table, try shape.shrink(for: table, of: made.plan.tableShape) {
-        isSmaller = true
-      }
-      if isSmaller { plan = nil }
-      return isSmaller
-    }
-  }
-
-  private func kernel(
-    _ kind: UpdatePrograms.Kind, _ shape: LaunchShape
-  ) throws -> Kernel {
-    let key = KernelKey(kind: kind, shape: shape)
-    if let kernel = kernels[key] { return kernel }
-    let made = try programs.kernel(kind, shape)
-    kernels[key] = made
-    return made
+    didSet { for pass in passes { pass.logger = logger } }
   }
 
   // MARK: Values
@@ -102,7 +61,7 @@ final class DeviceProgram {
   /// Makes room for the values of so many steps that may come.
   func makeRing(rows: Int) throws {
     if ring.map({ $0.rows < rows }) ?? true {
-      ring = try ValuesRing(programs.context, bytesPerRow: values.memory.count, rows: rows)
+      ring = try ValuesRing(context, bytesPerRow: values.memory.count, rows: rows)
     }
   }
 
@@ -129,6 +88,121 @@ final class DeviceProgram {
           stride: values.stride, program: index, later: row)
       }
     }
+  }
+}
+
+/// A pass of a program on a device: its plan, and its kernels in the shapes that the driver allows.
+final class DevicePass {
+  private(set) var shape: FittedShape
+  var sums: DeviceSums?
+  private let index: Int
+  private let program: Int
+  private let all: RulePrograms
+  private var programs: UpdatePrograms
+  private var kernels: [KernelKey: Kernel] = [:]
+  private var plan: DevicePlan?
+
+  private struct KernelKey: Hashable {
+    let kind: UpdatePrograms.Kind
+    let shape: LaunchShape
+  }
+
+  /// A plan and its kernels.
+  struct Fitted {
+    let plan: DevicePlan
+    let operands: [Operand]
+    let flat: Kernel?
+    let table: Kernel?
+  }
+
+  init(
+    _ index: Int, of program: Int, in all: RulePrograms, shape: FittedShape, context: Context,
+    logger: Logger?
+  ) throws {
+    (self.index, self.program, self.all, self.shape) = (index, program, all, shape)
+    programs = UpdatePrograms(
+      rule: try CompiledRule(all.list[program].passes[index].kernel), context: context,
+      logger: logger)
+  }
+
+  var logger: Logger? {
+    get { programs.logger }
+    set { programs.logger = newValue }
+  }
+
+  var work: RulePass.Work { all.list[program].passes[index].work }
+
+  /// The plan of a kind and its kernels. The last one is kept, since steps are mostly alike.
+  ///
+  /// - Parameters:
+  ///   - states: by program, where states lie and how they are cut.
+  ///   - vectors: how a whole vector is cut.
+  func fit(
+    _ key: DevicePlan.Key, _ beside: Beside, isControlled: Bool,
+    states: [(map: StateMap, pieces: Pieces)], vectors: Pieces
+  ) throws -> Fitted {
+    let own = all.list[program]
+    let numbers = own.numbers(ofPass: index)
+    let kind = UpdatePrograms.Kind(
+      operands: own.operands(ofPass: index, beside), numbers: numbers.map { own.states[$0].shape },
+      isControlled: isControlled)
+    var fitted = shape
+    defer { shape = fitted }
+    return try Descent.fit(&fitted) { shape in
+      let plan =
+        if let plan, plan.key == key { plan } else {
+          try makePlan(key, states: states, vectors: vectors, shape: shape.shape)
+        }
+      self.plan = plan
+      return Fitted(
+        plan: plan, operands: kind.operands,
+        flat: plan.hasFlat ? try kernel(kind, shape.shape) : nil,
+        table: plan.hasTables ? try kernel(kind.overTable, plan.tableShape) : nil)
+    } shrink: { shape, made in
+      let built = shape.shape
+      var isSmaller = false
+      if let flat = made.flat, try shape.shrink(for: flat, of: built) { isSmaller = true }
+      if let table = made.table, try shape.shrink(for: table, of: made.plan.tableShape) {
+        isSmaller = true
+      }
+      if isSmaller { plan = nil }
+      return isSmaller
+    }
+  }
+
+  private func makePlan(
+    _ key: DevicePlan.Key, states: [(map: StateMap, pieces: Pieces)], vectors: Pieces,
+    shape: LaunchShape
+  ) throws -> DevicePlan {
+    let hasPlaces = !all.list[program].numbers(ofPass: index).isEmpty
+    guard case .numbers(let numbers) = work else {
+      return try DevicePlan(
+        all.stretches(sets: key.sets, leftOut: key.leftOut).filter { $0.program == program }, key,
+        hasPlaces: hasPlaces, states: states, vectors: vectors, shape: shape,
+        context: programs.context)
+    }
+    // A vector of numbers in one piece, with itself for states.
+    let count = all.map(numbers, of: program)?.count ?? 0
+    var whole = key
+    (whole.parameters, whole.gradients) = (Pieces(count: count), Pieces(count: count))
+    whole.onlyTables = true
+    let plan = try DevicePlan(
+      all.stretches(
+        ofNumbers: numbers, program: program, leftOut: key.leftOut,
+        isIdle: { key.isFrozen[$0] }), whole, hasPlaces: hasPlaces,
+      states: states.map { _ in (StateMap(count: count), Pieces(count: count)) },
+      vectors: Pieces(count: count), shape: shape, context: programs.context)
+    return plan.with(key)
+  }
+
+  private func kernel(
+    _ kind: UpdatePrograms.Kind, _ shape: LaunchShape
+  ) throws -> Kernel {
+    let key = KernelKey(kind: kind, shape: shape)
+    if let kernel = kernels[key] { return kernel }
+    let made = try programs.kernel(kind, shape)
+    kernels[key] = made
+    return made
   }
 }
 #endif

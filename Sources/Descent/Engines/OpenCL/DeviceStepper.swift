@@ -19,8 +19,8 @@ struct DeviceStepper: Stepper {
   private(set) var hasBegun = false
   /// What the next command waits for.
   private var before: [Event]
-  /// By program.
-  private var fitted: [DeviceProgram.Fitted] = []
+  /// By program and pass.
+  private var fitted: [[DevicePass.Fitted]] = []
   private var slots: [Int?] = []
   /// Steps that the device may have to choose from: 1 where it does not decide.
   private var rows = 1
@@ -45,18 +45,22 @@ struct DeviceStepper: Stepper {
       parameters: Pieces(counts: parameters.map(\.count)),
       gradients: Pieces(counts: gradients.map(\.count)),
       sets: engine.norm?.plan.setOfTensor, leftOut: leftOut,
+      isFrozen: step.groups.groups.map(\.isFrozen),
       onlyTables: looks || step.zeroes && hasIdle)
+    let beside = Beside(
+      zeroes: step.zeroes, accumulates: step.accumulates, averages: step.average != nil)
     fitted = try engine.own.map {
-      let operands = Operand.ofUpdate(
-        states: $0.states.count, zeroes: step.zeroes, accumulates: step.accumulates,
-        averages: step.average != nil)
-      return try $0.fit(
-        key, UpdatePrograms.Kind(operands: operands, isControlled: looks),
-        states: engine.stateCuts, vectors: engine.vectorPieces)
+      try $0.passes.map {
+        try $0.fit(
+          key, beside, isControlled: looks, states: engine.stateCuts,
+          vectors: engine.vectorPieces)
+      }
     }
-    for (program, fitted) in zip(engine.own, fitted) where fitted.plan.hasTables {
+    for (program, fitted) in zip(engine.own, fitted)
+    where fitted.contains(where: \.plan.hasTables) {
       try program.makeRing(rows: looks ? ValuesRing.slots + 1 : 1)
     }
+    try prepareSums(step)
     if step.average != nil && engine.average == nil {
       engine.average = try engine.makeVector()
     }
@@ -88,6 +92,28 @@ struct DeviceStepper: Stepper {
     try engine.makeControl()
   }
 
+  /// Makes what sums the terms of passes, unless the last step had the same.
+  private func prepareSums(_ step: StepInput) throws {
+    let programs = engine.programs
+    guard programs.termCount > 0 else { return }
+    let (isFrozen, leftOut) = (step.groups.groups.map(\.isFrozen), step.control.leftOut)
+    if engine.terms == nil { engine.terms = try engine.makeVectors(programs.termCount) }
+    for (index, program) in engine.own.enumerated() {
+      for (place, pass) in program.passes.enumerated() {
+        guard case .sums = pass.work else { continue }
+        if let sums = pass.sums, sums.isFrozen == isFrozen, sums.leftOut == leftOut,
+          sums.isControlled == step.control.looks
+        {
+          continue
+        }
+        pass.sums = try DeviceSums(
+          programs, program: index, pass: place, isFrozen: isFrozen, leftOut: leftOut,
+          pieces: engine.vectorPieces, isControlled: step.control.looks,
+          numbers: { program.numbers[$0] }, engine.queue.context, logger: engine.logger)
+      }
+    }
+  }
+
   mutating func copyParameters(_ step: StepInput) throws {
     // The device's copy arrives in chunks, with the passes.
     if let host { return try engine.begin(step, with: host.parameters) }
@@ -100,7 +126,8 @@ struct DeviceStepper: Stepper {
     guard step.statesBegin else { return }
     let programs = engine.programs
     for (index, program) in programs.list.enumerated() {
-      for (place, state) in program.states.enumerated() where state.start == .parameters {
+      for (place, state) in program.elements.enumerated()
+      where program.states[state].start == .parameters {
         try engine.own[index].states.enqueueCopy(
           programs.stretches(of: index), of: parameters, to: place, map: programs.states[index],
           on: engine.queue, after: before
@@ -112,8 +139,8 @@ struct DeviceStepper: Stepper {
   mutating func writeValues(_ step: StepInput) throws {
     let sent = engine.pending.last
     for (program, fitted) in zip(engine.own, fitted) {
-      if fitted.plan.hasFlat { program.write(step) }
-      guard fitted.plan.hasTables else {
+      if fitted.contains(where: \.plan.hasFlat) { program.write(step) }
+      guard fitted.contains(where: \.plan.hasTables) else {
         slots.append(nil)
         continue
       }
@@ -141,37 +168,81 @@ struct DeviceStepper: Stepper {
 
   // MARK: Passes
 
-  /// Piece by piece of the parameters, and in each program by program: what is carried is fetched
-  /// as soon as it is done.
+  /// Piece by piece of the parameters, and in each program by program. What is carried goes up with
+  /// the first pass, and comes back as soon as the last pass is through with a piece.
   mutating func run(pass: Int, _ step: StepInput) throws {
-    var works = fitted.enumerated().flatMap { index, fitted in
-      fitted.plan.launches.map { (program: index, work: $0) }
-    }
-    // Stable, so that a piece's launches stay in the order of the programs.
-    if fitted.count > 1 { works.sort { $0.work.parameters.piece < $1.work.parameters.piece } }
+    let works = works(ofPass: pass)
     var rest = works[...]
-    while let piece = rest.first?.work.parameters.piece {
+    for piece in pieces(ofPass: pass, works) {
       let own = rest.prefix { $0.work.parameters.piece == piece }
       rest = rest.dropFirst(own.count)
-      var ready = try host?.carrier.send(piece) ?? []
+      if pass == 0, let host { before += try host.carrier.send(piece) }
       var last: Event?
       for (program, work) in own {
-        guard let event = try enqueue(work, program, after: before + ready) else { continue }
-        engine.launchesPerStep += 1
-        hasBegun = true
-        append(event)
-        if let slot = slots[program] { engine.own[program].ring?.use(slot, until: event) }
-        (last, ready) = (event, [])
+        last = try launch(work, program, pass) ?? last
       }
-      if let last { try host?.carrier.fetch(piece, after: last) }
+      try fetch(piece, after: last, pass)
+    }
+    for (index, program) in engine.own.enumerated() where pass < program.passes.count {
+      if case .numbers = program.passes[pass].work {
+        for work in fitted[index][pass].plan.launches { _ = try launch(work, index, pass) }
+      }
+      try program.passes[pass].sums?.enqueue(
+        engine.terms?.segments ?? [], control: engine.norm == nil ? nil : engine.control?.state,
+        on: engine.queue, after: before
+      ) { append($0) }
     }
   }
 
-  private func enqueue(
-    _ work: DevicePlan.Launch, _ index: Int, after: [Event]
+  /// The launches over elements, in the order of the pieces.
+  private func works(ofPass pass: Int) -> [(program: Int, work: DevicePlan.Launch)] {
+    var works: [(program: Int, work: DevicePlan.Launch)] = []
+    for (index, program) in engine.own.enumerated() where pass < program.passes.count {
+      if case .numbers = program.passes[pass].work { continue }
+      works += fitted[index][pass].plan.launches.map { (index, $0) }
+    }
+    // Stable, so that a piece's launches stay in the order of the programs.
+    if fitted.count > 1 { works.sort { $0.work.parameters.piece < $1.work.parameters.piece } }
+    return works
+  }
+
+  /// The pieces that a pass goes over in order: all that any pass works on, where they are carried.
+  private func pieces(
+    ofPass pass: Int, _ works: [(program: Int, work: DevicePlan.Launch)]
+  ) -> [Int] {
+    let passes = 0..<engine.programs.passCount
+    let all =
+      host == nil || passes.count == 1
+      ? works : passes.flatMap { self.works(ofPass: $0) }
+    return Set(all.map(\.work.parameters.piece)).sorted()
+  }
+
+  private mutating func launch(
+    _ work: DevicePlan.Launch, _ program: Int, _ pass: Int
   ) throws -> Event? {
-    let (program, fitted) = (engine.own[index], fitted[index])
-    let shape = program.shape.shape
+    guard let event = try enqueue(work, program, pass, after: before) else { return nil }
+    engine.launchesPerStep += 1
+    hasBegun = true
+    append(event)
+    if let slot = slots[program] { engine.own[program].ring?.use(slot, until: event) }
+    return event
+  }
+
+  /// Fetches a piece that is carried behind its last launch.
+  private func fetch(_ piece: Int, after launched: Event?, _ pass: Int) throws {
+    let count = engine.programs.passCount
+    guard let host, pass == count - 1 else { return }
+    // With several passes an earlier one may have been the piece's last.
+    guard let event = launched ?? (count > 1 && hasBegun ? before.first : nil) else { return }
+    try host.carrier.fetch(piece, after: event, isAlone: count > 1)
+  }
+
+  private func enqueue(
+    _ work: DevicePlan.Launch, _ index: Int, _ pass: Int, after: [Event]
+  ) throws -> Event? {
+    let (program, fitted) = (engine.own[index], fitted[index][pass])
+    let shape = program.passes[pass].shape.shape
+    var places: Buffer<descent_place>?
     let kernel: Kernel
     let groups: Int
     let groupSize: Int
@@ -189,7 +260,8 @@ struct DeviceStepper: Stepper {
         2,
         bytes: UnsafeRawBufferPointer(
           start: own.scalars, count: program.values.stride - GroupRow.scalarsOffset))
-    case .table(let blocks, let count):
+    case .table(let blocks, let own, let count):
+      places = own
       guard let table = fitted.table, let ring = program.ring, let slot = slots[index] else {
         return nil
       }
@@ -209,11 +281,19 @@ struct DeviceStepper: Stepper {
       }
     }
     for operand in fitted.operands {
-      guard let (memory, offset) = place(operand, work, program) else { return nil }
+      guard let (memory, offset) = place(operand, work, index) else { return nil }
       try kernel.setArgument(next, memory.buffer)
       try kernel.setArgument(
         next + 1, UInt64(bitPattern: Int64(memory.range.lowerBound + offset)))
       next += 2
+    }
+    if let places {
+      try kernel.setArgument(next, places)
+      for state in engine.programs.list[index].numbers(ofPass: pass) {
+        guard let numbers = program.numbers[state] else { return nil }
+        next += 1
+        try kernel.setArgument(next, numbers)
+      }
     }
     return try kernel.enqueue(
       on: engine.queue, global: groups * groupSize, local: groupSize, after: after)
@@ -221,16 +301,24 @@ struct DeviceStepper: Stepper {
 
   /// Where an operand of a launch lies, and what to add to a block's start to be there.
   private func place(
-    _ operand: Operand, _ work: DevicePlan.Launch, _ program: DeviceProgram
+    _ operand: Operand, _ work: DevicePlan.Launch, _ index: Int
   ) -> (BufferSlice<Float>, Int)? {
+    let program = engine.own[index]
     switch operand.name {
     case .parameters: return (parameters[work.parameters.piece], work.parameters.offset)
     case .gradients: return (gradients[work.gradients.piece], work.gradients.offset)
-    case .state(let index):
-      let segment = program.states.segments[index][work.states.piece].whole
+    case .state(let state):
+      let elements = engine.programs.list[index].elements
+      guard let place = elements.firstIndex(of: state) else { return nil }
+      let segment = program.states.segments[place][work.states.piece].whole
       // A block of a table says itself where it lies in the states.
       if case .table = work.work { return (segment, 0) }
       return (segment, work.states.offset)
+    case .number(let state): return program.numbers[state].map { ($0.whole, 0) }
+    case .term(let term):
+      return engine.terms.map {
+        ($0.segments[term][work.vectors.piece].whole, work.vectors.offset)
+      }
     case .sum, .average:
       let vector = operand.name == .sum ? engine.sum?.vector : engine.average
       return vector.map { ($0.segments[0][work.vectors.piece].whole, work.vectors.offset) }

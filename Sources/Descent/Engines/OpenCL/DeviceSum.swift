@@ -36,7 +36,7 @@ final class DeviceSum {
     let groupSize = plan.tableShape.groupSize
     var after = events
     for launch in plan.launches {
-      guard case .table(let blocks, let count) = launch.work else { continue }
+      guard case .table(let blocks, _, let count) = launch.work else { continue }
       let gradient = gradients[launch.gradients.piece]
       try kernel.setArgument(0, blocks)
       try kernel.setArgument(1, UInt32(begins ? 1 : 0))

@@ -106,8 +106,11 @@ final class HostCarrier {
     return slots[slot].sent
   }
 
-  /// Fetches the parameters of the chunk that was sent last, after its update.
-  func fetch(_ chunk: Int, after update: Event) throws {
+  /// Fetches the parameters of a chunk after its update.
+  ///
+  /// - Parameter isAlone: whether other chunks were sent since this one was.
+  func fetch(_ chunk: Int, after update: Event, isAlone: Bool = false) throws {
+    if isAlone { _ = try takeSlot() }
     let source = parameters[chunk]
     let fetched = try source.buffer.enqueueRead(
       into: part(slots[current].parameters, chunk), from: source.range.lowerBound, on: down,

@@ -21,6 +21,20 @@ struct NormKernels {
   }
 }
 
+/// The kernels of sums of terms, all in one shape.
+struct SumKernels {
+  let tiles: Kernel
+  let fold: Kernel
+  let values: Kernel
+
+  init(_ programs: NormPrograms, ofSquares: Bool, isControlled: Bool) throws {
+    let program = try programs.program(ofSquares: ofSquares, isControlled: isControlled)
+    tiles = try program.kernel(named: "norm_tiles")
+    fold = try program.kernel(named: "norm_fold")
+    values = try program.kernel(named: "sum_values")
+  }
+}
+
 /// How the norm's 256 accumulators are spread over work-items. It changes no bit: their order is
 /// fixed.
 struct NormShape: Equatable {
@@ -78,11 +92,33 @@ struct NormPrograms {
     }
   }
 
+  /// The same for sums of terms.
+  mutating func fitSums(ofSquares: Bool, isControlled: Bool) throws -> SumKernels {
+    try Descent.fit(&self) {
+      try SumKernels($0, ofSquares: ofSquares, isControlled: isControlled)
+    } shrink: { programs, made in
+      let before = programs.shape
+      if !before.itemPerTile { programs.shape.shrink(to: made.tiles.maximumWorkGroupSize) }
+      programs.shape.shrink(to: made.fold.maximumWorkGroupSize)
+      programs.shape.shrink(to: made.values.maximumWorkGroupSize)
+      return programs.shape != before
+    }
+  }
+
   func program(accumulated: Bool) throws -> Program {
+    try program(accumulated ? ["ACCUMULATED"] : [])
+  }
+
+  func program(ofSquares: Bool, isControlled: Bool) throws -> Program {
+    try program(
+      ["OF_TERMS"] + (ofSquares ? [] : ["PLAIN"]) + (isControlled ? ["CONTROLLED"] : []))
+  }
+
+  private func program(_ options: [String]) throws -> Program {
     // beside.cl's formula is over lanes.
     var defines = ["ITEMS=\(shape.items)", "lanes=" + (shape.itemPerTile ? "float16" : "float")]
     if shape.itemPerTile { defines.append("ITEM_PER_TILE") }
-    if accumulated { defines.append("ACCUMULATED") }
+    defines += options
     return try ProgramText("norm", [.norm, .beside, .normKernels], defines: defines)
       .make(in: context, logger: logger)
   }

@@ -50,7 +50,8 @@ extension OpenCLEngine {
     guard step.statesBegin else { return }
     try waitForPending()
     for (index, program) in programs.list.enumerated() {
-      for (place, state) in program.states.enumerated() where state.start == .parameters {
+      for (place, state) in program.elements.enumerated()
+      where program.states[state].start == .parameters {
         try HostVector(parameters).forEachPart(of: programs.stretches(of: index)) { range, memory in
           try own[index].states.write(
             place, programs.states[index].place(of: range), from: memory, on: queue)

@@ -10,7 +10,12 @@ extension OpenCLEngine {
     switch vector {
     case .average: try average?.read(0, range, into: destination, on: queue)
     case .state(let program, let index):
-      try own[program].states.read(index, range, into: destination, on: queue)
+      if let numbers = own[program].numbers[index] {
+        let memory = UnsafeMutableBufferPointer(start: destination, count: range.count)
+        try numbers.read(into: memory, from: range.lowerBound, on: queue)
+      } else if let place = programs.list[program].elements.firstIndex(of: index) {
+        try own[program].states.read(place, range, into: destination, on: queue)
+      }
     }
   }
 
@@ -20,7 +25,12 @@ extension OpenCLEngine {
     switch vector {
     case .average: try average?.write(0, range, from: source, on: queue)
     case .state(let program, let index):
-      try own[program].states.write(index, range, from: source, on: queue)
+      if let numbers = own[program].numbers[index] {
+        let memory = UnsafeBufferPointer(start: source, count: range.count)
+        try numbers.write(memory, at: range.lowerBound, on: queue)
+      } else if let place = programs.list[program].elements.firstIndex(of: index) {
+        try own[program].states.write(place, range, from: source, on: queue)
+      }
     }
   }
 }

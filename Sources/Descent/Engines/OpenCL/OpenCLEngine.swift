@@ -24,6 +24,8 @@ final class OpenCLEngine: Engine {
   /// The sum of gradients, and the average of the parameters, once there are such.
   private(set) var sum: DeviceSum?
   var average: DeviceStates?
+  /// What a pass makes of every element for its sums; made when first needed.
+  var terms: DeviceStates?
   private(set) var control: DeviceControl?
   /// The control block, which stays where it is as long as the engine lives.
   private var controlState: Buffer<descent_control>?
@@ -62,14 +64,14 @@ final class OpenCLEngine: Engine {
     }
     stateCuts = zip(programs.states, own).map { ($0, $1.states.pieces) }
     name = "opencl (\(device.name), \(shapes[0].lanes) lanes)"
-    for program in own { pending.append(independent: program.states.takeBirths()) }
-    let count = programs.layout.count
-    for program in own {
-      let whole = Pieces(count: count)
-      _ = try program.fit(
-        DevicePlan.Key(parameters: whole, gradients: whole, sets: nil),
-        UpdatePrograms.Kind(operands: Operand.ofUpdate(states: program.states.count)),
-        states: stateCuts, vectors: vectorPieces)
+    for program in own { pending.append(independent: program.takeBirths()) }
+    let whole = Pieces(count: programs.layout.count)
+    let key = DevicePlan.Key(
+      parameters: whole, gradients: whole, sets: nil,
+      isFrozen: programs.layout.groupNames.map { _ in false })
+    for pass in own.flatMap(\.passes) {
+      _ = try pass.fit(
+        key, Beside(), isControlled: false, states: stateCuts, vectors: vectorPieces)
     }
   }
 
@@ -121,8 +123,10 @@ final class OpenCLEngine: Engine {
 
   func dropAverage() { average = nil }
 
-  func makeVector() throws -> DeviceStates {
-    let vector = try DeviceStates([0], cuts, queue: queue)
+  func makeVector() throws -> DeviceStates { try makeVectors(1) }
+
+  func makeVectors(_ count: Int) throws -> DeviceStates {
+    let vector = try DeviceStates(Array(repeating: 0, count: count), cuts, queue: queue)
     pending.append(independent: vector.takeBirths())
     return vector
   }

@@ -1,4 +1,5 @@
 #if OpenCL
+internal import DescentKernels
 import Logging
 import OpenCLHost
 
@@ -11,6 +12,8 @@ struct UpdatePrograms {
   /// What update.cl is asked for.
   struct Kind: Hashable {
     var operands: [Operand]
+    /// The shapes of the numbers that the pass reads.
+    var numbers: [StateShape] = []
     /// Whether the launches are over tables of blocks.
     var isTable = false
     /// Whether the device decides about the step.
@@ -24,10 +27,17 @@ struct UpdatePrograms {
 
     /// The macros that say so.
     var defines: [String] {
-      let written = operands.enumerated().reduce(0) {
-        $0 | ($1.element.isWritten ? 1 << $1.offset : 0)
+      func mask(_ isSet: (Operand) -> Bool) -> Int {
+        operands.enumerated().reduce(0) { $0 | (isSet($1.element) ? 1 << $1.offset : 0) }
       }
-      var result = ["OPERANDS=\(operands.count)", "WRITTEN=\(written)"]
+      var result = [
+        "OPERANDS=\(operands.count)", "WRITTEN=\(mask(\.isWritten))",
+        "UNREAD=\(mask { !$0.isRead })",
+      ]
+      if !numbers.isEmpty {
+        let shapes = numbers.enumerated().reduce(0) { $0 | $1.element.code << (2 * $1.offset) }
+        result += ["NUMBERS=\(numbers.count)", "SHAPES=\(shapes)"]
+      }
       for (name, macro) in [(Operand.Name.sum, "SUM"), (.average, "AVERAGE")] {
         if let index = operands.firstIndex(where: { $0.name == name }) {
           result.append("\(macro)=\(index)")
@@ -47,8 +57,22 @@ struct UpdatePrograms {
       rule.name,
       [.lanes, .states, .beside, .prepare] + (kind.isControlled ? [.norm] : [])
         + [.rule(rule), .update],
-      defines: shape.defines + ["STATES=\(rule.stateCount)", "VARIANT=\(rule.variant)"]
+      defines: shape.defines + [
+        "STATES=\(rule.stateCount)", "VARIANT=\(rule.variant)", "PASS=\(rule.pass)",
+      ]
         + kind.defines)
+  }
+}
+
+extension StateShape {
+  /// As kernels know it.
+  fileprivate var code: Int {
+    switch self {
+    case .rows: Int(DESCENT_ROWS)
+    case .columns: Int(DESCENT_COLUMNS)
+    case .tensor: Int(DESCENT_TENSOR)
+    case .model, .parameter: Int(DESCENT_MODEL)
+    }
   }
 }
 #endif

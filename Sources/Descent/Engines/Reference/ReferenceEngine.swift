@@ -50,8 +50,7 @@ private struct ReferenceStepper: Stepper {
     norm = step.control.looks ? NormPlan(layout, step.control) : nil
     _ = try norm?.pieces(of: Pieces(gradients))
     plan = StepPlan(
-      layout.stretches(
-        sets: norm?.setOfTensor, leftOut: step.control.leftOut, programs: programs.ofGroup),
+      programs.stretches(sets: norm?.setOfTensor, leftOut: step.control.leftOut),
       parameters: Pieces(parameters), gradients: Pieces(gradients),
       states: programs.states.map { ($0, Pieces(count: $0.count)) },
       vectors: Pieces(count: layout.count))
@@ -70,7 +69,7 @@ private struct ReferenceStepper: Stepper {
     let tiles = zip(plan.tiles, pieces).map { tile, piece in
       guard let start = gradients[piece].baseAddress else { return ReferenceNorm.Partial() }
       return whole(start + (tile.start - cut.starts[piece]), tile.start, tile.count, step)
-        .withUnsafeBufferPointer(ReferenceNorm.tile)
+        .withUnsafeBufferPointer { ReferenceNorm.tile($0) }
     }
     let tensors = Self.folds(tiles, plan.tensors)
     let sets = Self.folds(tensors, plan.sets)
@@ -87,54 +86,138 @@ private struct ReferenceStepper: Stepper {
   func run(pass: Int, _ step: StepInput) {
     let isSkipped = coefficients != nil && engine.control.isSkipped != 0
     for run in plan?.runs ?? [] {
-      guard let x = parameters[run.parameters.piece].baseAddress,
+      let passes = engine.programs.list[run.program].passes
+      guard pass < passes.count, passes[pass].shape == .parameter,
+        let x = parameters[run.parameters.piece].baseAddress,
         let g = gradients[run.gradients.piece].baseAddress
       else { continue }
       let gradient = g + (run.start - run.gradients.origin)
       if !isSkipped && !step.isIdle(run.group) {
-        update(run, x + (run.start - run.parameters.origin), gradient, step)
+        update(run, pass, x + (run.start - run.parameters.origin), gradient, step)
       }
-      if step.zeroes { gradient.update(repeating: 0, count: run.count) }
+      if step.zeroes && passes[pass].work == .elements {
+        gradient.update(repeating: 0, count: run.count)
+      }
+    }
+    if isSkipped { return }
+    for (index, program) in engine.programs.list.enumerated() where pass < program.passes.count {
+      sum(index, pass, step)
+      if case .numbers(let shape) = program.passes[pass].work {
+        updateNumbers(shape, of: index, pass, step)
+      }
     }
   }
 
   func finish(_ step: StepInput) {}
 
   private func update(
-    _ run: StepPlan.Run, _ x: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>,
-    _ step: StepInput
+    _ run: StepPlan.Run, _ pass: Int, _ x: UnsafeMutablePointer<Float>,
+    _ g: UnsafePointer<Float>, _ step: StepInput
   ) {
+    let program = engine.programs.list[run.program]
+    let arrays = engine.states.ofPrograms[run.program].arrays
     whole(g, run.start, run.count, step).withUnsafeBufferPointer { whole in
-      guard let gradient = whole.baseAddress else { return }
-      Self.update(
-        step.groups.rules[run.group], step, run.group,
-        coefficients.map { (engine.control.inverse, $0[run.set]) }, x, gradient,
-        engine.states.ofPrograms[run.program].arrays.map { $0 + (run.start - run.states.origin) },
-        run.count)
+      var elements = elements(run.group, set: run.set, step) {
+        ReferenceElements(
+          parameters: x, gradients: whole.baseAddress,
+          states: program.elements.map { arrays[$0] + (run.start - run.states.origin) },
+          count: run.count, preparation: $0)
+      }
+      elements.pass = pass
+      elements.terms = program.passes[pass].sums.indices.map {
+        engine.states.terms.arrays[$0] + run.start
+      }
+      elements.numbers = program.numbers(ofPass: pass).map {
+        switch program.states[$0].shape {
+        case .rows: .init(memory: arrays[$0] + run.place.row, step: 0)
+        case .columns: .init(memory: arrays[$0] + run.place.column, step: 1)
+        case .tensor: .init(memory: arrays[$0] + run.place.tensor, step: 0)
+        case .model, .parameter: .init(memory: arrays[$0], step: 0)
+        }
+      }
+      Self.update(step.groups.rules[run.group], elements, step, run.group)
     }
-    guard let weight = step.average?.weight, let average = engine.states.average else { return }
+    guard program.passes[pass].work == .elements, let weight = step.average?.weight,
+      let average = engine.states.average
+    else { return }
     for i in 0..<run.count {
       average[run.start + i] = ReferenceBeside.averaged(average[run.start + i], x[i], weight)
     }
   }
 
-  private static func update(
-    _ rule: some UpdateRule, _ step: StepInput, _ group: Int,
-    _ factors: (inverse: Float, coefficient: Float)?, _ x: UnsafeMutablePointer<Float>,
-    _ g: UnsafePointer<Float>, _ states: [UnsafeMutablePointer<Float>], _ count: Int
-  ) {
-    let rule = rule.with(learningRate: step.learningRate(ofGroup: group))
-    var preparation = Preparation<Float>(
-      rule, gradientScale: step.gradientScale,
-      limit: step.control.clipping(ofGroup: group)?.valueLimit ?? .infinity)
-    if let factors {
-      preparation.gradientScale = preparation.gradientScale * factors.inverse * factors.coefficient
+  /// Sums the terms of a pass, and writes what the sums make of themselves.
+  private func sum(_ program: Int, _ pass: Int, _ step: StepInput) {
+    let programs = engine.programs
+    for (term, sum) in programs.list[program].passes[pass].sums.enumerated() {
+      guard let index = programs.index(of: sum.state, in: program) else { continue }
+      let plan = SumPlan(
+        programs, program: program, over: programs.list[program].states[index].shape,
+        leftOut: step.control.leftOut, isIdle: step.isIdle)
+      let memory = engine.states.terms.arrays[term]
+      let isOfSquares = sum.reduction.isOfSquares
+      let tiles = plan.tiles.map { tile in
+        ReferenceNorm.tile(
+          (0..<tile.count).map { memory[tile.start + $0 * tile.stride] }, ofSquares: isOfSquares)
+      }
+      for (place, ends) in zip(
+        plan.places, zip(plan.numbers.starts, plan.numbers.starts.dropFirst()))
+      {
+        let own = plan.numbers.list[Int(ends.0)..<Int(ends.1)].map { tiles[Int($0)] }
+        engine.states.ofPrograms[program].arrays[index][place] = ReferenceNorm.value(
+          ReferenceNorm.fold(own, ofSquares: isOfSquares), sum.reduction)
+      }
     }
-    rule.reference(
-      ReferenceElements(
-        parameters: x, gradients: g, states: states, count: count, preparation: preparation,
-        history: step.groups.histories[group]),
-      at: step.groups.counts[group] + 1)
+  }
+
+  private func updateNumbers(
+    _ shape: StateShape, of index: Int, _ pass: Int, _ step: StepInput
+  ) {
+    let program = engine.programs.list[index]
+    let arrays = engine.states.ofPrograms[index].arrays
+    for stretch in engine.programs.stretches(
+      ofNumbers: shape, program: index, leftOut: step.control.leftOut, isIdle: step.isIdle)
+    where !step.isIdle(stretch.group) {
+      var elements = elements(stretch.group, set: 0, step) {
+        ReferenceElements(
+          states: program.numbers.filter { program.states[$0].shape == shape }
+            .map { arrays[$0] + stretch.range.lowerBound },
+          count: stretch.range.count, preparation: $0)
+      }
+      elements.pass = pass
+      elements.numbers = program.numbers(ofPass: pass).map {
+        let place = program.states[$0].shape == .tensor ? stretch.place.tensor : 0
+        return .init(memory: arrays[$0] + place, step: 0)
+      }
+      Self.update(step.groups.rules[stretch.group], elements, step, stretch.group)
+    }
+  }
+
+  /// Elements with what prepares a group's gradients, and the group's history.
+  private func elements(
+    _ group: Int, set: Int, _ step: StepInput,
+    _ make: (Preparation<Float>) -> ReferenceElements<Float>
+  ) -> ReferenceElements<Float> {
+    let rule = step.groups.rules[group]
+    func preparation(_ rule: some UpdateRule) -> Preparation<Float> {
+      Preparation<Float>(
+        rule.with(learningRate: step.learningRate(ofGroup: group)),
+        gradientScale: step.gradientScale,
+        limit: step.control.clipping(ofGroup: group)?.valueLimit ?? .infinity)
+    }
+    var own = preparation(rule)
+    if let coefficients {
+      own.gradientScale = own.gradientScale * engine.control.inverse * coefficients[set]
+    }
+    var elements = make(own)
+    elements.history = step.groups.histories[group]
+    return elements
+  }
+
+  private static func update(
+    _ rule: some UpdateRule, _ elements: ReferenceElements<Float>, _ step: StepInput, _ group: Int
+  ) {
+    rule.with(learningRate: step.learningRate(ofGroup: group)).reference(
+      elements, at: step.groups.counts[group] + 1)
   }
 
   /// Elements of the gradient, with the sum of those before it where there is one.
@@ -207,6 +290,10 @@ extension UpdateRule {
       throw DescentError.count(of: "state \"\(name)\"", given: count, expected: parameters)
     }
     try checkStep(step)
+    guard passes.count == 1, self.states.allSatisfy({ $0.shape == .parameter }) else {
+      throw DescentError.unsupported(
+        "\(Self.name) takes several passes over whole tensors, which an Optimizer knows")
+    }
     guard history.isEmpty else {
       throw DescentError.unsupported(
         "\(Self.name) carries numbers from step to step, which an Optimizer keeps")

@@ -14,23 +14,27 @@ enum ReferenceNorm {
 
   /// Up to ``Tile/length`` elements: accumulator j takes the elements j, j + 256 …, and then by
   /// halves.
-  static func tile(_ elements: UnsafeBufferPointer<Float>) -> Partial {
+  ///
+  /// - Parameter ofSquares: whether the elements' squares are summed, or the elements.
+  static func tile(
+    _ elements: some Collection<Float>, ofSquares: Bool = true
+  ) -> Partial {
     let peak = elements.reduce(UInt32(0)) { max($0, $1.magnitude.bitPattern) }
     let scale = downscale(peak)
     var sums = [Float](repeating: 0, count: accumulators)
     for (index, element) in elements.enumerated() {
       let scaled = element * scale
-      sums[index % accumulators] += scaled * scaled
+      sums[index % accumulators] += ofSquares ? scaled * scaled : scaled
     }
     return Partial(sum: byHalves(&sums, +), peak: peak)
   }
 
   /// The sum of terms in pairs of Floats.
-  static func fold(_ terms: [Partial]) -> Partial {
+  static func fold(_ terms: [Partial], ofSquares: Bool = true) -> Partial {
     let peak = terms.reduce(0) { max($0, $1.peak) }
     var sums = [Pair](repeating: Pair(high: 0, low: 0), count: accumulators)
     for (index, term) in terms.enumerated() {
-      let scaled = rescaled(term, to: peak)
+      let scaled = rescaled(term, to: peak, ofSquares)
       let sum = sums[index % accumulators]
       let next = Pair(sum.high, scaled)
       sums[index % accumulators] = Pair(high: next.high, low: sum.low + next.low)
@@ -76,9 +80,21 @@ enum ReferenceNorm {
     Float(bitPattern: UInt32(127 + exponent) << 23)
   }
 
-  private static func rescaled(_ term: Partial, to peak: UInt32) -> Float {
+  private static func rescaled(
+    _ term: Partial, to peak: UInt32, _ ofSquares: Bool
+  ) -> Float {
     let ratio = power(-min(scale(peak) - scale(term.peak), 126))
-    return term.sum * ratio * ratio
+    return ofSquares ? term.sum * ratio * ratio : term.sum * ratio
+  }
+
+  /// What a partial is of its terms.
+  static func value(_ total: Partial, _ reduction: RuleSum.Reduction) -> Float {
+    let exponent = scale(total.peak) - 127
+    return switch reduction {
+    case .norm: times(total.sum.squareRoot(), exponent)
+    case .sum: times(total.sum, exponent)
+    case .largest: Float(bitPattern: total.peak)
+    }
   }
 
   /// min(1, limit / (N + ε)) for the norm N of the gradient times `gradientScale`.

@@ -1,0 +1,121 @@
+internal import DescentKernels
+
+extension HostStates {
+  /// A pass of a program over elements; nil where the program has none.
+  func elementsPass(
+    _ index: Int, of program: Int, _ updates: [descent_update], _ values: GroupValues.Layout
+  ) -> HostProgram? {
+    let (own, arrays) = (programs.list[program], ofPrograms[program].arrays)
+    guard index < own.passes.count, own.passes[index].shape == .parameter else { return nil }
+    let operands = own.operands(ofPass: index).map { operand in
+      switch operand.name {
+      case .parameters: HostOperand(place: .parameters, memory: nil)
+      case .gradients: HostOperand(place: .gradients, memory: nil)
+      case .term(let term): HostOperand(place: .layout, memory: terms.arrays[term])
+      case .state(let state), .number(let state):
+        HostOperand(place: .states, memory: arrays[state])
+      case .sum, .average: HostOperand(place: .layout, memory: nil)
+      }
+    }
+    return HostProgram(
+      updates[index], operands: operands,
+      numbers: own.numbers(ofPass: index).map {
+        HostNumbers(shape: own.states[$0].shape, memory: arrays[$0])
+      }, values: values, isLast: own.passes[index].work == .elements)
+  }
+
+  /// A pass of a program over numbers, for a step with such tensors left out and groups idle; nil
+  /// where the program has none.
+  func numberPass(
+    _ index: Int, of program: Int, leftOut: [Bool], isIdle: (Int) -> Bool,
+    _ update: descent_update, _ values: GroupValues.Layout
+  ) -> HostNumberPass? {
+    let (own, arrays) = (programs.list[program], ofPrograms[program].arrays)
+    guard index < own.passes.count, case .numbers(let shape) = own.passes[index].work else {
+      return nil
+    }
+    let operands = own.operands(ofPass: index).compactMap { operand in
+      if case .number(let state) = operand.name { arrays[state] } else { nil }
+    }
+    let numbers = own.numbers(ofPass: index)
+    let stretches = programs.stretches(
+      ofNumbers: shape, program: program, leftOut: leftOut, isIdle: isIdle)
+    return HostNumberPass(
+      update, values,
+      stretches.map { stretch in
+        HostNumberPass.Part(
+          group: stretch.group, count: stretch.range.count,
+          operands: operands.map { $0 + stretch.range.lowerBound },
+          numbers: numbers.map {
+            let place = own.states[$0].shape == .tensor ? stretch.place.tensor : 0
+            return descent_number(at: arrays[$0] + place, step: 0)
+          } + [descent_number(at: nil, step: 0)])
+      })
+  }
+}
+
+/// A pass over the numbers of a shape, tensor by tensor: there are few of them.
+struct HostNumberPass {
+  struct Part {
+    let group: Int
+    let count: Int
+    let operands: [UnsafeMutablePointer<Float>?]
+    let numbers: [descent_number]
+  }
+
+  private let kernel: descent_update
+  private let values: GroupValues.Layout
+  private let parts: [Part]
+
+  init(_ kernel: descent_update, _ values: GroupValues.Layout, _ parts: [Part]) {
+    (self.kernel, self.values, self.parts) = (kernel, values, parts)
+  }
+
+  func run() {
+    for part in parts {
+      guard let values = values.of(part.group) else { continue }
+      part.operands.withUnsafeBufferPointer { operands in
+        part.numbers.withUnsafeBufferPointer { numbers in
+          kernel(
+            operands.baseAddress, numbers.baseAddress, part.count, values.preparation,
+            values.scalars)
+        }
+      }
+    }
+  }
+}
+
+/// What stands between passes over elements: sums and passes over numbers.
+final class HostBetween {
+  let isFrozen: [Bool]
+  let leftOut: [Bool]
+  /// By pass.
+  private let sums: [[HostSums]]
+  private let numbers: [[HostNumberPass]]
+
+  init(
+    _ programs: RulePrograms, _ states: HostStates, isFrozen: [Bool], leftOut: [Bool],
+    _ updates: [[descent_update]], _ values: [GroupValues.Layout]
+  ) {
+    (self.isFrozen, self.leftOut) = (isFrozen, leftOut)
+    let passes = 0..<programs.passCount
+    sums = passes.map { pass in
+      programs.list.indices.filter { programs.list[$0].sums(ofPass: pass) > 0 }.map {
+        HostSums(
+          programs, program: $0, pass: pass, leftOut: leftOut, isIdle: { isFrozen[$0] },
+          terms: states.terms.arrays, states: states.ofPrograms[$0].arrays)
+      }
+    }
+    numbers = passes.map { pass in
+      programs.list.indices.filter { pass < programs.list[$0].passes.count }.compactMap {
+        states.numberPass(
+          pass, of: $0, leftOut: leftOut, isIdle: { isFrozen[$0] }, updates[$0][pass], values[$0])
+      }
+    }
+  }
+
+  func run(_ pass: Int, _ instructions: HostKernels, _ pool: WorkerPool?) {
+    for sums in sums[pass] { sums.run(instructions, pool) }
+    for numbers in numbers[pass] { numbers.run() }
+  }
+}

@@ -1,0 +1,99 @@
+/// What a rule keeps a number for, in a state or in a sum.
+public enum StateShape: String, Hashable, Codable, Sendable, CaseIterable {
+  /// Each parameter.
+  case parameter
+  /// Each row of a tensor: all sizes but the last, in row-major order. A vector is one row.
+  case rows
+  /// Each column of a tensor: its last size.
+  case columns
+  /// Each tensor.
+  case tensor
+  /// All tensors that follow the rule together. Every tensor then has the same number.
+  case model
+
+  /// How many numbers a tensor has.
+  ///
+  /// - Parameter shape: the tensor's sizes, row-major.
+  public func count(of shape: [Int]) -> Int {
+    let elements = shape.reduce(1, *)
+    switch self {
+    case .parameter: return elements
+    case .columns: return elements == 0 ? 0 : shape.last ?? 1
+    case .rows: return elements == 0 ? 0 : elements / (shape.last ?? 1)
+    case .tensor, .model: return elements == 0 ? 0 : 1
+    }
+  }
+
+  /// Whether a pass over the numbers of `other` has one of these for each of them.
+  func covers(_ other: StateShape) -> Bool {
+    switch self {
+    case .parameter: false
+    case .rows, .columns: other == .parameter
+    case .tensor: [.parameter, .rows, .columns].contains(other)
+    case .model: other != .model
+    }
+  }
+}
+
+/// A sum that a pass takes of the terms which it makes of every element.
+///
+/// Every engine adds in one order: 256 accumulators for up to 16,384 terms, which are scaled by a
+/// power of two so that finite terms do not overflow, and these sums in pairs of Floats.
+public struct RuleSum: Hashable, Sendable {
+  /// What is made of the terms t.
+  public enum Reduction: Hashable, Sendable {
+    /// √Σt².
+    case norm
+    /// Σt.
+    case sum
+    /// max |t|.
+    case largest
+  }
+
+  /// What is made of the terms.
+  public let reduction: Reduction
+  /// The state that takes the results. Its shape, which is not the parameters', says what is summed
+  /// over.
+  public let state: String
+
+  /// A sum over what `state` has a number for.
+  public init(_ reduction: Reduction, into state: String) {
+    (self.reduction, self.state) = (reduction, state)
+  }
+}
+
+/// One pass of a rule's step. Most rules have one, over the elements.
+///
+/// Passes run in the order of ``UpdateRule/passes``, each with a compiled variant of the rule's file.
+/// Every pass over elements sees the gradient prepared: scaled, clipped, with coupled decay.
+public struct RulePass: Hashable, Sendable {
+  /// What a pass does.
+  public enum Work: Hashable, Sendable {
+    /// Updates the parameters by the rule's step, and the states of their shape. The last pass of a
+    /// rule is one of these, and the only one.
+    case elements
+    /// Makes terms of every element, one for each sum, and sums them. It may update states of the
+    /// parameters' shape.
+    case sums([RuleSum])
+    /// Updates the states of a shape, number by number.
+    case numbers(StateShape)
+  }
+
+  /// The compiled variant: a name of `Kernels/rules/list.inc`.
+  public let kernel: String
+  /// What it does.
+  public let work: Work
+  /// Whether it changes states of the parameters' shape.
+  public let writesStates: Bool
+
+  /// A pass; one over numbers does not see states of the parameters' shape.
+  public init(_ work: Work, kernel: String, writesStates: Bool = true) {
+    (self.work, self.kernel, self.writesStates) = (work, kernel, writesStates)
+  }
+
+  /// The sums that it takes.
+  var sums: [RuleSum] { if case .sums(let sums) = work { sums } else { [] } }
+
+  /// What it has an item for.
+  var shape: StateShape { if case .numbers(let shape) = work { shape } else { .parameter } }
+}

@@ -1,0 +1,32 @@
+/// Where the numbers of a shape other than the parameters' lie in the states of one program: tensor
+/// after tensor, or for a model's a single one.
+struct ShapeMap: Equatable {
+  /// By tensor of the layout: where its numbers begin, and how many it has; 0 for those of other
+  /// programs.
+  private let places: [Range<Int>]
+  /// How many numbers there are.
+  let count: Int
+
+  init(_ shape: StateShape, _ layout: ParameterLayout, isMember: (ParameterLayout.Tensor) -> Bool) {
+    var count = 0
+    places = layout.tensors.map { tensor in
+      guard isMember(tensor) else { return 0..<0 }
+      let own = shape.count(of: tensor.shape)
+      if shape == .model { return 0..<own }
+      count += own
+      return count - own..<count
+    }
+    self.count = shape == .model ? places.map(\.count).max() ?? 0 : count
+  }
+
+  /// The numbers of a tensor, by its place in the layout.
+  subscript(tensor: Int) -> Range<Int> { places[tensor] }
+}
+
+/// Where numbers of other shapes lie for elements that are in one row of one tensor: the indices of
+/// the row, of the first element's column, and of the tensor.
+struct NumberPlace: Equatable {
+  var row = 0
+  var column = 0
+  var tensor = 0
+}

@@ -1,0 +1,82 @@
+/// How the terms of a pass add up to the numbers of a shape: tiles of the layout, and which tiles
+/// each number has.
+struct SumPlan {
+  /// Elements that are a stride apart.
+  struct Tile: Equatable {
+    var start: Int
+    var count: Int
+    var stride = 1
+  }
+
+  let tiles: [Tile]
+  /// Tiles of each number: a list of them, and where each number's begin.
+  let numbers: (list: [Int32], starts: [Int32])
+  /// Where each number lies in its state.
+  let places: [Int]
+
+  /// - Parameters:
+  ///   - shape: not the parameters'.
+  ///   - isIdle: whether a group is frozen. Its tensors have no terms, and their numbers stay.
+  init(
+    _ programs: RulePrograms, program: Int, over shape: StateShape, leftOut: [Bool],
+    isIdle: (Int) -> Bool
+  ) {
+    var tiles: [Tile] = []
+    var counts: [Int] = []
+    var places: [Int] = []
+    func number(_ place: Int, _ own: [Tile]) {
+      tiles += own
+      counts.append(own.count)
+      places.append(place)
+    }
+    let layout = programs.layout
+    let active = layout.tensors.indices.filter { index in
+      let tensor = layout.tensors[index]
+      guard let group = layout.groupNames.firstIndex(of: tensor.group) else { return false }
+      return programs.ofGroup[group] == program && !isIdle(group) && tensor.count > 0
+        && (leftOut.isEmpty || !leftOut[index])
+    }
+    if shape == .model {
+      let own = active.flatMap { Self.tiles(layout.tensors[$0].range) }
+      if !own.isEmpty { number(0, own) }
+    }
+    for index in shape == .model ? [] : active {
+      guard let first = programs.map(shape, of: program)?[index].lowerBound else { continue }
+      let (range, columns) = (
+        layout.tensors[index].range, StateShape.columns.count(of: layout.tensors[index].shape)
+      )
+      switch shape {
+      case .rows:
+        for row in 0..<range.count / columns {
+          let start = range.lowerBound + row * columns
+          number(first + row, Self.tiles(start..<start + columns))
+        }
+      case .columns:
+        for column in 0..<columns {
+          let start = range.lowerBound + column
+          number(
+            first + column,
+            Self.tiles(0..<range.count / columns).map {
+              Tile(start: start + $0.start * columns, count: $0.count, stride: columns)
+            })
+        }
+      default: number(first, Self.tiles(range))
+      }
+    }
+    self.tiles = tiles
+    let starts = Pieces(counts: counts).starts
+    numbers = (tiles.indices.map(Int32.init), starts.map(Int32.init))
+    self.places = places
+  }
+
+  private static func tiles(_ range: Range<Int>) -> [Tile] {
+    stride(from: range.lowerBound, to: range.upperBound, by: Descent.Tile.length).map {
+      Tile(start: $0, count: min(Descent.Tile.length, range.upperBound - $0))
+    }
+  }
+}
+
+extension RuleSum.Reduction {
+  /// Whether the squares of terms are summed; of the greatest magnitude either serves.
+  var isOfSquares: Bool { self != .sum }
+}
