@@ -77,10 +77,12 @@ let package = Package(
         .target(name: "OpenCLHost", condition: openCL),
         .target(name: "CDescentOpenCL", condition: openCL),
       ]),
+    .target(
+      name: "MadeUpRules", dependencies: ["DescentKernels"], path: "Tests/MadeUpRules"),
     .testTarget(
       name: "DescentTests",
       dependencies: [
-        "Descent", "DescentKernels", "DescentTestSupport", "Safetensors", "Verification",
+        "Descent", "DescentKernels", "DescentTestSupport", "MadeUpRules", "Safetensors", "Verification",
         .target(name: "OpenCLHost", condition: openCL),
         .target(name: "CDescentOpenCL", condition: openCL),
         .product(name: "Logging", package: "swift-log"),

@@ -1,38 +1,10 @@
 // The tables of all rules and instruction sets, and the texts that OpenCL devices compile.
-#pragma clang diagnostic ignored "-Wunused-function"  // the rules are here for their scalars
 #define LANES 1
 #include "DescentKernels.h"
 #include "names.h"
 #include "lanes.h"
 
-#define EACH "../cpu/declare.inc"
-#include "../rules/list.inc"
-#undef EACH
-
-static const descent_rule rules[] = {
-#define EACH "../cpu/tabulate.inc"
-#include "../rules/list.inc"
-};
-
-const descent_rule *descent_rules(int *count) {
-  *count = sizeof rules / sizeof *rules;
-  return rules;
-}
-
-extern const descent_instructions descent_baseline, descent_avx2, descent_avx512;
-
-static const descent_instructions *const instructionSets[] = {
-    &descent_baseline,
-#if defined(__x86_64__)
-    &descent_avx2,
-    &descent_avx512,
-#endif
-};
-
-const descent_instructions *const *descent_instruction_sets(int *count) {
-  *count = sizeof instructionSets / sizeof *instructionSets;
-  return instructionSets;
-}
+#include "library.inc"
 
 static const char typesText[] = {
 #embed "../types.h"

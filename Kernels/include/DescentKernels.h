@@ -53,16 +53,13 @@ typedef struct {
   const char *name;  // "avx2"
   int lanes;         // floats in a vector
   bool (*isSupported)(void);
-  const descent_update *updates;  // in the order of descent_rules
+  const descent_update *updates;  // in the order of their list
   descent_update_beside updateBeside;
   descent_accumulate accumulate;
   descent_delta delta;
   descent_norm_tile normTile;
   descent_sum_tile sumTile;
 } descent_instructions;
-
-// The instruction sets of this architecture, and how many there are.
-const descent_instructions *const *descent_instruction_sets(int *count);
 
 // A variant that is compiled.
 typedef struct {
@@ -77,8 +74,17 @@ typedef struct {
   bool isReadOnly;
 } descent_rule;
 
-// The table: its rows in the order of rules/list.inc, and how many there are.
-const descent_rule *descent_rules(int *count);
+// The rules of one list: their rows in its order, and for each instruction set of this architecture
+// its table.
+typedef struct {
+  const descent_rule *rules;
+  int ruleCount;
+  const descent_instructions *const *sets;
+  int setCount;
+} descent_library;
+
+// The package's own: rules/list.inc.
+const descent_library *descent_rules(void);
 
 // The files that OpenCL programs are made of, beside those of rules; ../README.md says in which
 // order.

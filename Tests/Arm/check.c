@@ -167,10 +167,10 @@ int main(int argc, char **argv) {
     fputs("usage: check FILE, as descent verify --emit-cases writes it\n", stderr);
     return 2;
   }
-  int rows = 0, runs = 0, settings = 0, unguardedApart = 0;
-  const descent_rule *rules = descent_rules(&rows);
-  int setCount = 0;
-  const descent_instructions *const *sets = descent_instruction_sets(&setCount);
+  int runs = 0, settings = 0, unguardedApart = 0;
+  const descent_rule *rules = descent_rules()->rules;
+  const descent_instructions *const *sets = descent_rules()->sets;
+  const int rows = descent_rules()->ruleCount, setCount = descent_rules()->setCount;
   bool reached[rows] = {};
   static setting s;
   for (; read_setting(file, &s); settings++) {

@@ -20,7 +20,7 @@ package enum TestEngines {
 
   /// Engines whose work is cut: each instruction set over small blocks, small work-groups, vectors
   /// in segments, host memory in chunks. Without the reference, which they are compared with.
-  package static func cut() throws -> [EngineChoice] {
+  package static func cut(largestAllocation: Int = 1 << 18) throws -> [EngineChoice] {
     var engines = [EngineChoice.cpu]
     engines += InstructionSet.available.map { .cpu(threads: 3, instructions: $0, block: 1000) }
     #if OpenCL
@@ -28,7 +28,7 @@ package enum TestEngines {
       engines.append(.openCL(queue))
       engines.append(.openCL(queue, shape: LaunchShape(lanes: 4, groupSize: 16, on: queue.device)))
       // Segments shorter than the vector, and room for the values of steps in flight.
-      let context = try Context(queue.device, largestAllocation: 1 << 18)
+      let context = try Context(queue.device, largestAllocation: largestAllocation)
       engines.append(.openCL(try CommandQueue(context)))
       engines.append(.openCL(queue, carrying: 5000))
     }

@@ -67,7 +67,6 @@ public struct OptimizerStatus: Sendable {
     WholeState(layout) { tensorRule($0.name).shape(ofState: name) }
   }
 
-
   func tensorRule(_ name: String) -> any UpdateRule {
     layout[name].map { groupRule($0.group) } ?? rule
   }

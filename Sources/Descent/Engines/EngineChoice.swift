@@ -111,7 +111,7 @@ extension EngineChoice {
     because reason: String, _ logger: Logger?
   ) throws -> (any Engine, String) {
     let known = shape == nil ? TunedShapes(of: queue.device) : nil
-    let tuned = programs.list.map { known?[$0.kernel] }
+    let tuned = programs.list.map { known?[$0.last.kernel] }
     let engine = try OpenCLEngine(
       programs, queue: queue, shape: shape, tuned: tuned, chunk: chunk, logger: logger)
     guard let tuned = tuned[0] else { return (engine, reason) }

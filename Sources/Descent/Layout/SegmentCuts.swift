@@ -12,9 +12,13 @@ struct SegmentCuts {
   /// Empty where nothing has to be cut.
   private let tensors: [Range<Int>]
 
+  /// Whether tensors are cut only where one alone is longer than the limit.
+  private let keepsTensors: Bool
+
   /// Of vectors that lie as the layout says.
-  init(_ layout: ParameterLayout, _ context: Context) {
-    self.init(count: layout.count, layout.tensors.map(\.range), context)
+  init(_ layout: ParameterLayout, _ context: Context, keepsTensors: Bool = false) {
+    self.init(
+      count: layout.count, layout.tensors.map(\.range), context, keepsTensors: keepsTensors)
   }
 
   /// Of a program's states.
@@ -22,8 +26,10 @@ struct SegmentCuts {
     self.init(count: map.count, tensors.map { map.place(of: $0.range) }, context)
   }
 
-  private init(count: Int, _ tensors: [Range<Int>], _ context: Context) {
-    self.count = count
+  private init(
+    count: Int, _ tensors: [Range<Int>], _ context: Context, keepsTensors: Bool = false
+  ) {
+    (self.count, self.keepsTensors) = (count, keepsTensors)
     limit = max(1, min(context.largestAllocation / MemoryLayout<Float>.stride, 1 << 31))
     self.tensors = count > limit ? tensors.filter { !$0.isEmpty } : []
   }
@@ -35,13 +41,20 @@ struct SegmentCuts {
     while start < range.upperBound {
       var end = range.upperBound
       if end - start > limit {
-        end = lastTileStart(upTo: start + limit)
+        end = keepsTensors ? lastTensorStart(upTo: start + limit) : start
+        if end <= start { end = lastTileStart(upTo: start + limit) }
         if end <= start { end = start + limit }
       }
       counts.append(end - start)
       start = end
     }
     return Pieces(counts: counts)
+  }
+
+  /// The last of the tensors' starts that is no greater than `element`; 0 if there is none.
+  private func lastTensorStart(upTo element: Int) -> Int {
+    let next = tensors.partitioningIndex { $0.lowerBound > element }
+    return next > 0 ? tensors[next - 1].lowerBound : 0
   }
 
   /// The last of the tiles' starts that is no greater than `element`; 0 if there is none.

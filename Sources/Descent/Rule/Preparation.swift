@@ -70,12 +70,12 @@ public struct ReferenceElements<T: BinaryFloatingPoint> {
   /// subtracts the step that it returns.
   @specialized(where T == Float)
   public func update(_ step: (T, T, UnsafeMutablePointer<T>) -> T) {
-    update { x, g, state, _ in step(x, g, state) }
+    updateWithNumbers { x, g, state, _ in step(x, g, state) }
   }
 
   /// The same with the numbers of other shapes, in the order of the rule's states.
   @specialized(where T == Float)
-  public func update(
+  public func updateWithNumbers(
     _ step: (T, T, UnsafeMutablePointer<T>, UnsafeMutablePointer<T>) -> T
   ) {
     guard let parameters, let gradients else { return }

@@ -86,6 +86,9 @@ public struct RulePass: Hashable, Sendable {
   /// Whether it changes states of the parameters' shape.
   public let writesStates: Bool
 
+  /// What it was compiled with.
+  package var library = KernelLibrary.builtIn
+
   /// A pass; one over numbers does not see states of the parameters' shape.
   public init(_ work: Work, kernel: String, writesStates: Bool = true) {
     (self.work, self.kernel, self.writesStates) = (work, kernel, writesStates)

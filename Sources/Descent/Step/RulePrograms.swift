@@ -15,8 +15,8 @@ struct RulePrograms {
       numbers = states.indices.filter { states[$0].shape != .parameter }
     }
 
-    /// The kernel that a launch shape is tuned for: the last pass's.
-    var kernel: String { passes[passes.count - 1].kernel }
+    /// The pass that updates the parameters. Its kernel is the one that a launch shape is tuned for.
+    var last: RulePass { passes[passes.count - 1] }
 
     /// The numbers of other shapes that a pass reads, one for many of its items.
     func numbers(ofPass index: Int) -> [Int] {
@@ -82,6 +82,16 @@ struct RulePrograms {
 
   /// The most terms of a pass.
   var termCount: Int { list.lazy.flatMap(\.passes).map(\.sums.count).max() ?? 0 }
+
+  /// Whether a pass sums over rows or columns.
+  var sumsLines: Bool {
+    list.contains { program in
+      let shapes = program.passes.flatMap(\.sums).map { sum in
+        program.states.first { $0.name == sum.state }?.shape
+      }
+      return shapes.contains(.rows) || shapes.contains(.columns)
+    }
+  }
 
   /// The name of every state that is kept, in the order of the programs.
   var stateNames: [String] {

@@ -37,10 +37,10 @@ final class CPUEngine: HostEngine {
     let layout = programs.layout
     let set = options.instructions ?? .best
     // All passes of a rule are of one file, with the same scalars.
-    let compiled = try programs.list.map { try CompiledRule($0.kernel) }
+    let compiled = try programs.list.map { try CompiledRule($0.last) }
     let instructions = try HostKernels(set)
     let updates = try programs.list.map { program in
-      try program.passes.map { try instructions.update(CompiledRule($0.kernel)) }
+      try program.passes.map { try instructions.update(CompiledRule($0)) }
     }
     if let threads = options.threads, threads < 1 {
       throw DescentError.value(

@@ -17,11 +17,7 @@ struct HostKernels: Sendable {
   }()
 
   /// Those of this architecture.
-  static var tables: [UnsafePointer<descent_instructions>] {
-    var count: Int32 = 0
-    let first = descent_instruction_sets(&count)
-    return UnsafeBufferPointer(start: first, count: Int(count)).compactMap { $0 }
-  }
+  static var tables: [UnsafePointer<descent_instructions>] { KernelLibrary.builtIn.sets }
 
   private init(table: UnsafePointer<descent_instructions>) { self.table = table }
 
@@ -36,15 +32,19 @@ struct HostKernels: Sendable {
     self = known
   }
 
+  private var name: String { String(cString: table.pointee.name) }
+
   /// Floats in a vector.
   var lanes: Int { Int(table.pointee.lanes) }
 
   /// Throws ``DescentError/unknown(kind:name:known:)`` if the rule was not compiled for these.
   func update(_ rule: CompiledRule) throws -> descent_update {
-    guard let update = table.pointee.updates[rule.index] else {
+    let own =
+      rule.library == .builtIn
+      ? table : rule.library.sets.first { String(cString: $0.pointee.name) == name }
+    guard let update = own?.pointee.updates[rule.index] else {
       throw DescentError.unknown(
-        kind: "instruction set of \(rule.name)", name: String(cString: table.pointee.name),
-        known: [])
+        kind: "instruction set of \(rule.name)", name: name, known: [])
     }
     return update
   }

@@ -27,7 +27,7 @@ final class DeviceProgram {
       try DevicePass($0, of: index, in: all, shape: shape, context: queue.context, logger: logger)
     }
     values = GroupValues(
-      try CompiledRule(program.kernel), groups: all.layout.groupNames.count)
+      try CompiledRule(program.last), groups: all.layout.groupNames.count)
     states = try DeviceStates(
       program.elements.map { Float(program.states[$0].initialValue) },
       SegmentCuts(
@@ -121,7 +121,7 @@ final class DevicePass {
   ) throws {
     (self.index, self.program, self.all, self.shape) = (index, program, all, shape)
     programs = UpdatePrograms(
-      rule: try CompiledRule(all.list[program].passes[index].kernel), context: context,
+      rule: try CompiledRule(all.list[program].passes[index]), context: context,
       logger: logger)
   }
 

@@ -54,7 +54,8 @@ final class OpenCLEngine: Engine {
     self.chunk = chunk ?? (device.sharesHostMemory ? nil : HostCarrier.defaultChunk)
     self.programs = programs
     self.logger = logger
-    let cuts = SegmentCuts(programs.layout, queue.context)
+    let cuts = SegmentCuts(
+      programs.layout, queue.context, keepsTensors: programs.sumsLines)
     self.cuts = cuts
     vectorPieces = cuts.pieces(of: 0..<cuts.count)
     own = try programs.list.indices.map { index in

@@ -1,0 +1,230 @@
+import DescentTestSupport
+import Safetensors
+import Testing
+import Verification
+
+@testable import Descent
+
+#if OpenCL
+import OpenCLHost
+#endif
+
+/// What a rule may declare, by rules that are made up for it: passes, sums, numbers of every shape,
+/// histories, states that begin at the parameters.
+@Suite struct RulePassTests {
+  /// Matrices, vectors, a number and empty tensors in two groups by turns, longer than two tiles and
+  /// shorter than a lane.
+  static func layout() throws -> ParameterLayout {
+    var layout = try ParameterLayout(alignment: 64)
+    let shapes = [
+      [5, 7], [3], [], [64, 129], [2, 0], [130, 300], [1, 17_000], [9_000, 2], [4, 3, 8],
+      [600, 200],
+    ]
+    for (index, shape) in shapes.enumerated() {
+      try layout.append("t\(index)", shape: shape, group: index % 4 == 2 ? "other" : "main")
+    }
+    return layout
+  }
+
+  /// One of them with two segments, each long enough for a table of the rows.
+  static func engines() throws -> [EngineChoice] {
+    try TestEngines.cut(largestAllocation: 3 << 18) + [.reference]
+  }
+
+  static func bits(_ values: [Float]) -> [UInt32] {
+    values.map { $0.isNaN ? 0x7fc0_0000 : $0.bitPattern }
+  }
+
+  /// What a run leaves, with everything that may stand around a rule.
+  private static func run(
+    _ rule: any UpdateRule, _ engine: EngineChoice, controlled: Bool, saveAt: Int? = nil
+  ) throws -> [String: [UInt32]] {
+    let other = MadeUp.Fading()
+    var optimizer = try Optimizer(rule, layout: layout(), rules: ["other": other], on: engine)
+    optimizer.averaging = ParameterAverage(decay: 0.9)
+    if controlled {
+      optimizer.clipping = .globalNorm(20)
+      optimizer.skipsNonFinite = true
+      try optimizer.setLossScale(LossScale(scale: 8, growthInterval: 2))
+    }
+    let pinned = PinnedSteps(count: optimizer.layout.count)
+    var x = pinned.parameters.map { min(max($0, -4), 4) }
+    for step in 1...7 {
+      var g = pinned.gradients(step).map { min(max($0, -1e2), 1e2) }
+      if controlled && step == 3 { g[optimizer.layout.tensors[5].range.lowerBound + 5] = .nan }
+      optimizer.leftOut = step == 4 ? ["t0", "t5", "t2"] : []
+      if step == 5 { try optimizer.setGroup("other", to: ParameterGroup(isFrozen: true)) }
+      if step == 6 { try optimizer.setGroup("other", to: ParameterGroup(learningRateFactor: 2)) }
+      if step % 2 == 0 { try optimizer.accumulate(g) }
+      if step % 3 == 0 {
+        try optimizer.step(&x, zeroing: &g)
+        #expect(optimizer.layout.tensors.allSatisfy { g[$0.range].allSatisfy { $0 == 0 } })
+      } else {
+        try optimizer.step(&x, gradients: g)
+      }
+      if step == saveAt {
+        if controlled {
+          optimizer = try Optimizer(optimizer.state, on: engine)
+        } else {
+          // The parts by name; what is not kept is not among them.
+          let next = try Optimizer(rule, layout: layout(), rules: ["other": other], on: engine)
+          next.averaging = optimizer.averaging
+          let status = try optimizer.status
+          try next.restore(
+            states: optimizer.states(), stepCount: status.stepCount,
+            groupStepCounts: status.groupStepCounts, histories: status.histories)
+          optimizer = next
+        }
+      }
+    }
+    var result: [String: [UInt32]] = [:]
+    for tensor in optimizer.layout.tensors {
+      result[tensor.name] = bits(Array(x[tensor.range]))
+      for name in try optimizer.groupRule(tensor.group).stateNames + ["average"] {
+        result[name + "." + tensor.name] = bits(try optimizer.state(name, of: tensor.name))
+      }
+    }
+    for name in optimizer.stateNames { result[name] = bits(try optimizer.state(name)) }
+    result["counts"] = [
+      UInt32(try optimizer.stepCount), UInt32(try optimizer.skippedStepCount),
+      Float(try optimizer.lastNorm ?? 0).bitPattern,
+    ]
+    return result
+  }
+
+  @Test(
+    "a rule of any kind has the reference's bits on every engine", arguments: MadeUp.all.indices,
+    [false, true])
+  func bitsOnEveryEngine(_ index: Int, controlled: Bool) throws {
+    let rule = MadeUp.all[index]
+    let expected = try Self.run(rule, .reference, controlled: controlled)
+    #expect(expected["counts"]?[0...1] == (controlled ? [6, 1] : [7, 0]))
+    for engine in try Self.engines() {
+      for saveAt in [nil, 4] {
+        let found = try Self.run(rule, engine, controlled: controlled, saveAt: saveAt)
+        #expect(Set(found.keys) == Set(expected.keys))
+        for (key, value) in expected {
+          #expect(found[key] == value, "\(type(of: rule).name), \(engine), \(key)")
+        }
+      }
+    }
+  }
+
+  @Test("what is compiled of a pass is what the rule declares", arguments: MadeUp.all.indices)
+  func declared(_ index: Int) throws { try Self.checkPasses(MadeUp.all[index]) }
+
+  @Test("and of the package's own rules", arguments: Rules.all.flatMap { $0.variants })
+  func declared(_ variant: RuleVariant) throws { try Self.checkPasses(variant.rule) }
+
+  static func checkPasses(_ rule: any UpdateRule) throws {
+    let program = RulePrograms.Program(rule)
+    #expect(program.last.work == .elements && program.last.kernel == rule.kernel)
+    #expect(program.states.prefix(program.elements.count).allSatisfy { $0.shape == .parameter })
+    for (index, pass) in program.passes.enumerated() {
+      let compiled = try CompiledRule(pass)
+      let operands = program.operands(ofPass: index)
+      let states = operands.filter {
+        switch $0.name {
+        case .state, .number: true
+        default: false
+        }
+      }
+      let kind =
+        switch pass.work {
+        case .elements: 0
+        case .sums: 1
+        case .numbers: 2
+        }
+      #expect(compiled.pass == kind, "\(pass.kernel)")
+      #expect(compiled.stateCount == states.count, "\(pass.kernel)")
+      #expect(compiled.numberCount == program.numbers(ofPass: index).count, "\(pass.kernel)")
+      #expect(compiled.termCount == pass.sums.count, "\(pass.kernel)")
+      #expect(compiled.isReadOnly == !pass.writesStates, "\(pass.kernel)")
+      #expect(index == program.passes.count - 1 || pass.work != .elements)
+    }
+  }
+
+  @Test("sums are as near to Double's as their order allows, and a norm never overflows")
+  func truth() throws {
+    let layout = try Self.layout()
+    for engine in try Self.engines() {
+      let optimizer = try Optimizer(MadeUp.Rowed(), layout: layout, on: engine)
+      let pinned = PinnedSteps(count: layout.count)
+      var x = pinned.parameters
+      let g = pinned.gradients(1).map { min(max($0, -10), 10) }
+      try optimizer.step(&x, gradients: g)
+      var total = 0.0
+      for tensor in layout.tensors where tensor.count > 0 {
+        let own = g[tensor.range].map(Double.init)
+        total += own.reduce(0, +)
+        let peak = own.map(\.magnitude).max() ?? 0
+        let columns = tensor.shape.last ?? 1
+        let rows = try optimizer.state("row", of: tensor.name)
+        #expect(rows.count == tensor.count / columns)
+        for (row, found) in rows.enumerated() {
+          let sum = own[row * columns..<(row + 1) * columns].reduce(0) { $0 + $1 * $1 }
+          let truth = sum + peak * peak
+          #expect(abs(Double(found) - truth) <= 1e-6 * truth, "\(engine) \(tensor.name) row \(row)")
+        }
+        let found = try optimizer.state("column", of: tensor.name)
+        #expect(found.count == columns)
+        for column in 0..<columns {
+          let sum = stride(from: column, to: own.count, by: columns).reduce(0.0) {
+            $0 + own[$1] * own[$1]
+          }
+          let truth = sum + peak * peak
+          #expect(abs(Double(found[column]) - truth) <= 1e-6 * truth)
+        }
+      }
+      let magnitudes = g.reduce(0.0) { $0 + Double($1.magnitude) }
+      let trend = try optimizer.state("trend")
+      #expect(trend.count == layout.tensors.filter { $0.count > 0 }.count)
+      #expect(Set(trend).count == 1)
+      #expect(abs(Double(trend[0]) - (0.375 + total)) <= 1e-6 * magnitudes)
+
+      // Norms of numbers whose squares are no Floats.
+      let wide = try Optimizer(MadeUp.Trusting(), layout: layout, on: engine)
+      var y = [Float](repeating: 3e30, count: layout.count)
+      try wide.step(&y, gradients: [Float](repeating: 1e-30, count: layout.count))
+      let ratios = try wide.state("ratio")
+      #expect(ratios.allSatisfy { $0.isFinite || $0 == .infinity })
+      var small = [Float](repeating: 3e25, count: layout.count)
+      try wide.reset()
+      try wide.step(&small, gradients: [Float](repeating: 1e25, count: layout.count))
+      for ratio in try wide.state("ratio") { #expect(abs(ratio - 15.5) < 1e-4) }
+    }
+  }
+
+  @Test("a file has a state with the shape that it has a number for")
+  func files() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/rowed.safetensors"
+      let optimizer = try Optimizer(MadeUp.Rowed(), layout: Self.layout(), on: .cpu)
+      var x = PinnedSteps(count: optimizer.layout.count).parameters
+      try optimizer.step(&x, gradients: x)
+      try optimizer.save(to: path)
+      let tensors = try SafetensorsReader(path).tensors
+      let file = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.shape) })
+      #expect(file["optimizer.row.t5"] == [130])
+      #expect(file["optimizer.column.t5"] == [300])
+      #expect(file["optimizer.row.t8"] == [4, 3])
+      #expect(file["optimizer.column.t1"] == [3])
+      #expect(file["optimizer.row.t1"] == [])
+      #expect(file["optimizer.row.t4"] == [0])
+      #expect(file["optimizer.trend.t2"] == [])
+      #expect(file["optimizer.rowSum.t5"] == nil && file["optimizer.peak.t5"] == nil)
+    }
+  }
+
+  @Test("vectors without whole tensors are refused: a rule of several passes needs an optimizer")
+  func stateless() throws {
+    for rule in [MadeUp.Trusting(), MadeUp.Rowed()] as [any UpdateRule] {
+      var x: [Float] = [1, 2]
+      var states = [[Float]](repeating: [0, 0], count: rule.stateNames.count)
+      #expect(throws: DescentError.self) {
+        try rule.update(&x, gradients: [1, 1], states: &states, step: 1)
+      }
+      #expect(x == [1, 2])
+    }
+  }
+}

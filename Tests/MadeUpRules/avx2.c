@@ -1,0 +1,2 @@
+#include "names.h"
+#include "../../Kernels/cpu/avx2.c"

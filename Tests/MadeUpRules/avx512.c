@@ -1,0 +1,2 @@
+#include "names.h"
+#include "../../Kernels/cpu/avx512.c"
