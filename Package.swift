@@ -82,7 +82,8 @@ let package = Package(
     .testTarget(
       name: "DescentTests",
       dependencies: [
-        "Descent", "DescentKernels", "DescentTestSupport", "MadeUpRules", "Safetensors", "Verification",
+        "Descent", "DescentKernels", "DescentTestSupport", "MadeUpRules", "Safetensors",
+        "Verification",
         .target(name: "OpenCLHost", condition: openCL),
         .target(name: "CDescentOpenCL", condition: openCL),
         .product(name: "Logging", package: "swift-log"),

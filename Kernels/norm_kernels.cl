@@ -3,8 +3,8 @@
 // the decision. norm.cl says what is computed. With ACCUMULATED the gradient is what a step will
 // see: with the sum of those before it.
 //
-// With OF_TERMS the sums are what a rule asks for: of squares or, with PLAIN, of terms themselves, over
-// tiles with a stride, and each result becomes a number of the rule.
+// With OF_TERMS the sums are what a rule asks for: of squares or, with PLAIN, of terms themselves,
+// over tiles with a stride, and each result becomes a number of the rule.
 //
 // There are ITEMS items in a group that adds up together: a power of two up to
 // DESCENT_ACCUMULATORS, of which each item has as many as it takes. With ITEM_PER_TILE a tile is
@@ -218,8 +218,8 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
 }
 
 #ifdef OF_TERMS
-// What the sums make of themselves, as numbers of a rule; nothing of a step that is skipped, which the
-// last argument says if there is one.
+// What the sums make of themselves, as numbers of a rule; nothing of a step that is skipped, which
+// the last argument says if there is one.
 kernel void sum_values(const uint count, const global descent_partial *restrict results,
                        const global uint *restrict places, const uint reduction,
                        global float *restrict numbers

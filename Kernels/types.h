@@ -16,11 +16,13 @@
 // The most states of a rule.
 #define DESCENT_MOST_STATES 4
 
-// The most numbers of other shapes than the parameters' that a rule has, and the most sums of a pass.
+// The most numbers of other shapes than the parameters' that a rule has, and the most sums of a
+// pass.
 #define DESCENT_MOST_NUMBERS 8
 #define DESCENT_MOST_TERMS 4
 
-// What a pass of a rule does: update the parameters, sum terms, or work on numbers of another shape.
+// What a pass of a rule does: update the parameters, sum terms, or work on numbers of another
+// shape.
 #define DESCENT_ELEMENTS 0
 #define DESCENT_SUMS 1
 #define DESCENT_NUMBERS 2

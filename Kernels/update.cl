@@ -9,8 +9,8 @@
 // written, those of UNREAD which are not read. A gradient is written to be zeroed, whatever was
 // decided.
 //
-// NUMBERS numbers of other shapes follow, two bits of SHAPES for each; every block is then in one row
-// of one tensor, and `places` says where the numbers of both lie.
+// NUMBERS numbers of other shapes follow, two bits of SHAPES for each; every block is then in one
+// row of one tensor, and `places` says where the numbers of both lie.
 //
 // Without TABLE the blocks cover `count` elements of one group of parameters. With it, each block
 // says where it lies and which group it follows, so that one launch updates a whole model. With

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Links programs in C against the finished libraries, as a caller would, and runs them: with each compiler
-# there is, against the dynamic library and against the static one.
+# Links programs in C against the finished libraries, as a caller would, and runs them: with each
+# compiler there is, against the dynamic library and against the static one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 swift=${SWIFT:-swift}

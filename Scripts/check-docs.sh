@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every public symbol of the libraries has a doc comment, its own or that of the requirement it meets,
-# and every one that stands by itself has its place on the library's first page.
-# Reads modules that are built already: MODULES, by default those of `swift build`.
+# Every public symbol of the libraries has a doc comment, its own or that of the requirement it
+# meets, and every one that stands by itself has its place on the library's first page. Reads
+# modules that are built already: MODULES, by default those of `swift build`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 MODULES=${MODULES:-.build/debug/Modules}

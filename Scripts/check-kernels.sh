@@ -19,16 +19,17 @@ clang=$(find_clang)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The blocks of list.inc as the preprocessor sees them, so that none is listed twice: an EACH that
-# leaves one line per block.
-cat >"$work/row.inc" <<'EOF'
-@row NAME FILE_ STATES (VARIANT)
-#undef NAME
-#undef FILE_
-#undef STATES
-#undef VARIANT
+# The blocks of a list as the preprocessor sees them, so that none is listed twice: an EACH that
+# leaves one line per block. The tests' list has passes that no rule of the package has yet.
+cat >"$work/row.inc" <<EOF
+#include "$PWD/Kernels/cpu/begin.inc"
+@row FOLDER FILE_ NAME STATES PASS NUMBERS TERMS READ_ONLY (VARIANT)
+#include "$PWD/Kernels/cpu/end.inc"
 EOF
-rows=$("$clang" -E -P -x c -DEACH="\"$work/row.inc\"" Kernels/rules/list.inc | grep '^@row')
+rows=$(for folder in Kernels/rules Tests/MadeUpRules; do
+  "$clang" -E -P -x c -DEACH="\"$work/row.inc\"" "$folder/list.inc" | grep '^@row' |
+    sed "s|FOLDER|$folder|"
+done)
 
 # As PoCL compiles for a processor without AVX-512: no warning may name vectors of 16 floats, since
 # PoCL prints how many warnings there were.
@@ -40,51 +41,65 @@ compile_for_avx2() {
 
 checked=0
 failed=0
-# What UpdatePrograms.swift says of the operands: parameters, gradients and states, and of these words
-# what else there is.
-operands() { # STATES [zeroing] [sum] [average]
-  local states=$1 count=$(($1 + 2))
-  local written=$(((1 << count) - 1 & ~2)) macros=
-  for word in "${@:2}"; do
+# What UpdatePrograms.swift says of the operands of a row, which is in `states`, `pass` and so on,
+# and of these words: zeroing, sum, average.
+operands() {
+  local first=2 count written=0 unread=0 macros=
+  [[ $pass != DESCENT_NUMBERS ]] || first=0
+  count=$((first + states))
+  [[ $readOnly == 1 ]] || written=$(((1 << count) - 1 & ~((1 << first) - 1)))
+  [[ $pass != DESCENT_ELEMENTS ]] || written=$((written | 1))
+  for ((term = 0; term < terms; term++)); do
+    written=$((written | 1 << count)) unread=$((unread | 1 << count++))
+  done
+  for word in "$@"; do
     case $word in
     zeroing) written=$((written | 2)) ;;
     sum) macros+=" -DSUM=$((count++))" ;;
     average) written=$((written | 1 << count)) macros+=" -DAVERAGE=$((count++))" ;;
     esac
   done
-  echo "-DSTATES=$states -DOPERANDS=$count -DWRITTEN=$written$macros"
+  [[ $numbers == 0 ]] || macros+=" -DNUMBERS=$numbers -DSHAPES=$((0xe4e4))"
+  echo "-DSTATES=$states -DOPERANDS=$count -DWRITTEN=$written -DUNREAD=$unread -DPASS=$pass$macros"
 }
 
-while read -r _ name file states variant; do
+while read -r _ folder file name states pass numbers terms readOnly variant; do
   # The programs that UpdatePrograms.swift puts together.
-  for part in types.h lanes.cl states.cl beside.cl prepare.cl norm.cl "rules/$file" update.cl; do
-    printf '#line 1 "Kernels/%s"\n' "$part"
-    cat "Kernels/$part"
+  for part in Kernels/{types.h,lanes.cl,states.cl,beside.cl,prepare.cl,norm.cl} "$folder/$file" \
+    Kernels/update.cl; do
+    printf '#line 1 "%s"\n' "$part"
+    cat "$part"
   done >"$work/program.cl"
+  # Beside what its rules do a pass has these, as far as its kind allows.
+  besides=("" sum)
+  [[ $pass != DESCENT_ELEMENTS ]] || besides+=(zeroing average "zeroing sum average")
+  [[ $pass != DESCENT_NUMBERS ]] || besides=("")
   for lanes in 1 2 4 8 16; do
-    for options in "" "$(operands "$states" zeroing)" -DTABLE \
-      "-DTABLE $(operands "$states" zeroing)" "-DTABLE -DCONTROLLED" \
-      "-DTABLE -DCONTROLLED $(operands "$states" zeroing)" "$(operands "$states" sum)" \
-      "$(operands "$states" average)" \
-      "-DTABLE -DCONTROLLED $(operands "$states" zeroing sum average)"; do
-      [[ $options == *OPERANDS* ]] || options+=" $(operands "$states")"
-      # shellcheck disable=SC2086
-      "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function \
-        "-DLANES=$lanes" -DGROUP=64 "-DVARIANT=$variant" $options "$work/program.cl" || {
-        echo "$name at $lanes lanes is not valid OpenCL C 1.2 $options" >&2
-        failed=1
-      }
-      checked=$((checked + 1))
+    for launch in "" -DTABLE "-DTABLE -DCONTROLLED"; do
+      # Numbers of other shapes need the places that a table has.
+      [[ $launch == *TABLE* || $numbers == 0 && $pass == DESCENT_ELEMENTS ]] || continue
+      for beside in "${besides[@]}"; do
+        # shellcheck disable=SC2046,SC2086
+        "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function \
+          "-DLANES=$lanes" -DGROUP=64 "-DVARIANT=$variant" $launch $(operands $beside) \
+          "$work/program.cl" || {
+          echo "$name at $lanes lanes is not valid OpenCL C 1.2: $launch $beside" >&2
+          failed=1
+        }
+        checked=$((checked + 1))
+      done
     done
   done
-  # shellcheck disable=SC2046
-  compile_for_avx2 $(operands "$states" sum average) "-DVARIANT=$variant" -DTABLE -DCONTROLLED \
-    "$work/program.cl"
+  # shellcheck disable=SC2046,SC2086
+  compile_for_avx2 $(operands ${besides[${#besides[@]} - 1]}) "-DVARIANT=$variant" -DTABLE \
+    -DCONTROLLED "$work/program.cl"
 done <<<"$rows"
 cat Kernels/types.h Kernels/norm.cl Kernels/beside.cl Kernels/norm_kernels.cl >"$work/norm.cl"
 for options in "-DITEMS=256 -Dlanes=float" "-DITEMS=256 -Dlanes=float -DACCUMULATED" \
   "-DITEMS=8 -Dlanes=float16 -DITEM_PER_TILE" \
-  "-DITEMS=256 -Dlanes=float16 -DITEM_PER_TILE -DACCUMULATED"; do
+  "-DITEMS=256 -Dlanes=float16 -DITEM_PER_TILE -DACCUMULATED" \
+  "-DITEMS=256 -Dlanes=float -DOF_TERMS" "-DITEMS=256 -Dlanes=float -DOF_TERMS -DPLAIN" \
+  "-DITEMS=8 -Dlanes=float16 -DITEM_PER_TILE -DOF_TERMS -DPLAIN -DCONTROLLED"; do
   "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function $options \
     "$work/norm.cl" || failed=1
   checked=$((checked + 3))

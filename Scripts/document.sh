@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Draws the guide's pictures anew, and makes the DocC article from the guide.
-# The guide itself, Documentation/Optimizers.md, is written by hand; a test holds its captions to the
-# experiments, and the article to the guide.
+# Draws the guide's pictures anew, and makes the DocC article from the guide. The guide itself,
+# Documentation/Optimizers.md, is written by hand; a test holds its captions to the experiments, and
+# the article to the guide.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DESCENT=${DESCENT:-.build/release/descent}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests under the thread sanitizer and under the address sanitizer, which also looks for leaks:
-# `Scripts/sanitize.sh [thread|address] [swift test's options]`. Optimized, or it takes hours.
+# Runs the tests under the thread sanitizer and under the address sanitizer, which also looks for
+# leaks: `Scripts/sanitize.sh [thread|address] [swift test's options]`. Optimized, or it takes
+# hours.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +13,8 @@ fi
 
 # Left out, for reasons that are not the sanitizers' findings:
 # - KillTests kill children hundreds of times, and what is killed reports nothing;
-# - CheckpointMemoryTests count the process's memory, of which a sanitizer takes several times as much;
+# - CheckpointMemoryTests count the process's memory, of which a sanitizer takes several times as
+#   much;
 # - WorkerPoolTests.fork: a sanitizer's own threads do not survive a fork;
 # - FiguresTests and ToolTests print, draw and train on one thread what DescentTests step on many;
 #   of ToolTests those stay that step on devices.
@@ -23,8 +25,8 @@ for sanitizer in "${which[@]}"; do
   options=(-c release -Xswiftc -enable-testing --sanitize="$sanitizer" --disable-xctest
     --scratch-path ".build-$sanitizer")
   for name in "${skip[@]}"; do options+=(--skip "$name"); done
-  # What a driver built on LLVM and the system's own libraries keep until the end is theirs. A test asks
-  # for more memory than there is, and has to be told so.
+  # What a driver built on LLVM and the system's own libraries keep until the end is theirs. A test
+  # asks for more memory than there is, and has to be told so.
   LSAN_OPTIONS="suppressions=$PWD/Scripts/leaks.txt:print_suppressions=0" \
     ASAN_OPTIONS=allocator_may_return_null=1 \
     TSAN_OPTIONS="suppressions=$PWD/Scripts/races.txt:allocator_may_return_null=1" \

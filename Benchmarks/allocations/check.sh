@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fails if a step on the CPU engine allocates on the heap, or if an optimizer takes more memory than its
-# states and a little.
+# Fails if a step on the CPU engine allocates on the heap, or if an optimizer takes more memory than
+# its states and a little.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 DESCENT=${DESCENT:-.build/release/descent}

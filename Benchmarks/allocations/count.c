@@ -1,6 +1,6 @@
-// Counts heap allocations, of all threads, between two marks. Preloaded into
-// `descent memory allocations`, see check.sh. For glibc: it stands before the C library's own functions
-// and calls them by their other names.
+// Counts heap allocations, of all threads, between two marks. Preloaded into `descent memory
+// allocations`, see check.sh. For glibc: it stands before the C library's own functions and calls
+// them by their other names.
 #include <errno.h>
 #include <execinfo.h>
 #include <stdatomic.h>

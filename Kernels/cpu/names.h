@@ -1,5 +1,5 @@
-// Names of a variant, made from the NAME and FILE_ of its block in a list of rules. Another list than
-// the package's own defines LIBRARY, RULE_LIST and RULE_FOLDER, paths from here.
+// Names of a variant, made from the NAME and FILE_ of its block in a list of rules. Another list
+// than the package's own defines LIBRARY, RULE_LIST and RULE_FOLDER, paths from here.
 #ifndef LIBRARY
 #define LIBRARY descent
 #define RULE_LIST "../rules/list.inc"

@@ -7,8 +7,8 @@
 
 float descent_norm_downscale(unsigned peak);
 
-// The sum of `count` partials, of squares or of terms themselves: of those at `indices`, or of all in
-// turn where that is null.
+// The sum of `count` partials, of squares or of terms themselves: of those at `indices`, or of all
+// in turn where that is null.
 descent_partial descent_norm_fold(const descent_partial *terms, const int *indices, long count,
                                   bool areSquares);
 

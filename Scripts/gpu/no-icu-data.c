@@ -1,6 +1,6 @@
-// ICU's package of locale data with nothing in it, as ICU's own stubdata.cpp has it. bundle.sh links
-// it in place of the 34 MB that Foundation brings, which `descent` makes no use of: all it prints is
-// in English and in numbers.
+// ICU's package of locale data with nothing in it, as ICU's own stubdata.cpp has it. bundle.sh
+// links it in place of the 34 MB that Foundation brings, which `descent` makes no use of: all it
+// prints is in English and in numbers.
 #include <stdint.h>
 
 struct package {

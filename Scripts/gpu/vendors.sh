@@ -74,8 +74,8 @@ is_known() { # FILE: whether the loader finds this very file by its name
   return 1
 }
 
-# The folders, by colons, of libraries that the loader would not find by name: what a vendor's library
-# loads in turn lies beside it.
+# The folders, by colons, of libraries that the loader would not find by name: what a vendor's
+# library loads in turn lies beside it.
 vendor_library_path() { # FOLDER
   local icd file path=
   for icd in "$1"/*.icd; do

@@ -12,8 +12,8 @@ import OpenCLHost
 /// What a rule may declare, by rules that are made up for it: passes, sums, numbers of every shape,
 /// histories, states that begin at the parameters.
 @Suite struct RulePassTests {
-  /// Matrices, vectors, a number and empty tensors in two groups by turns, longer than two tiles and
-  /// shorter than a lane.
+  /// Matrices, vectors, a number and empty tensors in two groups by turns, longer than two tiles
+  /// and shorter than a lane.
   static func layout() throws -> ParameterLayout {
     var layout = try ParameterLayout(alignment: 64)
     let shapes = [

@@ -1,5 +1,5 @@
-// R ← β R + Σ g² of each row, C of each column, T ← β T + Σ g of the model, and the greatest |g| of each
-// tensor, p;  u = η g / (√R + √C + p + |T| + ε)
+// R ← β R + Σ g² of each row, C of each column, T ← β T + Σ g of the model, and the greatest |g| of
+// each tensor, p;  u = η g / (√R + √C + p + |T| + ε)
 #define ROWED_SUMS 1
 #define ROWED_LINES 2
 #define ROWED_MODEL 4

@@ -2,9 +2,9 @@ import Descent
 import Foundation
 import OpenCLHost
 
-/// What a step costs beside the bare one: pairs of steps that differ in one thing, taken by turns in the same
-/// minutes, so that what else the machine does meets both. Arguments: how many rounds, and a part of the
-/// titles of those that are wanted.
+/// What a step costs beside the bare one: pairs of steps that differ in one thing, taken by turns
+/// in the same minutes, so that what else the machine does meets both. Arguments: how many rounds,
+/// and a part of the titles of those that are wanted.
 @main struct Costs {
   static func main() throws {
     let arguments = CommandLine.arguments.dropFirst()
@@ -80,7 +80,8 @@ import OpenCLHost
       JSONDecoder().decode(Model.self, from: Data(contentsOf: file)).tensors.map(\.shape))
   }
 
-  /// Seconds of a step by side and round. Short steps are repeated to make a sample of some milliseconds.
+  /// Seconds of a step by side and round. Short steps are repeated to make a sample of some
+  /// milliseconds.
   private static func alternate(_ sides: [Side], rounds: Int) throws -> [[Double]] {
     let clock = ContinuousClock()
     func time(_ side: Side, _ count: Int) throws -> Double {

@@ -1,8 +1,9 @@
 import Benchmark
 import Descent
 
-/// All benchmarks, under names that stay: a baseline finds them by name. Names have no characters that
-/// a regular expression takes for its own, so `--filter "adam cpu.*"` is as simple as it looks.
+/// All benchmarks, under names that stay: a baseline finds them by name. Names have no characters
+/// that a regular expression takes for its own, so `--filter "adam cpu.*"` is as simple as it
+/// looks.
 let benchmarks: @Sendable () -> Void = {
   Benchmark.defaultConfiguration = .init(
     metrics: [.wallClock, .throughput], maxDuration: .milliseconds(500))
@@ -45,7 +46,8 @@ func timeOverhead(on engine: TimedEngine) {
     }, setup: { try DeviceSteps(Adam(), ParameterLayout(count: 1000), on: device) })
 }
 
-/// The gradient's norm, and what follows from it, beside the same step without: `adam ENGINE COUNT`.
+/// The gradient's norm, and what follows from it, beside the same step without: `adam ENGINE
+/// COUNT`.
 func timeNorms(on engine: TimedEngine) {
   for count in [1 << 12, 1 << 18, 1 << 23] {
     time("adam clipped \(engine.name) \(count)", times: count < 1 << 18 ? .kilo : .one) {

@@ -163,8 +163,8 @@ extension UpdateRule {
 }
 
 extension UpdateRule {
-  /// The numbers of a history by name in the rule's order; nil for a rule without one, or before its
-  /// group's first step. Throws ``DescentError`` for names or numbers that are not the rule's.
+  /// The numbers of a history by name in the rule's order; nil for a rule without one, or before
+  /// its group's first step. Throws ``DescentError`` for names or numbers that are not the rule's.
   func values(
     ofHistory history: [String: Double], after steps: Int, group: String
   ) throws(DescentError) -> [Double]? {

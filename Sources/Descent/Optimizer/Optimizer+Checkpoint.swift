@@ -285,8 +285,8 @@ extension Optimizer {
       states: states)
   }
 
-  /// The history that a group goes on with once some of its tensors are loaded; nil for none. Throws
-  /// ``CheckpointError`` if the tensors that stay need another one.
+  /// The history that a group goes on with once some of its tensors are loaded; nil for none.
+  /// Throws ``CheckpointError`` if the tensors that stay need another one.
   private func history(
     ofGroup index: Int, after steps: Int, _ status: OptimizerStatus, loaded: Set<String>
   ) throws -> [Double]? {

@@ -64,8 +64,8 @@ public struct RuleSum: Hashable, Sendable {
 
 /// One pass of a rule's step. Most rules have one, over the elements.
 ///
-/// Passes run in the order of ``UpdateRule/passes``, each with a compiled variant of the rule's file.
-/// Every pass over elements sees the gradient prepared: scaled, clipped, with coupled decay.
+/// Passes run in the order of ``UpdateRule/passes``, each with a compiled variant of the rule's
+/// file. Every pass over elements sees the gradient prepared: scaled, clipped, with coupled decay.
 public struct RulePass: Hashable, Sendable {
   /// What a pass does.
   public enum Work: Hashable, Sendable {

@@ -7,7 +7,8 @@ struct Operand: Hashable {
     case state(Int)
     /// What a pass makes of each element for a sum, by the sum's place.
     case term(Int)
-    /// A number of another shape, in a pass over such numbers, by its place among the rule's states.
+    /// A number of another shape, in a pass over such numbers, by its place among the rule's
+    /// states.
     case number(Int)
     /// Of earlier gradients: ``Optimizer/accumulate(_:)``.
     case sum

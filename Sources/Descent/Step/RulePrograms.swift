@@ -15,7 +15,8 @@ struct RulePrograms {
       numbers = states.indices.filter { states[$0].shape != .parameter }
     }
 
-    /// The pass that updates the parameters. Its kernel is the one that a launch shape is tuned for.
+    /// The pass that updates the parameters. Its kernel is the one that a launch shape is tuned
+    /// for.
     var last: RulePass { passes[passes.count - 1] }
 
     /// The numbers of other shapes that a pass reads, one for many of its items.
