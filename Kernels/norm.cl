@@ -71,9 +71,12 @@ static float times_power(float a, int k) {
 }
 
 // What a partial is of its terms: the root of the sum of their squares, their sum, or the greatest
-// magnitude.
+// magnitude. With a term that is not finite the first is the third, and a sum NaN: folds of one
+// partial and of several differ there.
 static float value_of(descent_partial total, uint reduction) {
   if (reduction == DESCENT_LARGEST) return as_float(total.peak);
+  if (total.peak >= 0x7f800000u)
+    return as_float(reduction == DESCENT_NORM ? total.peak : 0x7fc00000u);
   const float value = reduction == DESCENT_NORM ? sqrt(total.sum) : total.sum;
   return times_power(value, (int)scale_of(total.peak) - 127);
 }

@@ -3,8 +3,8 @@
 // is an argument of its own.
 #define BLOCK (GROUP * LANES)
 
-#if STATES > DESCENT_MOST_STATES
-#error "more states than DESCENT_MOST_STATES"
+#if PASS == DESCENT_NUMBERS ? STATES > DESCENT_MOST_NUMBERS : STATES > DESCENT_MOST_STATES
+#error "more states than DESCENT_MOST_STATES or DESCENT_MOST_NUMBERS"
 #endif
 
 #define EACH_OF_0(DO)
@@ -16,6 +16,9 @@
 #define EACH_OF_6(DO) EACH_OF_5(DO) DO(5)
 #define EACH_OF_7(DO) EACH_OF_6(DO) DO(6)
 #define EACH_OF_8(DO) EACH_OF_7(DO) DO(7)
+#define EACH_OF_9(DO) EACH_OF_8(DO) DO(8)
+#define EACH_OF_10(DO) EACH_OF_9(DO) DO(9)
+#define EACH_OF_11(DO) EACH_OF_10(DO) DO(10)
 #define EACH_OF_(count, DO) EACH_OF_##count(DO)
 #define EACH_OF(count, DO) EACH_OF_(count, DO)
 

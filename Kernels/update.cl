@@ -78,7 +78,7 @@
 #endif
 
 // What a pass makes of one value of each operand.
-static void step(lanes *value, NUMBERS_PARAMETER descent_preparation p, scalars s) {
+static void run_pass(lanes *value, NUMBERS_PARAMETER descent_preparation p, scalars s) {
   lanes *state = value + FIRST_STATE;
 #if PASS == DESCENT_NUMBERS
   rule(state, WITH_NUMBERS s);
@@ -107,7 +107,7 @@ static void update_lanes(descent_preparation p,
   DECLARE_NUMBERS
   EACH_OPERAND(LOAD_OPERAND)
   EACH_NUMBER(LOAD_NUMBER)
-  step(value, WITH_NUMBERS p, s);
+  run_pass(value, WITH_NUMBERS p, s);
   EACH_OPERAND(STORE_OPERAND)
 }
 
@@ -118,7 +118,7 @@ static void update_part(uint left, descent_preparation p,
   DECLARE_NUMBERS
   EACH_OPERAND(LOAD_OPERAND_PART)
   EACH_NUMBER(LOAD_NUMBER_PART)
-  step(value, WITH_NUMBERS p, s);
+  run_pass(value, WITH_NUMBERS p, s);
   EACH_OPERAND(STORE_OPERAND_PART)
 }
 

@@ -88,7 +88,7 @@ struct CheckpointWriter {
       }
     }
     for state in self.states {
-      try write(state.shape.reduce(1, *), to: state.file) {
+      try write(StateShape.parameter.count(of: state.shape), to: state.file) {
         try states(state.own, state.tensor, $0, $1)
       }
     }

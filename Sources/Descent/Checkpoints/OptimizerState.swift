@@ -10,8 +10,9 @@
 public struct OptimizerState: Equatable, Sendable {
   /// Where the optimizer stands.
   public var status: OptimizerStatus
-  /// Every state of the whole model by name, `layout.count` elements each, as the parameters lie.
-  /// What lies between tensors has no meaning.
+  /// Every state of the whole model by name, `layout.count` elements each, as the parameters lie:
+  /// what lies between tensors has no meaning. States of another shape than the parameters' are
+  /// tensor after tensor, without gaps.
   public var values: [String: [Float]]
 
   /// Put together of its parts; an optimizer that takes it checks them.

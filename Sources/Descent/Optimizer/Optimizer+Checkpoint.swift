@@ -251,6 +251,7 @@ extension Optimizer {
         status.tensorRule(tensor.name), groups.first[try groups.index(of: tensor.group)])
       for state in states {
         guard let vector = vector(state, of: tensor) else { continue }
+        try checkWhole(vector, state, names)
         try checkpoint.check(
           checkpoint.fileName(ofState: state, of: tensor.name),
           shape(of: vector).sizes(of: tensor.shape))
@@ -305,6 +306,20 @@ extension Optimizer {
           + "same, or to load all of its tensors")
     }
     return given
+  }
+
+  /// Throws if a state that all tensors of a rule share would be loaded for some of them.
+  private func checkWhole(
+    _ vector: StateVector, _ name: String, _ loaded: Set<String>
+  ) throws(CheckpointError) {
+    guard shape(of: vector) == .model, case .state(let program, _) = vector else { return }
+    for tensor in layout.tensors
+    where groups.programs.program(of: tensor) == program && !loaded.contains(tensor.name) {
+      throw .tensor(
+        name: tensor.name,
+        reason: "it shares the state \"\(name)\" with tensors that are loaded; allowed is to load "
+          + "all of them")
+    }
   }
 
   /// Reads one element of a state, and so waits for every step that writes it.

@@ -7,8 +7,9 @@ extension Optimizer {
   public var queue: CommandQueue? { (engine as? OpenCLEngine)?.queue }
 
   /// How many launches the last step's update took on the device: one for each piece of memory,
-  /// whatever the number of tensors. A step that looks at its gradient first launches three more,
-  /// and one for each piece of the gradient. 0 before the first step and on other engines.
+  /// rule and pass, whatever the number of tensors. A step that looks at its gradient first
+  /// launches three more, and one for each piece of the gradient; a pass that takes sums two more
+  /// for each sum, and one for each piece. 0 before the first step and on other engines.
   public var launchesPerStep: Int { engine.launchesPerStep }
 
   /// The ``lossScale`` where the device keeps it, one element, 1 where there is none: for kernels
@@ -31,7 +32,7 @@ extension Optimizer {
   /// state is restored.
   ///
   /// Vectors may be in several buffers, tensor after tensor or cut anywhere, gradients otherwise
-  /// than parameters. Each piece takes a launch; the launches follow one another without a wait,
+  /// than parameters. Each piece takes a launch for every rule and pass; the launches follow one another without a wait,
   /// and the event is the last one's.
   ///
   /// - Parameters:

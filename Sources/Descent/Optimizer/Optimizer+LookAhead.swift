@@ -24,7 +24,8 @@ extension Optimizer {
         try checkCount("iterate", iterate.count)
         var apart = PieceCheck()
         try apart.check(iterate.pieces, parameters.pieces, zeroes: false)
-        let (ahead, start) = (try lookAhead(), HostVector(parameters.pieces))
+        let start = HostVector(parameters.pieces)
+        let ahead = try lookAhead(start)
         HostVector(iterate.pieces).forEachPart(of: layout.occupied) { range, iterate in
           start.forEachPart(of: range) { part, offset in
             if let first = part.baseAddress {
@@ -46,14 +47,17 @@ extension Optimizer {
   public func settle(_ parameters: inout some MutableVector & ~Copyable & ~Escapable) throws {
     try parameters.withMutableVectorMemory(for: use(.parameters)) { parameters in
       try checkCount("parameters", parameters.count)
-      add(try lookAhead(), to: HostVector(parameters.pieces))
+      let vector = HostVector(parameters.pieces)
+      add(try lookAhead(vector), to: vector)
     }
     isSettled = true
   }
 
   /// What the parameters are short of the point to evaluate, for each tensor where that is another
   /// one; nothing once settled.
-  private func lookAhead() throws -> [(range: Range<Int>, values: [Float])] {
+  private func lookAhead(
+    _ parameters: HostVector
+  ) throws -> [(range: Range<Int>, values: [Float])] {
     try checkStates()
     guard hasEvaluationPoint else {
       throw DescentError.unsupported(
@@ -65,12 +69,27 @@ extension Optimizer {
     let places = Dictionary(uniqueKeysWithValues: zip(groups.names, points))
     return try layout.tensors.compactMap { tensor in
       guard let point = places[tensor.group] ?? nil else { return nil }
-      let values = try state(point.state, of: tensor.name)
+      let values = try begunState(point.state, of: tensor, parameters)
       return withDefaultFloatingPoint {
         let factor = Float(point.factor)
         return (tensor.range, values.map { factor * $0 })
       }
     }
+  }
+
+  /// A state of a tensor; the parameters where it begins as a copy of them with the first step.
+  private func begunState(
+    _ name: String, of tensor: ParameterLayout.Tensor, _ parameters: HostVector
+  ) throws -> [Float] {
+    let rule = groups.first[try groups.index(of: tensor.group)]
+    guard !statesHaveBegun,
+      rule.states.contains(where: { $0.name == name && $0.start == .parameters })
+    else { return try state(name, of: tensor.name) }
+    var values = [Float](repeating: 0, count: tensor.count)
+    values.withUnsafeMutableBufferPointer {
+      parameters.copy(from: tensor.range.lowerBound, to: $0)
+    }
+    return values
   }
 
   private func add(_ ahead: [(range: Range<Int>, values: [Float])], to parameters: HostVector) {

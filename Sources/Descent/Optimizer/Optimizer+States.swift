@@ -37,7 +37,8 @@ extension Optimizer {
     }
   }
 
-  /// Replaces a state of one tensor.
+  /// Replaces a state of one tensor; of a state of the shape ``StateShape/model`` the number of all
+  /// tensors that share it.
   public func setState(_ name: String, of tensor: String, to values: [Float]) throws {
     let tensor = try layout.tensor(tensor)
     let vector = try begunVector(name, of: tensor)

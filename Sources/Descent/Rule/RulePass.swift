@@ -15,12 +15,13 @@ public enum StateShape: String, Hashable, Codable, Sendable, CaseIterable {
   ///
   /// - Parameter shape: the tensor's sizes, row-major.
   public func count(of shape: [Int]) -> Int {
-    let elements = shape.reduce(1, *)
-    switch self {
-    case .parameter: return elements
-    case .columns: return elements == 0 ? 0 : shape.last ?? 1
-    case .rows: return elements == 0 ? 0 : elements / (shape.last ?? 1)
-    case .tensor, .model: return elements == 0 ? 0 : 1
+    // The product of the other sizes may be more than an Int holds.
+    if shape.contains(0) { return 0 }
+    return switch self {
+    case .parameter: shape.reduce(1, *)
+    case .columns: shape.last ?? 1
+    case .rows: shape.dropLast().reduce(1, *)
+    case .tensor, .model: 1
     }
   }
 
@@ -40,7 +41,8 @@ public enum StateShape: String, Hashable, Codable, Sendable, CaseIterable {
 /// Every engine adds in one order: 256 accumulators for up to 16,384 terms, which are scaled by a
 /// power of two so that finite terms do not overflow, and these sums in pairs of Floats.
 public struct RuleSum: Hashable, Sendable {
-  /// What is made of the terms t.
+  /// What is made of the terms t. With a term that is not finite a norm is the greatest magnitude, ∞
+  /// or NaN, and a sum is NaN.
   public enum Reduction: Hashable, Sendable {
     /// √Σt².
     case norm

@@ -80,7 +80,8 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// hyper-parameters alone.
   func scalars(at step: Int, history: inout [Double]) -> KernelScalars
 
-  /// One step over all elements in plain Swift, each operation rounded once, in the kernel's order.
+  /// One pass of a step over some elements in plain Swift, each operation rounded once, in the
+  /// kernel's order: ``ReferenceElements/pass`` says which.
   func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int)
 }
 

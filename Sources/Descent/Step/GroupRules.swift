@@ -41,6 +41,9 @@ final class GroupRules {
     self.first = first
     rules = zip(groups, first).map { $0.applied(to: $1) }
     programs = RulePrograms(layout, first, else: rule)
+    for (rule, program) in zip(first + [rule], (first + [rule]).map(RulePrograms.Program.init)) {
+      try program.validate(rule)
+    }
     counts = Array(repeating: 0, count: names.count)
     histories = first.map { $0.history.map(\.start) }
     later = histories

@@ -1,3 +1,5 @@
+internal import DescentKernels
+
 /// The different programs that the groups of a layout need, each with its passes and states. A step
 /// launches each of their kernels once for each piece of memory, however many groups follow it.
 struct RulePrograms {
@@ -47,6 +49,10 @@ struct RulePrograms {
   let layout: ParameterLayout
   /// Where the elements of each program's states of the parameters' shape lie.
   let states: [StateMap]
+  /// The most passes of a program.
+  let passCount: Int
+  /// The most terms of a pass.
+  let termCount: Int
   /// Where numbers of other shapes lie, by program.
   private let shapes: [[StateShape: ShapeMap]]
 
@@ -62,6 +68,8 @@ struct RulePrograms {
     }
     if list.isEmpty { list = [Program(rule)] }
     (self.list, self.ofGroup, self.layout) = (list, ofGroup, layout)
+    passCount = list.map(\.passes.count).max() ?? 1
+    termCount = list.flatMap(\.passes).map(\.sums.count).max() ?? 0
     states = StateMap.maps(layout, programOfGroup: ofGroup, count: list.count)
     let programs = Dictionary(uniqueKeysWithValues: zip(layout.groupNames, ofGroup))
     shapes = list.enumerated().map { index, program in
@@ -77,12 +85,6 @@ struct RulePrograms {
   init(_ layout: ParameterLayout, _ rule: any UpdateRule) {
     self.init(layout, layout.groupNames.map { _ in rule }, else: rule)
   }
-
-  /// The most passes of a program.
-  var passCount: Int { list.lazy.map(\.passes.count).max() ?? 1 }
-
-  /// The most terms of a pass.
-  var termCount: Int { list.lazy.flatMap(\.passes).map(\.sums.count).max() ?? 0 }
 
   /// Whether a pass sums over rows or columns.
   var sumsLines: Bool {
@@ -191,4 +193,49 @@ enum StateVector: Hashable {
   case state(program: Int, index: Int)
   /// The average of the parameters. It lies as the layout says.
   case average
+}
+
+// MARK: Validation
+
+extension RulePrograms.Program {
+  /// Throws ``DescentError/unsupported(_:)`` where what a rule declares contradicts itself.
+  func validate(_ rule: any UpdateRule) throws(DescentError) {
+    if let problem = problem(rule) {
+      throw .unsupported("\(type(of: rule).name): \(problem)")
+    }
+  }
+
+  private func problem(_ rule: any UpdateRule) -> String? {
+    if Set(states.map(\.name)).count < states.count { return "two states of one name" }
+    if states.prefix(elements.count).contains(where: { $0.shape != .parameter }) {
+      return "states of the parameters' shape come first"
+    }
+    if states.contains(where: { $0.start == .parameters && $0.shape != .parameter }) {
+      return "a state that begins as the parameters has their shape"
+    }
+    let limits = [
+      (elements.count, DESCENT_MOST_STATES), (numbers.count, DESCENT_MOST_NUMBERS),
+      (passes.map(\.sums.count).max() ?? 0, DESCENT_MOST_TERMS),
+    ]
+    if let (count, limit) = limits.first(where: { $0.0 > Int($0.1) }) {
+      return "\(count) states or sums of one kind; allowed are \(limit)"
+    }
+    if passes.isEmpty
+      || passes.indices.contains(where: {
+        (passes[$0].work == .elements) != ($0 == passes.count - 1)
+      })
+    {
+      return "the last pass is over the elements, and no other"
+    }
+    for sum in passes.flatMap(\.sums) {
+      guard let state = states.first(where: { $0.name == sum.state }), state.shape != .parameter
+      else { return "no state \"\(sum.state)\" of another shape than the parameters' for a sum" }
+    }
+    if let point = rule.evaluationPoint(afterStep: true),
+      !elements.contains(where: { states[$0].name == point.state && states[$0].isSaved })
+    {
+      return "no state \"\(point.state)\" of the parameters' shape for the point to evaluate"
+    }
+    return nil
+  }
 }

@@ -9,6 +9,8 @@ final class HostSums {
     let reduction: RuleSum.Reduction
     let numbers: UnsafeMutablePointer<Float>
     let partials: UnsafeMutableBufferPointer<descent_partial>
+    /// Whether tiles have to be gathered, for which there is memory of one tile.
+    var isStrided: Bool { plan.tiles.contains { $0.stride > 1 } }
   }
 
   private let parts: [Part]
@@ -35,8 +37,7 @@ final class HostSums {
         term: term, plan: plan, reduction: sum.reduction, numbers: states[index],
         partials: partials)
     }
-    let strided = parts.contains { $0.plan.tiles.contains { $0.stride > 1 } }
-    gathered = .allocate(capacity: strided ? Tile.length : 0)
+    gathered = .allocate(capacity: parts.contains(where: \.isStrided) ? Tile.length : 0)
     gathered.initialize(repeating: 0)
   }
 
@@ -52,7 +53,7 @@ final class HostSums {
         let job = SumJob(
           tiles: tiles, term: part.term, isOfSquares: part.reduction.isOfSquares,
           normTile: instructions.normTile, sumTile: instructions.sumTile, results: part.partials)
-        if let pool, gathered.isEmpty, tiles.count > 3 {
+        if let pool, !part.isStrided, tiles.count > 3 {
           withUnsafePointer(to: job) { job in
             pool.run(blocks: tiles.count, context: job) { job, tile in
               job.assumingMemoryBound(to: SumJob.self).pointee.run(tile, gathered: nil)

@@ -58,6 +58,7 @@ final class OpenCLEngine: Engine {
       programs.layout, queue.context, keepsTensors: programs.sumsLines)
     self.cuts = cuts
     vectorPieces = cuts.pieces(of: 0..<cuts.count)
+    try Self.checkLines(programs, vectorPieces, device)
     own = try programs.list.indices.map { index in
       try DeviceProgram(
         index, of: programs, shape: FittedShape(shape: shapes[index], isChosen: shape != nil),
@@ -73,6 +74,23 @@ final class OpenCLEngine: Engine {
     for pass in own.flatMap(\.passes) {
       _ = try pass.fit(
         key, Beside(), isControlled: false, states: stateCuts, vectors: vectorPieces)
+    }
+  }
+
+  /// Throws where a rule sums over rows or columns of a tensor that no allocation holds.
+  private static func checkLines(
+    _ programs: RulePrograms, _ pieces: Pieces, _ device: Device
+  ) throws {
+    guard programs.sumsLines else { return }
+    for tensor in programs.layout.tensors where tensor.count > 0 {
+      let piece = pieces.indices.partitioningIndex {
+        pieces[$0].upperBound > tensor.range.lowerBound
+      }
+      guard tensor.range.upperBound <= pieces[piece].upperBound else {
+        throw DescentError.unsupported(
+          "sums over rows or columns of \"\(tensor.name)\", which is longer than the largest "
+            + "allocation of \(device.name)")
+      }
     }
   }
 

@@ -290,7 +290,8 @@ extension UpdateRule {
       throw DescentError.count(of: "state \"\(name)\"", given: count, expected: parameters)
     }
     try checkStep(step)
-    guard passes.count == 1, self.states.allSatisfy({ $0.shape == .parameter }) else {
+    guard passes.count == 1, self.states.allSatisfy({ $0.shape == .parameter && $0.isSaved })
+    else {
       throw DescentError.unsupported(
         "\(Self.name) takes several passes over whole tensors, which an Optimizer knows")
     }

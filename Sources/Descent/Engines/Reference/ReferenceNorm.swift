@@ -87,8 +87,12 @@ enum ReferenceNorm {
     return ofSquares ? term.sum * ratio * ratio : term.sum * ratio
   }
 
-  /// What a partial is of its terms.
+  /// What a partial is of its terms. With one that is not finite a norm is the greatest magnitude,
+  /// and a sum NaN.
   static func value(_ total: Partial, _ reduction: RuleSum.Reduction) -> Float {
+    if total.peak >= Float.infinity.bitPattern {
+      return reduction == .sum ? .nan : Float(bitPattern: total.peak)
+    }
     let exponent = scale(total.peak) - 127
     return switch reduction {
     case .norm: times(total.sum.squareRoot(), exponent)
