@@ -1,4 +1,4 @@
-// Adds a gradient to the sum that a step to come takes along, or begins that sum with it. A
+// Adds a gradient to the accumulated sum that the next step uses, or starts that sum with it. A
 // work-group owns one block, as in update.cl; with ZEROING the gradient is 0 afterwards.
 
 // A gradient is read, and with ZEROING also written.

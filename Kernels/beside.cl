@@ -1,6 +1,6 @@
-// What may stand beside a rule in its pass over memory: gradients summed over several batches
-// before it, and an average of the parameters behind it. In OpenCL C and, through cpu/lanes.h, in
-// C.
+// Operations fused with the update in one pass over memory: gradient accumulation over several
+// batches before it, and parameter averaging (EMA) after it. In OpenCL C and, through cpu/lanes.h,
+// in C.
 //
 // The same in Swift: Sources/Descent/Engines/Reference/ReferenceBeside.swift
 

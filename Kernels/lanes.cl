@@ -1,5 +1,5 @@
-// What a rule file stands on, in OpenCL C: `lanes`, LANES floats side by side, and how they lie in
-// memory. The same for this processor: cpu/lanes.h
+// What a rule file needs, in OpenCL C: `lanes`, a vector of LANES floats, and its loads and stores.
+// The same for this processor: cpu/lanes.h
 #pragma OPENCL FP_CONTRACT OFF
 
 // Vectors of 16 floats are passed between static functions only, so a calling convention that

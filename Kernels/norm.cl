@@ -2,10 +2,10 @@
 // every engine; in OpenCL C and, through cpu/norm.c, in C.
 //
 // A tile is up to 16,384 elements of one tensor. Its squares are summed in Float by 256
-// accumulators, of which number j takes the elements j, j + 256 …, and these by halves: j takes
-// j + 128, then j + 64 …. Before, each element is multiplied by a power of two that the tile's
-// greatest magnitude gives. Partials of tiles, and then of tensors, are summed in the same order in
-// pairs of Floats. Sums of the terms themselves, for rules that ask for them, take the same order.
+// accumulators, of which number j takes the elements j, j + 256 …, and these by halves: j takes j +
+// 128, then j + 64 …. Before, each element is multiplied by a power of two that the tile's greatest
+// magnitude gives. Partials of tiles, and then of tensors, are summed in the same order in pairs of
+// Floats. Sums of the terms themselves, for rules that need them, have the same order.
 //
 // The same in Swift: Sources/Descent/Engines/Reference/ReferenceNorm.swift
 
@@ -81,7 +81,7 @@ static float value_of(descent_partial total, uint reduction) {
   return times_power(value, (int)scale_of(total.peak) - 127);
 }
 
-// Whether every scaled element is a number, as the greatest tells.
+// Whether every scaled element is finite, which the greatest magnitude decides.
 static uint is_finite(uint peak, descent_clipping c) {
   const float greatest = as_float(peak) * c.gradientScale;
   return greatest >= -0x1.fffffep127f && greatest <= 0x1.fffffep127f;

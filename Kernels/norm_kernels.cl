@@ -3,8 +3,8 @@
 // the decision. norm.cl says what is computed. With ACCUMULATED the gradient is what a step will
 // see: with the sum of those before it.
 //
-// With OF_TERMS the sums are what a rule asks for: of squares or, with PLAIN, of terms themselves,
-// over tiles with a stride, and each result becomes a number of the rule.
+// With OF_TERMS the sums are those that a rule needs: of squares or, with PLAIN, of terms
+// themselves, over tiles with a stride, and each result becomes a number of the rule.
 //
 // There are ITEMS items in a group that adds up together: a power of two up to
 // DESCENT_ACCUMULATORS, of which each item has as many as it takes. With ITEM_PER_TILE a tile is
@@ -168,8 +168,7 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
 }
 #endif
 
-// A group for each sum: number i takes the terms that stand at starts[i] … starts[i + 1] in the
-// list.
+// One group for each sum: group i sums the terms at starts[i] … starts[i + 1] of the list.
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
     const global descent_partial *restrict terms, const global uint *restrict list,
     const global uint *restrict starts, global descent_partial *restrict results) {
@@ -180,8 +179,7 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
   const uint start = starts[own];
   const uint end = starts[own + 1];
 
-  // Many tensors are a single tile. The same for all items, which would meet at barriers for
-  // nothing.
+  // Many tensors are a single tile. Uniform across the group; skips the barriers.
   if (end - start == 1) {
     if (item == 0) results[own] = terms[list[start]];
     return;

@@ -52,8 +52,8 @@ typedef struct {
   UINT unused;
 } descent_block;
 
-// Where numbers of other shapes lie for a block: the indices of its row, of its first column and of
-// its tensor.
+// Where the numbers of other shapes are for a block: the indices of its row, of its first column
+// and of its tensor.
 typedef struct {
   ULONG row, column, tensor;
 } descent_place;

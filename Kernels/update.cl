@@ -10,16 +10,15 @@
 // decided.
 //
 // NUMBERS numbers of other shapes follow, two bits of SHAPES for each; every block is then in one
-// row of one tensor, and `places` says where the numbers of both lie.
+// row of one tensor, and `places` gives the indices of the block's row, first column and tensor.
 //
 // Without TABLE the blocks cover `count` elements of one group of parameters. With it, each block
-// says where it lies and which group it follows, so that one launch updates a whole model. With
-// CONTROLLED too, the device itself has decided whether the step is taken, by how much each
-// gradient is clipped and which step it is; the groups' values are there for every step that it may
-// be.
+// holds its position and its group, so that one launch updates a whole model. With CONTROLLED too,
+// the device itself has decided whether the step is taken, by how much each gradient is clipped and
+// which step it is; the groups' values are passed for every possible step count.
 //
-// The offsets move each vector against the blocks; they may wrap around. In a table a block says
-// itself where it lies in the states, which have elements only for the tensors of this program.
+// The offsets shift each vector relative to the blocks; they may wrap around. In a table each block
+// holds its own position in the states, which have elements only for the tensors of this program.
 
 #ifndef UNREAD
 #define UNREAD 0
@@ -38,8 +37,8 @@
 #define IS_WRITTEN(i) (WRITTEN >> i & 1)
 #define IS_READ(i) (!(UNREAD >> i & 1))
 
-// `restrict` is the kernel's own to say: in a function that is inlined it becomes an intrinsic that
-// oclgrind 21.10 does not know.
+// Only the kernel declares `restrict`: in an inlined function it becomes an intrinsic that oclgrind
+// 21.10 does not support.
 #define ARGUMENT(i) , global float *restrict operand##i, const ulong offset##i
 #define PART_ARGUMENT(i) , global float *operand##i
 #define PLACE(i) , operand##i + (offset##i + (IS_STATE(i) ? statesAt : at))
@@ -195,7 +194,7 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
   }
 #endif
 #endif
-  // The same for the whole group, so that full blocks ask no item.
+  // Uniform across the group, so that full blocks need no test for each item.
   if (size == BLOCK && is_plain(p))
     update_lanes(plain(p), s EACH_OPERAND(PLACE) EACH_NUMBER(NUMBER_PLACE));
   else if (size == BLOCK)

@@ -1,5 +1,5 @@
-// What a rule file stands on, in C for this processor: `lanes`, LANES floats side by side, and how
-// they lie in memory. Each instruction set includes this with its own LANES. The same for OpenCL:
+// What a rule file needs, in C for this processor: `lanes`, a vector of LANES floats, and its loads
+// and stores. Each instruction set includes this with its own LANES. The same for OpenCL:
 // ../lanes.cl
 #pragma clang fp contract(off)
 

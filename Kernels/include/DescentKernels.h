@@ -23,9 +23,9 @@ typedef struct {
 typedef void (*descent_update)(float *const *operands, const descent_number *numbers, long count,
                                const void *preparation, const void *scalars);
 
-// The same pass with a sum of earlier gradients and an average of the parameters, each null where
-// there is none (../beside.cl), some elements at a time so that they stay in the cache. A null `at`
-// ends the numbers.
+// The same pass with a sum of earlier gradients and an average of the parameters, each null if
+// there is none (../beside.cl). It processes some elements at a time, so that they stay in the
+// cache. A null `at` ends the numbers.
 typedef void (*descent_update_beside)(descent_update update, float *const *operands,
                                       int operandCount, const descent_number *numbers,
                                       const float *sum, float *average, long count,
@@ -86,8 +86,7 @@ typedef struct {
 // The package's own: rules/list.inc.
 const descent_library *descent_rules(void);
 
-// The files that OpenCL programs are made of, beside those of rules; ../README.md says in which
-// order.
+// The source files of OpenCL programs, except those of the rules. ../README.md gives their order.
 typedef struct {
   const char *types, *lanes, *states, *prepare, *update, *norm, *normKernels, *beside,
       *accumulate;
@@ -102,7 +101,7 @@ int descent_processors(void);
 // of the caller's own.
 long descent_stack_left(void);
 
-// Tells the processor that this thread only waits.
+// A hint to the processor that this thread spins.
 void descent_pause(void);
 
 // The calling thread's floating-point control, set to round to nearest with denormals kept and no

@@ -4,8 +4,8 @@
 //   v ← β₂ v + (1 − β₂) g²           AMSGrad: v̂ ← max(v̂, v) takes the place of v below
 //   x ← x − η/(1 − β₁ᵗ) · m / (√(v/(1 − β₂ᵗ) + εᵣ) + ε)
 //
-// Each way of placing ε is a choice of scalars: the correction stands inside the root
-// (`correction`), behind it (`rootCorrection`) or in the step size, and is 1 elsewhere.
+// Each way of placing ε is a choice of scalars: the bias correction is applied inside the root
+// (`correction`), after it (`rootCorrection`) or in the step size, and is 1 elsewhere.
 //
 // The same rule in Swift: Sources/Descent/Rules/Adam.swift
 #define ADAM_AMSGRAD 1

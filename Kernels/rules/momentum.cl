@@ -1,4 +1,4 @@
-// Momentum (Polyak 1964) in all its forms: what they scale by stands in the scalars
+// Momentum (Polyak 1964) in all its forms: the scalars hold the factors
 //
 //   b ← γ b + gain g
 //   x ← x − rate b

@@ -1,6 +1,6 @@
-/// What a caller asked for that cannot be done. Everything here is found before anything is
-/// touched, but for ``tornStep(_:)``, which says that something was. Print the error itself: its
-/// description is the message, which Foundation's `localizedDescription` does not know.
+/// An invalid call. All of these are found before anything is changed, except ``tornStep(_:)``,
+/// which reports that something was. Print the error itself: its description is the message, which
+/// Foundation's `localizedDescription` does not return.
 public enum DescentError: Error, Equatable, Sendable {
   /// A rule's hyper-parameter is not finite or out of its range.
   case hyperparameter(rule: String, name: String, value: Double, allowed: String)
@@ -14,7 +14,7 @@ public enum DescentError: Error, Equatable, Sendable {
   case unknown(kind: String, name: String, known: [String])
   /// A state that is needed was not given.
   case missingState(name: String, given: [String])
-  /// Something has another length than the layout asks for.
+  /// Something has another length than the layout requires.
   case count(of: String, given: Int, expected: Int)
   /// Two of the vectors share memory.
   case overlap
@@ -24,13 +24,13 @@ public enum DescentError: Error, Equatable, Sendable {
   case layout(name: String, reason: String)
   /// The rule was replaced by one that keeps other states.
   case ruleChanged(from: String, to: String)
-  /// Nesterov's momentum is not the one that the last step was told would come.
+  /// Nesterov's momentum is not the `nextMomentum` of the last step.
   case momentumNotAnnounced(announced: Double, given: Double)
   /// A step after ``Optimizer/settle(_:)``: the parameters are no longer the look-ahead point.
   case settled
-  /// The whole state was asked for while gradients are accumulated, which are no part of it.
+  /// The whole state was requested while gradients are accumulated, which are not part of it.
   case accumulating(count: Int)
-  /// The average of the parameters was asked for, and none is kept, or none has begun.
+  /// The average of the parameters was requested, but none is kept, or none has begun.
   case noAverage(isKept: Bool)
   /// The call needs a rule or an engine of another kind.
   case unsupported(String)

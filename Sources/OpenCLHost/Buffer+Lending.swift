@@ -2,13 +2,13 @@
 internal import CDescentOpenCL
 
 extension Buffer {
-  /// Wraps memory of the caller's. Where device and host share memory, commands work on it without
-  /// a copy; elsewhere the driver copies to and fro.
+  /// Wraps memory of the caller's (`CL_MEM_USE_HOST_PTR`). If device and host share memory,
+  /// commands access it without a copy; otherwise the driver copies it to the device and back.
   ///
-  /// The memory must outlive the buffer and every command on it, which an `owner` sees to: it is
-  /// kept until the driver has let go of the memory, and that is after the last command on it. What
-  /// commands wrote is there only after `synchronize(on:)`, and no one else may write the memory in
-  /// between.
+  /// The memory must outlive the buffer and every command on it. An `owner` ensures this: it is
+  /// retained until the driver releases the memory, after the last command on it. Results of
+  /// commands are visible in the memory only after `synchronize(on:)`; nothing else may write the
+  /// memory before that.
   ///
   /// The `owner` is what the memory belongs to, released on a thread of the driver's; nil where the
   /// caller keeps the memory.

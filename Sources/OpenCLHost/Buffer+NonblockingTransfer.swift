@@ -1,15 +1,15 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-// As the transfers that wait, these check before anything else that the elements lie in the buffer
-// and the queue in its context, and throw an `OpenCLUsageError` otherwise.
+// As the transfers that wait, these check before anything else that the elements are within the
+// buffer and that the queue belongs to its context, and throw an `OpenCLUsageError` otherwise.
 extension Buffer {
   /// Enqueues copying host memory into elements from `offset` on, and does not wait.
   ///
   /// The memory has to stay, and may not be written, until the event is complete or has failed;
-  /// neither the buffer nor the event keeps it. So it is not an array's, whose memory is lent for
-  /// one call only, but the caller's own, or a `PinnedMemory`'s. Drivers may wait all the same
-  /// where the memory is not pinned. See `CommandQueue.flush()` for when the transfer begins.
+  /// neither the buffer nor the event keeps it. So it cannot be an array's, whose pointer is valid
+  /// for one call only; use the caller's own memory or a `PinnedMemory`. Drivers may wait all the
+  /// same where the memory is not pinned. See `CommandQueue.flush()` for when the transfer begins.
   ///
   /// The transfer begins when `events` are complete.
   ///

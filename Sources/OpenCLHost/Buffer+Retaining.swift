@@ -4,11 +4,11 @@ internal import CDescentOpenCL
 extension Buffer {
   /// Works on elements in a `cl_mem` that a caller has, without a copy, and keeps it alive.
   ///
-  /// With an `offset` the buffer is a part of the memory as OpenCL knows parts
-  /// (`clCreateSubBuffer`), so that kernels see its first element first; that has to begin where
-  /// the device allows it. Parts that begin anywhere are slices:
-  /// `Buffer(context, retaining: memory).slice(3..<7)`. Commands of the caller's on the same
-  /// elements need events between them and those on the buffer.
+  /// With an `offset` the buffer is a sub-buffer of the memory (`clCreateSubBuffer`), so that a
+  /// kernel's index 0 is its first element; the offset must have the alignment that the device
+  /// requires. Parts that begin anywhere are slices: `Buffer(context, retaining:
+  /// memory).slice(3..<7)`. Commands of the caller's on the same elements need events between them
+  /// and those on the buffer.
   ///
   /// - Parameters:
   ///   - context: what the memory belongs to.
@@ -17,7 +17,7 @@ extension Buffer {
   ///   - count: the number of elements; nil for as many as there are.
   /// - Throws: `OpenCLUsageError` for memory of another context, for memory that is no buffer, for
   ///   elements that are not within it, and for an offset that the device does not allow;
-  ///   `OpenCLError` where the driver does not know the memory.
+  ///   `OpenCLError` if the driver rejects the memory.
   public convenience init(
     _ context: Context, retaining memory: OpaquePointer, offset: Int = 0, count: Int? = nil
   ) throws {
@@ -71,7 +71,7 @@ private struct MemoryFacts {
   let whole: OpaquePointer
   let start: Int
   let access: cl_mem_flags
-  /// Where the whole lies, if it wraps memory of the host's.
+  /// The address of the whole memory, if it wraps memory of the host's.
   let hostStart: UnsafeMutableRawPointer?
 
   init(_ memory: OpaquePointer) throws {

@@ -1,8 +1,8 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-// Before anything else, all of these check that the elements lie in the buffer and the queue in
-// its context, and throw an `OpenCLUsageError` otherwise.
+// Before anything else, all of these check that the elements are within the buffer and that the
+// queue belongs to its context, and throw an `OpenCLUsageError` otherwise.
 extension Buffer {
   /// Copies host memory into elements from `offset` on, and returns when that is done.
   ///
@@ -134,8 +134,8 @@ extension Buffer {
     guard count > 0 else { return }
     // Where the queue's order does not say so, the map has to wait for what comes before it.
     let events = queue.isInOrder ? events : events + [try queue.marker()]
-    // Mapped and unmapped at once: the standard lets the host look at the memory only in between,
-    // and drivers leave it as it was then.
+    // Mapped and unmapped at once: the standard allows the host to access the memory only while it
+    // is mapped, but drivers leave the contents unchanged after the unmap.
     var mapped: UnsafeMutableRawPointer?
     try queue.run("map", after: events, "clEnqueueMapBuffer(\(count) elements)") {
       waits, list, event in

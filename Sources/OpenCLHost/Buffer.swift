@@ -3,9 +3,9 @@ internal import CDescentOpenCL
 
 /// Memory of a device for `count` elements of one type.
 ///
-/// Elements lie one after another at their `stride`, as in an array; a new buffer's contents are
-/// undefined. The memory is given back when the last reference to the buffer is gone and no
-/// command uses it any more. Commands on one buffer in two queues need events between them.
+/// Elements are contiguous at their `stride`, as in an array; a new buffer's contents are
+/// undefined. The memory is given back when the last reference to the buffer is gone and no command
+/// uses it any more. Commands on one buffer in two queues need events between them.
 public final class Buffer<Element: BitwiseCopyable>: Sendable {
   /// The context that the buffer belongs to.
   public let context: Context
@@ -16,12 +16,12 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   /// Whether kernels may write the elements; not so in adopted memory that is `CL_MEM_READ_ONLY`.
   public let isWritable: Bool
 
-  /// The memory that the elements lie in, and where in it they begin, in bytes: buffers around one
+  /// The memory that holds the elements, and the byte offset of the first: buffers around one
   /// `cl_mem`, or around parts of it, share their elements, and so do buffers that wrap the same
   /// memory of the host's. That is `hostMemory`, where elements begin at their address.
   package let place: (memory: UInt, start: Int)
 
-  /// Stands for memory of the host's in `place`.
+  /// The value of `place.memory` for memory of the host's.
   static var hostMemory: UInt { 0 }
 
   let handle: Handle
@@ -57,10 +57,10 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   /// The elements' size together, in bytes.
   public var byteCount: Int { count * Self.stride }
 
-  /// The buffer's `cl_mem`, valid as long as this object lives.
+  /// The buffer's `cl_mem`, valid while this object exists.
   public var rawHandle: OpaquePointer { handle.raw }
 
-  /// Throws unless the elements lie in the buffer and the queue in its context.
+  /// Throws unless the elements are within the buffer and the queue belongs to its context.
   func require(_ offset: Int, _ count: Int, on queue: CommandQueue) throws {
     guard offset >= 0, count >= 0, offset <= self.count, count <= self.count - offset else {
       throw OpenCLUsageError.rangeOutsideBuffer(

@@ -2,7 +2,7 @@
 /// Some of a buffer's elements, one after another: how a vector inside a larger allocation is
 /// named.
 public struct BufferSlice<Element: BitwiseCopyable>: Sendable {
-  /// The buffer that the elements lie in.
+  /// The buffer that holds the elements.
   public let buffer: Buffer<Element>
 
   /// Which of its elements.
@@ -16,7 +16,7 @@ public struct BufferSlice<Element: BitwiseCopyable>: Sendable {
     buffer.place.memory == other.buffer.place.memory && bytes.overlaps(other.bytes)
   }
 
-  /// Where in the memory that `Buffer.place` names the elements lie.
+  /// The byte range of the elements in the memory that `Buffer.place` names.
   package var bytes: Range<Int> {
     let stride = MemoryLayout<Element>.stride
     let start = buffer.place.start

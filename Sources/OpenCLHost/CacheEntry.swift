@@ -1,9 +1,9 @@
 #if OpenCL
-/// How an entry of a ``CacheFolder`` lies in its file: a line with sizes and a checksum, the key,
-/// what is kept under it.
+/// The file format of an entry of a ``CacheFolder``: a line with sizes and a checksum, the key, the
+/// value.
 ///
-/// The key is there in full, so that two keys of one hash are told apart. The checksum is over
-/// both: drivers have been seen to crash on a damaged binary.
+/// The key is stored in full, so that two keys with the same hash are distinguished. The checksum
+/// is over both: drivers have been seen to crash on a damaged binary.
 enum CacheEntry {
   /// Changed whenever what is kept means something else.
   static let format = "descent-cache 1"

@@ -7,9 +7,10 @@ import Musl
 
 /// A folder of results that can be had again, at a price: built programs, tuned launch shapes.
 ///
-/// Any number of processes may use it at once: an entry is written beside its place and renamed, so
-/// a reader finds the old one, the new one, or none. What is damaged or of another key counts as
-/// none. Entries are private to the user; ``OpenFolder`` says which folders are not trusted.
+/// Any number of processes may use it at once: an entry is written to a temporary file in the same
+/// folder and renamed, so a reader finds the old one, the new one, or none. What is damaged or of
+/// another key counts as none. Entries are private to the user; ``OpenFolder`` says which folders
+/// are not trusted.
 package struct CacheFolder: Sendable, Hashable {
   package let path: String
 

@@ -2,15 +2,15 @@
 internal import CDescentOpenCL
 
 extension CommandQueue {
-  /// Puts commands into a `cl_command_queue` that a caller has, beside the caller's own, and keeps
-  /// it alive. It may be out of order; see `isInOrder`.
+  /// Enqueues commands into an existing `cl_command_queue`, which the caller may also use, and
+  /// retains it. It may be out of order; see `isInOrder`.
   ///
   /// - Parameters:
   ///   - queue: a valid `cl_command_queue` of the host's, which is retained.
   ///   - context: what the queue belongs to, for the same device; without one, the queue's own
   ///     `cl_context` is adopted.
-  /// - Throws: `OpenCLUsageError` for a queue of another context or device, or one that lives on
-  ///   the device; `OpenCLError` where the driver does not know the queue.
+  /// - Throws: `OpenCLUsageError` for a queue of another context or device, or for an on-device
+  ///   queue; `OpenCLError` if the driver rejects the queue.
   public convenience init(retaining queue: OpaquePointer, in context: Context? = nil) throws {
     let handle = try Handle(
       retaining: queue, clRetainCommandQueue, clReleaseCommandQueue, "clRetainCommandQueue(adopted)"

@@ -9,7 +9,7 @@ public final class CommandQueue: Sendable {
   /// The context that the queue belongs to.
   public let context: Context
 
-  /// Whether the events of the queue's commands can tell times; see `Event.profile`.
+  /// Whether the queue's events record times (`CL_QUEUE_PROFILING_ENABLE`); see `Event.profile`.
   public let isProfiling: Bool
 
   /// Whether a command begins when the one before is done. Only an adopted queue may be otherwise.
@@ -91,7 +91,7 @@ public final class CommandQueue: Sendable {
   /// Throws in a child made by `fork`, where the driver does not work.
   package func requireOwnProcess() throws { try DriverProcess.require() }
 
-  /// The queue's `cl_command_queue`, valid as long as this object lives.
+  /// The queue's `cl_command_queue`, valid while this object exists.
   public var rawHandle: OpaquePointer { handle.raw }
 
   /// Enqueues by `body`, which gets a wait list and a place for the command's event.

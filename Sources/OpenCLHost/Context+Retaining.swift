@@ -11,8 +11,7 @@ extension Context {
   ///   - device: one of the context's devices; may be left out where there is only one.
   ///   - largestAllocation: as in `init(_:largestAllocation:)`.
   /// - Throws: `OpenCLUsageError` for a device that the context is not for, for several where none
-  ///   is named, or for a limit below one byte; `OpenCLError` where the driver does not know the
-  ///   context.
+  ///   is named, or for a limit below one byte; `OpenCLError` if the driver rejects the context.
   public convenience init(
     retaining context: OpaquePointer, device: Device? = nil, largestAllocation: Int? = nil
   ) throws {

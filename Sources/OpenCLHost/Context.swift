@@ -1,18 +1,18 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// One device's room for buffers, programs and queues; objects of two contexts cannot be mixed.
+/// An OpenCL context for a single device. Objects of different contexts cannot be mixed.
 public final class Context: Sendable {
   /// The device that everything in the context is for.
   public let device: Device
 
-  /// The most bytes that one buffer should have: the device's largest allocation, or less if asked
-  /// for. Longer vectors are split into several buffers.
+  /// The most bytes that one buffer should have: the device's largest allocation, or a lower limit
+  /// of the caller's. Longer vectors are split into several buffers.
   public let largestAllocation: Int
   /// Set only where the caller lowered it: drivers may allow more than they promise.
   let allocationLimit: Int?
 
-  /// Dies with the context.
+  /// Released with the context.
   let programs = ProgramCache()
 
   let handle: Handle
@@ -47,7 +47,7 @@ public final class Context: Sendable {
     self.largestAllocation = min(largestAllocation ?? .max, device.largestAllocation)
   }
 
-  /// The context's `cl_context`, valid as long as this object lives.
+  /// The context's `cl_context`, valid while this object exists.
   public var rawHandle: OpaquePointer { handle.raw }
 
   /// Throws unless `other` is the same context as the driver sees it.

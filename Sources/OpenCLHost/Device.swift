@@ -1,7 +1,7 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// A processor that OpenCL can use, and what it says of itself.
+/// An OpenCL device and its properties.
 ///
 /// Devices are found once per process; all properties were read then. Two devices are equal if
 /// they are the same device of the same driver.
@@ -50,7 +50,7 @@ public final class Device: Sendable {
   /// How many Floats the device's vector registers hold; 0 where it does not say.
   public let nativeFloatWidth: Int
 
-  /// In MHz; 0 where the driver does not know.
+  /// In MHz; 0 where the driver does not report it.
   public let maximumClockFrequency: Int
 
   /// The width of a pointer on the device, 32 or 64.
@@ -83,7 +83,7 @@ public final class Device: Sendable {
   /// Whether kernels can compute in `half`; storing it is always possible.
   public let hasHalf: Bool
 
-  /// Whether buffers lie in the host's own memory, as they always do on a CPU.
+  /// Whether buffers are in the host's own memory, as they always are on a CPU.
   public let sharesHostMemory: Bool
 
   /// Whether the device's numbers have their low byte first.
@@ -137,7 +137,7 @@ public final class Device: Sendable {
     isLittleEndian = try info.flag(CL_DEVICE_ENDIAN_LITTLE)
   }
 
-  /// What the process found when it first asked; later calls look no further.
+  /// The result of the first search in this process. Later calls return the same result.
   ///
   /// Safe from any thread. A device that comes or goes afterwards is not noticed.
   public static let discovery = Discovery()
@@ -148,7 +148,7 @@ public final class Device: Sendable {
   /// Devices that are not available now or that have no compiler are listed too.
   public static var all: [Device] { discovery.devices }
 
-  /// The device's `cl_device_id`, valid as long as the process lives.
+  /// The device's `cl_device_id`, valid until the process ends.
   public var rawHandle: OpaquePointer { handle.raw }
 }
 

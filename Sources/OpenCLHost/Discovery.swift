@@ -1,9 +1,9 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// What was found when the process first asked for devices.
+/// The platforms and devices found by a search.
 public struct Discovery: Sendable {
-  /// The platforms that could be asked their names, in the order of OpenCL's loader.
+  /// The platforms whose names could be queried, in the order of OpenCL's loader.
   public private(set) var platforms: [Platform] = []
 
   /// The devices of all platforms, in that order and then in the driver's.
@@ -14,10 +14,10 @@ public struct Discovery: Sendable {
   /// A machine without a driver is no failure.
   public private(set) var failures: [OpenCLError] = []
 
-  /// Looks at this machine.
+  /// Searches this machine.
   init() { self.init(platforms: Self.platformHandles, devices: Self.deviceHandles) }
 
-  /// Looks through the given functions: a platform or a device that throws is left out and noted.
+  /// Searches by the given functions: a platform or a device that throws is left out and noted.
   init(
     platforms platformHandles: () throws -> [OpaquePointer],
     devices deviceHandles: (Platform) throws -> [OpaquePointer]
@@ -59,8 +59,7 @@ public struct Discovery: Sendable {
     }
   }
 
-  /// Asks for the number, then for the handles; `none` is how the driver says that there are
-  /// none.
+  /// Queries the count, then the handles; `none` is how the driver says that there are none.
   private static func list(
     _ call: String, none: cl_int,
     _ get: (cl_uint, UnsafeMutablePointer<OpaquePointer?>?, UnsafeMutablePointer<cl_uint>?)

@@ -8,8 +8,8 @@ import Musl
 #endif
 
 /// The process in which OpenCL was first used. Drivers have threads of their own, which do not
-/// exist in a child made by `fork`: a wait there never ends. A child is marked as it begins, since
-/// every call looks, and to ask for the process is a system call.
+/// exist in a child made by `fork`: a wait there never ends. A child is marked when it starts:
+/// every call checks the mark, and querying the process ID would be a system call.
 enum DriverProcess {
   private static let isChild = Atomic(false)
   private static let isMarked: Bool = {

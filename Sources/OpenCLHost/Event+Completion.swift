@@ -13,13 +13,14 @@ extension Event {
     try await withCheckedThrowingContinuation { continuation in
       let waiter = Unmanaged.passRetained(Waiter(continuation))
       let status = clSetEventCallback(handle.raw, CL_COMPLETE, wake, waiter.toOpaque())
-      // A driver that took the callback calls it once, whatever becomes of the command.
+      // A driver that accepted the callback calls it once, whether the command completes or fails.
       if status != CL_SUCCESS {
         let error = OpenCLError(status: status, call: "clSetEventCallback(\(command))")
         waiter.takeRetainedValue().continuation.resume(throwing: error)
       }
     }
-    // PoCL 3.1 tells a callback that an event which failed before is complete; the event knows.
+    // PoCL 3.1 reports an event that failed earlier as complete to a callback; the event itself has
+    // the error.
     try wait()
   }
 
@@ -33,7 +34,7 @@ extension Event {
   }
 }
 
-/// A sleeping task, as an object that a C callback can carry.
+/// A suspended task's continuation, as an object for a C callback's `user_data`.
 private final class Waiter: Sendable {
   let continuation: CheckedContinuation<Void, any Error>
 

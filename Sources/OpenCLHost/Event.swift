@@ -1,7 +1,8 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// A command's way through a queue: others can wait for it, and it can be asked its times.
+/// The status of an enqueued command. Other commands can wait for it, and it reports profiling
+/// times.
 ///
 /// May be used from any thread, and outlives the queue and whatever the command works on. It keeps
 /// no host memory: that of a transfer has to stay until the event is complete or has failed. A
@@ -11,9 +12,9 @@ internal import CDescentOpenCL
 ///
 /// Two limits are the drivers'. On Intel's CPU runtimes only the command that waits for the failed
 /// one fails; what waits for *that* command runs. So where a failure must not be missed, every
-/// command's event has to be asked. On PoCL 3.1 a command never ends if an event that it waits for
-/// failed before it was enqueued: all calls that take events look first and throw, but an event can
-/// fail in between.
+/// command's event has to be queried. On PoCL 3.1 a command never ends if an event that it waits
+/// for failed before it was enqueued: all calls that take events check them first and throw, but an
+/// event can fail between the check and the call.
 public final class Event: Sendable {
   /// The kernel's name, or `fill`, `copy`, `marker`, `user event`; `adopted event` for one of a
   /// caller's.
@@ -26,11 +27,10 @@ public final class Event: Sendable {
     self.handle = handle
   }
 
-  /// Waits for a `cl_event` that a caller has, and keeps it alive: what a step may have to wait
-  /// for.
+  /// Wraps and retains a caller's `cl_event`, for steps to wait for.
   ///
   /// - Parameter event: a valid `cl_event`, which is retained.
-  /// - Throws: `OpenCLError` where the driver does not know the event.
+  /// - Throws: `OpenCLError` if the driver rejects the event.
   public convenience init(retaining event: OpaquePointer) throws {
     self.init(
       "adopted event",
@@ -108,7 +108,7 @@ public final class Event: Sendable {
     }
   }
 
-  /// The event's `cl_event`, valid as long as this object lives.
+  /// The event's `cl_event`, valid while this object exists.
   public var rawHandle: OpaquePointer { handle.raw }
 
   /// Calls `body` with the events as OpenCL wants them: no list at all where there are none.

@@ -47,7 +47,7 @@ struct Handle: ~Copyable, @unchecked Sendable {
   deinit { if DriverProcess.isOwn { _ = release(raw) } }
 }
 
-/// A platform or a root device: the driver owns these as long as the process lives.
+/// A platform or a root device: the driver owns these until the process ends.
 ///
 /// Unchecked, because a pointer is not `Sendable`. The invariant: the pointer never changes and
 /// is never released, and queries may come from any thread.

@@ -1,7 +1,7 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// Reads what one of OpenCL's `clGet…Info` functions knows about one object.
+/// Queries one object by one of OpenCL's `clGet…Info` functions.
 struct Info {
   typealias Get = (cl_uint, Int, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int>?) -> cl_int
 

@@ -143,7 +143,7 @@ public final class Kernel {
     }
   }
 
-  /// The kernel's `cl_kernel`, valid as long as this object lives.
+  /// The kernel's `cl_kernel`, valid while this object exists.
   public var rawHandle: OpaquePointer { handle.raw }
 
   private func set(_ index: Int, _ size: Int, _ value: UnsafeRawPointer?) throws {

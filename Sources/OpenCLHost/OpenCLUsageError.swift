@@ -1,5 +1,5 @@
 #if OpenCL
-/// A caller's mistake, found before the driver was asked and before anything was touched.
+/// A caller's mistake, found before any driver call and before anything was changed.
 public enum OpenCLUsageError: Error, Sendable, Equatable {
   /// A count, an offset or a work size below zero.
   case negative(what: String, value: Int)
@@ -28,7 +28,7 @@ public enum OpenCLUsageError: Error, Sendable, Equatable {
   /// A `cl_mem` that is no buffer, by its type's number in OpenCL's header.
   case notABuffer(type: UInt32)
 
-  /// A queue that lives on the device, where only kernels can put commands into it.
+  /// An on-device queue, into which only kernels can enqueue commands.
   case queueOnDevice
 
   /// A part of a buffer that begins `offset` bytes into its memory, where the device wants a

@@ -121,7 +121,7 @@ final class OpenFolder {
 extension OpenFolder {
   /// The bytes of a regular file of at most `limit` bytes that this user alone may write.
   func contents(of name: String, limit: Int) -> [UInt8]? {
-    // Without O_NONBLOCK, opening a pipe that lies here would wait for a writer.
+    // Without O_NONBLOCK, opening a FIFO of this name would wait for a writer.
     let file = openat(descriptor, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
     guard file >= 0 else { return nil }
     defer { close(file) }

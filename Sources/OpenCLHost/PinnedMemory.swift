@@ -2,16 +2,15 @@
 internal import CDescentOpenCL
 
 /// Host memory that a device reads and writes at its bus's full speed: the driver allocates it
-/// where the system does not move it (`CL_MEM_ALLOC_HOST_PTR`), and it stays mapped while this
-/// object lives.
+/// page-locked (`CL_MEM_ALLOC_HOST_PTR`), and it stays mapped while this object exists.
 ///
-/// Copies between a buffer and ordinary memory go through memory like this behind the caller's
-/// back, which costs another copy. Whether that matters is the driver's affair, so measure.
+/// For copies between a buffer and pageable memory the driver uses such memory as a staging buffer,
+/// which costs another copy. Whether that matters depends on the driver, so measure.
 ///
-/// Not `Sendable`, since whoever has it may write it.
+/// Not `Sendable`, since any holder may write it.
 public final class PinnedMemory<Element: BitwiseCopyable> {
-  /// The elements, as long as this object lives; undefined until they are written. A transfer that
-  /// was enqueued over them has to be complete before the object goes.
+  /// The elements, valid while this object exists; undefined until they are written. An enqueued
+  /// transfer over them has to be complete before the object is released.
   public let memory: UnsafeMutableBufferPointer<Element>
 
   private let handle: Handle

@@ -30,7 +30,7 @@ public struct Platform: Sendable {
   /// The platform's devices, in the driver's order.
   public var devices: [Device] { Device.all.filter { $0.platform == self } }
 
-  /// The platform's `cl_platform_id`, valid as long as the process lives.
+  /// The platform's `cl_platform_id`, valid until the process ends.
   public var rawHandle: OpaquePointer { handle.raw }
 }
 

@@ -36,7 +36,7 @@ public final class Program: Sendable {
 
   /// Loads what `binary()` of a program returned, on the same device with the same driver.
   ///
-  /// - Throws: `OpenCLError`, as with `CL_INVALID_BINARY` where the driver does not know it.
+  /// - Throws: `OpenCLError`, such as `CL_INVALID_BINARY` if the driver rejects it.
   public convenience init(_ context: Context, binary: [UInt8], options: String = "") throws {
     var id: OpaquePointer? = context.device.handle.raw
     var size = binary.count
@@ -114,7 +114,7 @@ public final class Program: Sendable {
     }
   }
 
-  /// The program's `cl_program`, valid as long as this object lives.
+  /// The program's `cl_program`, valid while this object exists.
   public var rawHandle: OpaquePointer { handle.raw }
 
   private var info: Info {
@@ -132,7 +132,7 @@ public final class Program: Sendable {
   }
 }
 
-/// A built program as the driver knows it; many a `Program` may share one.
+/// The driver's handle of a built program; several `Program`s may share one.
 final class ProgramHandle: Sendable {
   let buildLog: String
   private let handle: Handle

@@ -1,17 +1,17 @@
 #if OpenCL
 import Synchronization
 
-/// The programs that were built in a context, so that all who need one share it.
+/// The programs that were built in a context, shared by all users of the context.
 ///
-/// The context owns it. It holds what the driver knows of a program and no `Program`, which would
-/// keep the context alive in a circle.
+/// The context owns it. It holds the driver's handles and no `Program`, which would retain the
+/// context (a reference cycle).
 final class ProgramCache: Sendable {
   struct Key: Hashable {
     var text: String
     var options: String
   }
 
-  /// Beyond it the oldest is forgotten; whoever has it keeps it.
+  /// Beyond it the oldest is evicted; it stays valid for its users.
   static let capacity = 64
 
   private let programs = Mutex<[(key: Key, handle: ProgramHandle)]>([])
@@ -43,14 +43,15 @@ extension Program {
   /// way.
   ///
   /// What cannot be read, written or loaded is built; only a failing build throws. A loaded program
-  /// has no `buildLog`. `tell` hears where a program is from that the context did not have.
+  /// has no `buildLog`. `tell` is called with the origin of a program that was not in the context's
+  /// cache.
   package static func cached(
     _ context: Context, sources: [(name: String, text: String)], options: String = "",
     in folder: CacheFolder? = .user, tell: (ProgramOrigin) -> Void = { _ in }
   ) throws -> Program {
     try DriverProcess.require()
     let text = text(of: sources)
-    // Told once nothing is locked, since whoever hears may do what he likes.
+    // Call back outside the lock: the callback may re-enter.
     var origin: ProgramOrigin?
     let handle = try context.programs.program(ProgramCache.Key(text: text, options: options)) {
       guard let folder else {

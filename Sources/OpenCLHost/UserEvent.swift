@@ -1,10 +1,10 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// An event that the host completes: commands enqueued after it begin when the host says so.
+/// An event that the host completes: commands that wait for it begin after that.
 ///
-/// Commands that wait for a user event that is never completed wait for ever, and so does whoever
-/// waits for them.
+/// Commands that wait for a user event that is never completed wait for ever, and so does any wait
+/// for those commands.
 public final class UserEvent: Sendable {
   /// What commands can wait for.
   public let event: Event

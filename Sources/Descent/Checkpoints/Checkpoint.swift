@@ -19,18 +19,18 @@ public import Safetensors
 public struct Checkpoint: Sendable {
   /// As it was given: a file, or an index of shards.
   public let path: String
-  /// The tensors as they lie in the file, and the metadata.
+  /// The tensors as they are stored in the file, and the metadata.
   public let reader: SafetensorsReader
-  /// Where the optimizer stood; nil for a model's file.
+  /// The optimizer's status; nil for a model's file.
   public let status: OptimizerStatus?
   /// Whose names the states have.
   public let naming: StateNaming
   /// What the file says of PyTorch's groups, whose rates depend on who loads them.
   let pyTorch: PyTorchOptimizer?
 
-  /// What the trainer gave to
-  /// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)`` beside the state. An entry
-  /// `format` with the value `pt` is left out, since every file has it.
+  /// The metadata that the trainer passed to
+  /// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)``. An entry `format` with the value
+  /// `pt` is left out, since every file has it.
   public var metadata: [String: String] {
     reader.metadata.filter {
       !Self.isReserved($0.key)
@@ -41,7 +41,7 @@ public struct Checkpoint: Sendable {
   /// Opens a file, or an index of shards, and checks that the states it should have are there, and
   /// that they and the parameters that are there have their shapes. Throws
   /// ``/Safetensors/SafetensorsError`` for a file that is not whole, ``CheckpointError`` for one
-  /// that says what cannot be.
+  /// with an invalid value.
   public init(_ path: String) throws {
     let reader = try SafetensorsReader(path)
     (self.path, self.reader) = (path, reader)
@@ -79,7 +79,7 @@ public struct Checkpoint: Sendable {
     key.startsWithBytes(statePrefix) || key.startsWithBytes(PyTorchOptimizer.prefix)
   }
 
-  /// Throws if the states are not those that the status asks for.
+  /// Throws if the states are not those that the status requires.
   private func checkStates() throws(CheckpointError) {
     guard let status else { return }
     var expected: Set<String> = []
@@ -141,8 +141,9 @@ public struct Checkpoint: Sendable {
 }
 
 extension Checkpoint {
-  /// The status, whose layout memory may be made for: a file is as long as its tensors are, but its
-  /// layout may say that they lie anywhere, and without a state may have tensors of any shape.
+  /// The status, after a check that memory for its layout may be allocated. The tensors bound the
+  /// length of a file, but its layout may place them at any offset, and without a state may have
+  /// tensors of any shape.
   func roomyStatus() throws -> OptimizerStatus {
     guard let status else { throw CheckpointError.noOptimizer(file: path) }
     let (own, limit) = (status.layout.elementCount, 1 << 24)
@@ -188,7 +189,7 @@ extension Checkpoint {
   ///
   /// With `converting` 16-bit and 64-bit floats are taken too: F64 rounded, others exactly.
   ///
-  /// - Returns: what was read, what the file has beside it, and what stayed.
+  /// - Returns: what was read, what else the file has, and what stayed.
   /// - Throws: ``CheckpointError`` for a tensor of another shape or type,
   ///   ``/Safetensors/SafetensorsError`` for a file that was altered.
   @discardableResult
@@ -248,7 +249,7 @@ extension String: CheckpointSource {
 public struct LoadReport: Equatable, Sendable {
   /// Tensors of the layout that were loaded.
   public var loaded: [String] = []
-  /// What the file has beside that, by the file's names.
+  /// What else the file has, by the file's names.
   public var leftOut: [String] = []
   /// Tensors of the layout that stayed as they were.
   public var kept: [String] = []

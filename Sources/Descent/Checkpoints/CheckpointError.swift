@@ -5,9 +5,9 @@ internal import Safetensors
 public enum CheckpointError: Error, Equatable, Sendable {
   /// A file without an optimizer's state, such as a model's.
   case noOptimizer(file: String)
-  /// A file of a version of the format that this package does not know.
+  /// A file in a version of the format that this package does not support.
   case version(file: String, found: String)
-  /// A metadata entry that says what cannot be.
+  /// A metadata entry with an invalid value.
   case metadata(file: String, key: String, reason: String)
   /// The states are another rule's, or mean something else.
   case rule(found: String, expected: String)

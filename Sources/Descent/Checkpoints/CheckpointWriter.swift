@@ -15,7 +15,7 @@ struct CheckpointWriter {
     let shape: [Int]
   }
 
-  /// `carried` tensors come first, and are the caller's to write.
+  /// The `carried` tensors come first. The caller writes them.
   ///
   /// Throws ``/Safetensors/SafetensorsError`` for a metadata key that is taken or two tensors of
   /// one name, and ``CheckpointError/interchange(_:)`` for a state that PyTorch cannot take.
@@ -98,8 +98,8 @@ struct CheckpointWriter {
 
 extension Checkpoint {
   /// Writes the same to another file, under this package's names or PyTorch's, in one file or in
-  /// shards. The trainer's ``metadata`` goes along, as does every tensor that is no state, of
-  /// whatever type and whether or not the layout has it. A model's file has no names to change.
+  /// shards. The trainer's ``metadata`` is copied, as is every tensor that is not a state, of any
+  /// type, whether or not the layout has it. A model's file has no names to change.
   ///
   /// - Throws: ``CheckpointError/interchange(_:)`` for a state that PyTorch cannot take, and
   ///   ``/Safetensors/SafetensorsError`` if this file was altered or the other cannot be written.

@@ -138,8 +138,8 @@ extension GroupFit {
   }
 
   /// The step counts of groups of which `loaded` tensors are replaced, nil for a group that keeps
-  /// its own. Throws ``CheckpointError`` for a group whose tensors would then stand at different
-  /// steps.
+  /// its own. Throws ``CheckpointError`` for a group whose tensors would then have different step
+  /// counts.
   static func counts(
     _ status: OptimizerStatus, _ groups: GroupRules, _ layout: ParameterLayout,
     loaded: Set<String>

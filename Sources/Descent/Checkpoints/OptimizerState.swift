@@ -1,4 +1,4 @@
-/// An optimizer's whole state as a value: where it stands, and the numbers.
+/// An optimizer's whole state as a value: its status and the elements of its states.
 ///
 /// ```swift
 /// let state = try optimizer.state
@@ -8,7 +8,7 @@
 /// A file holds the same without a second copy in memory:
 /// ``Optimizer/save(to:parameters:naming:metadata:shardSize:)``.
 public struct OptimizerState: Equatable, Sendable {
-  /// Where the optimizer stands.
+  /// Step counts, rule, groups and settings.
   public var status: OptimizerStatus
   /// Every state of the whole model by name, `layout.count` elements each, as the parameters lie:
   /// what lies between tensors has no meaning. States of another shape than the parameters' are

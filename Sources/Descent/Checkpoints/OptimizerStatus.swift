@@ -1,11 +1,11 @@
-/// Where an optimizer stands, without the numbers in its states: all that a run needs to go on with
-/// the same bits, beside parameters and states.
+/// The step counts, rule and settings of an optimizer: all that a run needs to continue with the
+/// same bits, except parameters and states.
 public struct OptimizerStatus: Sendable {
   /// The rule with its hyper-parameters, as the coming step takes it.
   public var rule: any UpdateRule
   /// As ``Optimizer/baseLearningRate``; nil where it is the rule's learning rate.
   public var baseLearningRate: Double?
-  /// The rule as the last step took it, for rules that look back; nil before the first step.
+  /// The rule as the last step took it, for rules that depend on it; nil before the first step.
   public var lastRule: (any UpdateRule)?
   /// The rules of groups that have one of their own, as the coming step takes them.
   public var groupRules: [String: any UpdateRule] = [:]
@@ -13,7 +13,7 @@ public struct OptimizerStatus: Sendable {
   public var lastGroupRules: [String: any UpdateRule] = [:]
   /// The schedules of groups that have one of their own.
   public var groupSchedules: [String: Schedule] = [:]
-  /// By group: what its rule carries from step to step, by name, after the last step.
+  /// By group: the values of its rule's ``UpdateRule/history`` by name, after the last step.
   public var histories: [String: [String: Double]] = [:]
   /// Names and shapes, which group each tensor follows, and the groups' settings.
   public var layout: ParameterLayout
@@ -29,8 +29,8 @@ public struct OptimizerStatus: Sendable {
   public var skipsNonFinite = false
   /// With the scale as the last step left it.
   public var lossScale: LossScale?
-  /// Where it stands follows from ``stepCount``. One of a function can be held here, but not in a
-  /// file.
+  /// Its position follows from ``stepCount``. A schedule made of a function can be held here, but
+  /// not in a file.
   public var schedule: Schedule?
   /// The tensors that steps leave out.
   public var leftOut: Set<String> = []
@@ -62,7 +62,7 @@ public struct OptimizerStatus: Sendable {
   /// The rule that a group follows.
   func groupRule(_ name: String) -> any UpdateRule { groupRules[name] ?? rule }
 
-  /// How a state of the whole model is handed over.
+  /// The layout of a whole model's state as one array.
   func wholeState(_ name: String) -> WholeState {
     WholeState(layout) { tensorRule($0.name).shape(ofState: name) }
   }

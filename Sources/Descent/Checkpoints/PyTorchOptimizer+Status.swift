@@ -1,9 +1,9 @@
 internal import Safetensors
 
 extension PyTorchOptimizer {
-  /// What PyTorch is to know of an optimizer. Clipping, skipping, the schedule and the average are
-  /// the trainer's there, and are left out. Throws ``CheckpointError/interchange(_:)`` for what
-  /// PyTorch has not.
+  /// The settings of an optimizer that PyTorch's optimizer state has. In PyTorch clipping,
+  /// skipping, the schedule and the average belong to the trainer, so they are left out. Throws
+  /// ``CheckpointError/interchange(_:)`` for what PyTorch does not have.
   init(_ status: OptimizerStatus) throws {
     // As a scheduler of PyTorch would have left it.
     let rates = status.ratesForPyTorch
@@ -100,10 +100,10 @@ extension Double {
 extension OptimizerStatus {
   /// What a file says of a PyTorch optimizer.
   ///
-  /// One group of PyTorch's is the group `default`, or has the `name` that it carries there;
-  /// several are `group 0` and so on. A group that differs from the first in more than its rate and
-  /// weight decay has a rule of its own. Parameters of one group that have taken different numbers
-  /// of steps become several groups, such as `default after 10 steps`.
+  /// A single group of PyTorch's becomes the group `default`, or keeps its `name`; several are
+  /// `group 0` and so on. A group that differs from the first in more than its rate and weight
+  /// decay has a rule of its own. Parameters of one group that have taken different numbers of
+  /// steps become several groups, such as `default after 10 steps`.
   init(
     _ given: PyTorchOptimizer, _ reader: SafetensorsReader, file: String
   ) throws(CheckpointError) {

@@ -26,7 +26,7 @@ struct PyTorchRates {
   /// The rule's, which factors refer to.
   let base: Double
   let weightDecay: Double
-  /// Factors, decays, and what only PyTorch's schedulers know.
+  /// Factors, decays, and the values that only PyTorch's schedulers use.
   let groups: [ParameterGroup]
 
   /// What the optimizer that loads has.
@@ -38,7 +38,7 @@ struct PyTorchRates {
     var hasSchedule: Bool
   }
 
-  /// Throws ``DescentError`` for a rate that cannot be.
+  /// Throws ``DescentError`` for an invalid rate.
   init(
     _ given: [PyTorchOptimizer.Group], _ defaults: PyTorchOptimizer.Base?, own: Own? = nil
   ) throws {

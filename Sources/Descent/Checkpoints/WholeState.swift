@@ -1,5 +1,5 @@
-/// How a state of a whole model is handed over as one array: as the parameters lie, or, where a
-/// rule has it with another shape, tensor after tensor without gaps.
+/// The layout of a whole model's state as one array: that of the parameters or, for a state of
+/// another shape, one tensor after another without gaps.
 struct WholeState {
   /// Elements of the array.
   let count: Int

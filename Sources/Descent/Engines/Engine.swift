@@ -12,7 +12,7 @@ protocol Engine: AnyObject {
   /// fails after it has begun to write throws ``TornStep``.
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws
 
-  /// Adds a gradient to the sum that the coming step takes along, or with `begins` starts that sum
+  /// Adds a gradient to the accumulated sum for the next step, or with `begins` starts that sum
   /// with it; with `zeroes` the gradient is 0 afterwards. If it throws, the sum is lost.
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws
 
@@ -20,10 +20,10 @@ protocol Engine: AnyObject {
   func dropAverage()
 
   /// Steps that were decided since the last call; with `wait`, all that were enqueued. Steps whose
-  /// control does not look at gradients are not among them.
+  /// control does not read gradients are not among them.
   func collect(wait: Bool) throws -> DecidedSteps
 
-  /// How many enqueued steps ``collect(wait:)`` has not told of.
+  /// The number of enqueued steps that ``collect(wait:)`` has not returned yet.
   var stepsInFlight: Int { get }
 
   /// Sets the loss scale from the next step on, 1 where there is none.
@@ -35,13 +35,13 @@ protocol Engine: AnyObject {
   /// The latest decision that is known. Waits for nothing.
   func lastHeard() -> StepDecision
 
-  /// Where to tell of programs from now on.
+  /// Sets the logger for messages about programs.
   func log(to logger: Logger?)
 
   /// Throws ``TornStep`` if a step that was only enqueued has failed since.
   func checkEnqueued() throws
 
-  /// Waits for enqueued steps, whatever became of them: the states are about to be replaced.
+  /// Waits for enqueued steps and ignores failures: the states are about to be replaced.
   func forgetEnqueued()
 
   /// Copies elements of a vector, counted from its own first, to `destination`.

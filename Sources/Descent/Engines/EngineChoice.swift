@@ -19,9 +19,9 @@ public struct EngineChoice: Sendable {
   let kind: Kind
 
   /// The CPU engine, unless an OpenCL GPU shares its memory with this machine and gives the same
-  /// bits. Over a bus, carrying parameters and gradients to and fro costs as much as the update
-  /// itself, so a GPU with memory of its own is taken where it is asked for, by `.openCL`, and
-  /// parameters stay on it. OpenCL devices that are processors are taken only where asked for.
+  /// bits. Over a bus, transferring parameters and gradients costs as much as the update itself. So
+  /// a GPU with memory of its own is used only if it is requested by `.openCL`; keep the parameters
+  /// on it. OpenCL devices that are processors are used only if requested.
   public static let automatic = EngineChoice(kind: .automatic)
 
   /// This processor, with the widest instructions it has and as many threads as `DESCENT_THREADS`
@@ -60,8 +60,8 @@ public struct EngineChoice: Sendable {
     EngineChoice(kind: .queue(queue, shape))
   }
 
-  /// The same, and host memory is carried as to a device that has memory of its own, in chunks of a
-  /// length of the caller's choice, so that tests can have many of them on a device that shares
+  /// The same, but host memory is transferred in chunks as for a device with memory of its own. The
+  /// caller chooses the chunk length, so that tests can have many chunks on a device that shares
   /// memory.
   package static func openCL(
     _ queue: CommandQueue, shape: LaunchShape? = nil, carrying chunk: Int
@@ -105,7 +105,7 @@ extension EngineChoice {
   }
 
   #if OpenCL
-  /// An engine with the shape asked for, else the one that `descent tune` found, else the table's.
+  /// An engine with the requested shape, else the one that `descent tune` found, else the table's.
   private func engine(
     _ programs: RulePrograms, _ queue: CommandQueue, _ shape: LaunchShape?, chunk: Int? = nil,
     because reason: String, _ logger: Logger?
@@ -181,7 +181,7 @@ public enum SameBits: Equatable, Sendable {
   /// Whether it does.
   public var isYes: Bool { self == .yes }
 
-  /// What a device promises of what the reference's bits need.
+  /// The properties of a device's arithmetic that the reference's bits require.
   init(roundedDivision: Bool, denormals: Bool, nearest: Bool, infinityAndNaN: Bool) {
     let missing = [
       (roundedDivision, "correctly rounded division and square root"), (denormals, "denormals"),
@@ -193,8 +193,8 @@ public enum SameBits: Equatable, Sendable {
 }
 
 extension Device {
-  /// Whether updates on this device give the reference's bits, by what the device says of itself.
-  /// `descent verify` looks whether it is true, also of devices that do not promise it.
+  /// Whether updates on this device give the reference's bits, according to the properties that the
+  /// device reports. `descent verify` tests it, also for devices that do not promise it.
   public var sameBits: SameBits {
     SameBits(
       roundedDivision: hasCorrectlyRoundedDivideAndSquareRoot, denormals: keepsDenormals,

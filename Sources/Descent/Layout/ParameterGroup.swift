@@ -28,7 +28,7 @@ public struct ParameterGroup: Hashable, Codable, Sendable {
   var pyTorch: PyTorch?
 
   /// Settings that do nothing otherwise, unless they are given. A layout or an optimizer that takes
-  /// them refuses numbers that cannot be.
+  /// them refuses invalid numbers.
   public init(
     learningRateFactor: Double = 1, weightDecay: Double? = nil, isFrozen: Bool = false,
     clipping: Clipping? = nil

@@ -1,5 +1,5 @@
-/// Where a model's tensors lie in one flat vector of parameters, and which of them belong together.
-/// Gradients and states lie the same way.
+/// The offsets of a model's tensors in one flat vector of parameters, and their groups. Gradients
+/// and states have the same layout.
 ///
 /// ```swift
 /// var layout = ParameterLayout()
@@ -8,9 +8,9 @@
 /// ```
 ///
 /// Tensors follow one another without gaps, unless the layout has an ``alignment`` or a tensor an
-/// offset of its own. A step neither changes what lies between tensors nor lets it into a result;
-/// on a device with memory of its own, host memory is carried there and back with what lies
-/// between.
+/// offset of its own. A step neither changes the elements between tensors nor uses them in a
+/// result; on a device with memory of its own, host memory is copied there and back with these
+/// elements.
 public struct ParameterLayout: Hashable, Sendable {
   /// One tensor: its name, its shape, and its elements' range in the flat vector, row-major.
   public struct Tensor: Hashable, Sendable {
@@ -18,7 +18,7 @@ public struct ParameterLayout: Hashable, Sendable {
     public let name: String
     /// Row-major; empty for a single number.
     public let shape: [Int]
-    /// Where in the flat vector its elements lie.
+    /// The range of its elements in the flat vector.
     public let range: Range<Int>
     /// The ``ParameterGroup`` that it follows.
     public internal(set) var group: String
@@ -30,7 +30,7 @@ public struct ParameterLayout: Hashable, Sendable {
   /// a packed vector, or more, for an arena.
   public let alignment: Int
 
-  /// In the order in which they lie.
+  /// In the order of their offsets.
   public private(set) var tensors: [Tensor] = []
   private var places: [String: Int] = [:]
 
@@ -41,7 +41,7 @@ public struct ParameterLayout: Hashable, Sendable {
   /// How many elements the flat vector has, from its start to the end of the last tensor.
   public private(set) var count = 0
 
-  /// How many elements the tensors have together: ``count`` without what lies between them.
+  /// The number of elements of all tensors: ``count`` without the elements between them.
   public private(set) var elementCount = 0
 
   /// Tensors without gaps.
@@ -69,8 +69,8 @@ public struct ParameterLayout: Hashable, Sendable {
   ///   - name: not empty, and no other tensor's.
   ///   - shape: row-major.
   ///   - group: what ``setGroup(_:to:)`` gives settings to.
-  ///   - offset: where in the flat vector its first element lies, for memory that is already laid
-  ///     out; not before the end of the tensor appended last.
+  ///   - offset: the offset of its first element in the flat vector, for memory that is already
+  ///     laid out; not before the end of the tensor appended last.
   /// - Throws: ``DescentError/layout(name:reason:)`` if the name is taken or empty, a size is
   ///   negative, the tensor would overlap the last, or the sum is more than memory can have.
   public mutating func append(
@@ -137,7 +137,7 @@ extension ParameterLayout {
   public func group(_ name: String) -> ParameterGroup? { groups[name] }
 
   /// Sets what a group's tensors do otherwise. Throws ``DescentError`` if no tensor names the
-  /// group, or for a number that cannot be.
+  /// group, or for an invalid number.
   public mutating func setGroup(
     _ name: String, to group: ParameterGroup
   ) throws(DescentError) {
@@ -162,7 +162,7 @@ extension ParameterLayout {
     }
   }
 
-  /// Elements that lie together and are treated alike.
+  /// Contiguous elements that are treated alike.
   struct Stretch: Equatable {
     var range: Range<Int>
     /// The group's place in ``groupNames``; behind the last for what is left out.
@@ -171,17 +171,17 @@ extension ParameterLayout {
     var set: Int
     /// Which of the step's programs updates them.
     var program = 0
-    /// Where numbers of other shapes lie for them.
+    /// The indices of their numbers of other shapes.
     var place = NumberPlace()
 
-    /// Whether `next` goes on where this ends, and alike.
+    /// Whether `next` begins where this ends and is treated alike.
     func continues(with next: Stretch) -> Bool {
       group == next.group && set == next.set && program == next.program
         && range.upperBound == next.range.lowerBound
     }
   }
 
-  /// All tensors' elements in stretches as long as can be, whatever their groups.
+  /// The elements of all tensors as maximal contiguous extents, regardless of groups.
   var occupied: [Stretch] {
     tensors.reduce(into: []) { result, tensor in
       if tensor.count == 0 { return }
@@ -194,9 +194,9 @@ extension ParameterLayout {
     }
   }
 
-  /// Stretches as long as can be. `sets` gives a clipping set for each tensor; `leftOut` says
-  /// whether it is, and is empty where none is; `programs` gives a program for each group, and is
-  /// empty where there is one.
+  /// Maximal contiguous extents with the same group and clipping set. `sets` gives a clipping set
+  /// for each tensor; `leftOut` says whether it is, and is empty where none is; `programs` gives a
+  /// program for each group, and is empty where there is one.
   ///
   /// - Parameter cut: gives the stretches of a tensor, which are then not joined with others; nil
   ///   where they may be.

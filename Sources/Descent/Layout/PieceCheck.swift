@@ -3,7 +3,7 @@ import OpenCLHost
 #endif
 
 /// Throws where a piece that a step writes shares memory with another: an element must not change
-/// before it is read. Pieces that are only read may lie anywhere. Remembers what it found apart,
+/// before it is read. Pieces that are only read may overlap. Remembers the last pieces that passed,
 /// since a trainer's vectors are mostly those of the step before.
 struct PieceCheck {
   private var host: [UnsafeRawBufferPointer] = []

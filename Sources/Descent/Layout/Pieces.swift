@@ -18,7 +18,7 @@ struct Pieces: Equatable {
   /// The pieces.
   var indices: Range<Int> { 0..<starts.count - 1 }
 
-  /// Where a piece lies in the vector.
+  /// The range of a piece in the vector.
   subscript(index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
 
   /// The pieces' lengths.
@@ -33,8 +33,8 @@ struct Pieces: Equatable {
     return true
   }
 
-  /// Calls `body` with each part of a range of the vector that lies in one piece: the piece, where
-  /// in the piece the part begins, and the part's place in the vector.
+  /// Calls `body` with each part of a range of the vector that is in one piece: the piece, the
+  /// part's offset in the piece, and the part's range in the vector.
   func forEachPart(
     of range: Range<Int>, _ body: (_ piece: Int, _ offset: Int, _ part: Range<Int>) throws -> Void
   ) rethrows {
@@ -48,7 +48,7 @@ struct Pieces: Equatable {
     }
   }
 
-  /// Which piece of a vector an element lies in, and where that piece begins.
+  /// The piece of a vector that holds an element, and where that piece begins.
   struct Place: Equatable {
     var piece = 0
     var origin = 0
@@ -78,7 +78,7 @@ struct HostVector {
   /// Elements of all pieces.
   var count: Int { pieces.count }
 
-  /// Calls `body` with the memory of each part of a range of the vector that lies in one piece, and
+  /// Calls `body` with the memory of each part of a range of the vector that is in one piece, and
   /// where in the range the part begins.
   func forEachPart(
     of range: Range<Int>, _ body: (UnsafeMutableBufferPointer<Float>, Int) throws -> Void
@@ -89,8 +89,8 @@ struct HostVector {
     }
   }
 
-  /// Calls `body` with each part of these stretches, in order, that lies in one piece: the part's
-  /// place in the vector, and its first element in memory.
+  /// Calls `body` with each part of these stretches, in order, that is in one piece: the part's
+  /// range in the vector, and its first element in memory.
   func forEachPart(
     of stretches: [ParameterLayout.Stretch],
     _ body: (Range<Int>, UnsafeMutablePointer<Float>) throws -> Void

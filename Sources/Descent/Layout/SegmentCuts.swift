@@ -15,7 +15,7 @@ struct SegmentCuts {
   /// Whether tensors are cut only where one alone is longer than the limit.
   private let keepsTensors: Bool
 
-  /// Of vectors that lie as the layout says.
+  /// Of vectors in the layout of the parameters.
   init(_ layout: ParameterLayout, _ context: Context, keepsTensors: Bool = false) {
     self.init(
       count: layout.count, layout.tensors.map(\.range), context, keepsTensors: keepsTensors)

@@ -1,5 +1,5 @@
-/// Where the elements of a layout lie in the states of one program. A state has elements only for
-/// the tensors that follow the program, in the layout's order.
+/// The map from the elements of a layout to those of the states of one program. A state has
+/// elements only for the tensors that follow the program, in the layout's order.
 struct StateMap: Equatable {
   /// A contiguous range of the layout that is contiguous in the state, too.
   struct Extent: Equatable {
@@ -13,7 +13,7 @@ struct StateMap: Equatable {
   /// How many elements the state has.
   let count: Int
 
-  /// The whole layout: the state lies as the parameters do.
+  /// The whole layout: the state has the layout of the parameters.
   init(count: Int) {
     (extents, self.count) = ([Extent(range: 0..<count, origin: 0)], count)
   }
@@ -26,7 +26,7 @@ struct StateMap: Equatable {
   /// Extents begin at multiples of this many elements, a cache line of Floats.
   static let alignment = 16
 
-  /// The map of each program. One program's states lie as the parameters do.
+  /// The map of each program. With a single program, states have the layout of the parameters.
   static func maps(
     _ layout: ParameterLayout, programOfGroup: [Int], count: Int
   ) -> [StateMap] {
@@ -56,7 +56,7 @@ struct StateMap: Equatable {
     extents.partitioningIndex { $0.range.upperBound > element }
   }
 
-  /// Where a range of one tensor lies in the state.
+  /// The range in the state of a range of one tensor.
   func place(of range: Range<Int>) -> Range<Int> {
     if range.isEmpty { return 0..<0 }
     let extent = extents[extent(of: range.lowerBound)]
@@ -84,7 +84,7 @@ extension RandomAccessCollection {
   }
 }
 
-/// Walks forward through the segments of a vector that lies as a map says.
+/// Iterates forward over the segments of a vector whose layout a map gives.
 struct StateWalk {
   private let map: StateMap
   private let pieces: Pieces
@@ -93,8 +93,8 @@ struct StateWalk {
 
   init(_ map: StateMap, _ pieces: Pieces) { (self.map, self.pieces) = (map, pieces) }
 
-  /// The segment that holds an element of the layout, and where in the layout what lies together
-  /// with it ends. An element e is number e − origin of its segment.
+  /// The segment that holds an element of the layout, and where in the layout the contiguous
+  /// elements around it end. An element e is number e − origin of its segment.
   mutating func advance(to element: Int) -> (place: StepPlan.Place, end: Int) {
     while map.extents[extent].range.upperBound <= element { extent += 1 }
     let own = map.extents[extent]

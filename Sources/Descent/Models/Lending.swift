@@ -1,7 +1,8 @@
-/// Lends the memory of many arrays at once, without a copy: each is taken out while it is lent.
+/// Passes pointers to the elements of many arrays at once, without a copy. Each array is removed
+/// from `arrays` during the call.
 ///
-/// An array's memory is good only within a closure that it is lent to, so the closures lie one
-/// within another: a frame of the stack for each array.
+/// An array's pointer is valid only within the closure that receives it, so the closures are
+/// nested: one stack frame for each array.
 func lending<Result>(
   _ arrays: inout [[Float]], writing: Bool = true,
   _ body: ([UnsafeMutableBufferPointer<Float>]) throws -> Result

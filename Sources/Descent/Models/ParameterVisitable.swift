@@ -1,4 +1,4 @@
-/// A model, or a part of one, that hands over its tensors one after another where they lie.
+/// A model, or a part of one, that passes its tensors to a visitor in place, one after another.
 ///
 /// ```swift
 /// struct Dense: ParameterVisitable {
@@ -15,17 +15,21 @@
 ///
 /// A model is a ``MutableVector``: steps, accumulation, saving and loading take it where they take
 /// an array. Gradients are visited likewise: they may be of the model's own type, or of any other
-/// that hands over the same names and shapes in the same order, such as the model's
-/// `TangentVector`.
+/// that passes the same names and shapes in the same order, such as the model's `TangentVector`.
 public protocol ParameterVisitable: MutableVector {
-  /// Hands every tensor to the visitor: each one once, and the same in the same order in every
-  /// visit. A step visits what it writes twice, to borrow and to give back, and again if the second
-  /// visit did not ask for all of it; gradients that it only reads once. What is handed over may
-  /// not depend on how many elements an array has, since those that are out have another number,
-  /// though never none; nor on the value of a number or a span, whose first has a bit changed while
-  /// it is out. Tied tensors are handed over once; a step refuses parameters of which an array, a
-  /// number or a span comes twice, but does not see that two properties are worked out from one,
-  /// nor that another collection comes twice.
+  /// Passes every tensor to the visitor. Requirements:
+  ///
+  /// - Each tensor is passed once, and the same tensors in the same order in every visit. A step
+  ///   visits gradients that it only reads once. It visits what it writes twice, to borrow the
+  ///   tensors and to return them, and again if the second visit did not pass all of them.
+  /// - The tensors passed do not depend on how many elements an array has. A borrowed array has
+  ///   another count, which is never 0.
+  /// - The tensors passed do not depend on the value of a number or a span. While it is borrowed,
+  ///   one bit of its first element is changed.
+  /// - Tied tensors are passed once. A step refuses parameters if an array, a number or a span is
+  ///   passed twice.
+  /// - Two computed properties over the same storage are not detected, nor is another collection
+  ///   that is passed twice. Both are errors.
   mutating func visitParameters(_ visitor: inout ParameterVisitor)
 }
 

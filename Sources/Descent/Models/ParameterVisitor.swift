@@ -1,9 +1,9 @@
-/// What a model hands its tensors to: see ``ParameterVisitable``.
+/// The visitor that receives the tensors of a model: see ``ParameterVisitable``.
 ///
-/// Arrays and memory that stays where it is are updated in place. What can be lent for a moment
-/// only, a span, a single number or another collection, is copied into a vector of the step's own
-/// and back; so are, of more than 512 arrays, the shortest; on a thread with a small stack, of
-/// fewer. A shape that is left out is that of a vector.
+/// Arrays and memory with a stable address are updated in place. A span, a single number or another
+/// collection, whose pointer is valid only during the visit, is copied into a vector of the step's
+/// own and back. Of more than 512 arrays the shortest are copied too; on a thread with a small
+/// stack the limit is lower. A shape that is left out is that of a vector.
 public struct ParameterVisitor: ~Copyable {
   private let host: any TensorHost
   private var path: [String] = []
@@ -14,8 +14,8 @@ public struct ParameterVisitor: ~Copyable {
   /// while a step runs, the variable holds something else. An array that somebody else holds as
   /// well is copied before it is changed, as everywhere in Swift.
   ///
-  /// The shape is row-major. It must not follow from the sizes of arrays that were handed over
-  /// before this one, since those may be out by now.
+  /// The shape is row-major. It must not follow from the sizes of arrays that were passed before
+  /// this one, since those may be out by now.
   public mutating func visit(
     _ name: String, _ elements: inout [Float], shape: @autoclosure () -> [Int]? = nil
   ) {
@@ -23,8 +23,8 @@ public struct ParameterVisitor: ~Copyable {
     host.visit(TensorName(path: path, name: name), shape, &elements)
   }
 
-  /// A tensor in memory of the model's own. It must stay where it is, and be left alone, until the
-  /// call that visits has returned.
+  /// A tensor in memory of the model's own. The memory must stay valid at its address and must not
+  /// be accessed until the call that visits has returned.
   public mutating func visit(
     _ name: String, _ elements: UnsafeMutableBufferPointer<Float>,
     shape: @autoclosure () -> [Int]? = nil
@@ -32,7 +32,7 @@ public struct ParameterVisitor: ~Copyable {
     visit(name, elements, shape(), .stays)
   }
 
-  /// A tensor that a span lends, as in `visitor.visit("weight", weight.mutableSpan)`.
+  /// A tensor in the memory of a span, as in `visitor.visit("weight", weight.mutableSpan)`.
   public mutating func visit(
     _ name: String, _ elements: consuming MutableSpan<Float>,
     shape: @autoclosure () -> [Int]? = nil
@@ -79,7 +79,7 @@ public struct ParameterVisitor: ~Copyable {
     path.removeLast()
   }
 
-  /// A part that may be missing; then it hands over nothing.
+  /// A part that may be missing; then it passes nothing.
   public mutating func visit<Part: ParameterVisitable>(_ name: String, _ part: inout Part?) {
     part?.visit(name, to: &self)
   }
@@ -93,7 +93,7 @@ extension ParameterVisitable {
 
 /// What visitors do with tensors.
 protocol TensorHost: AnyObject {
-  /// Whether it looks at shapes in this visit.
+  /// Whether it reads shapes in this visit.
   var needsShapes: Bool { get }
 
   /// Whether it changes elements in this visit.
@@ -116,7 +116,7 @@ enum TensorMemory {
   case copy
 }
 
-/// `layers.0.weight`, put together only where it is needed.
+/// `layers.0.weight`, joined only if needed.
 struct TensorName: CustomStringConvertible {
   let path: [String]
   let name: String

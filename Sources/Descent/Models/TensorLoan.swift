@@ -1,24 +1,25 @@
 internal import DescentKernels
 
-/// Borrows all tensors of a model at once. Where they are written, a first visit takes them and a
-/// second gives them back, or more of them where a model hands over less the second time.
+/// Borrows all tensors of a model at once. If they are written, a first visit takes them and a
+/// second gives them back; there are further visits if the model passes fewer tensors the second
+/// time.
 ///
-/// The model then has a stand-in for each array that is out, and another number at the beginning of
-/// numbers and spans that are copied to be written back, so that a tensor is known that it hands
-/// over twice.
+/// Meanwhile the model has a placeholder for each borrowed array, and the first element of numbers
+/// and spans that are copied to be written back is changed. So a tensor that the model passes twice
+/// is detected.
 final class TensorLoan: TensorHost {
-  /// Of more arrays the shortest are copied: each that is lent takes a frame of the stack.
+  /// Of more arrays the shortest are copied: each borrowed array takes a stack frame.
   static let mostArrays = 512
 
-  /// What a frame takes of the stack, with room to spare: 200 to 400 bytes where optimized, 1 KB
-  /// elsewhere, and more under a sanitizer.
+  /// The size of a stack frame, with a margin: 200 to 400 bytes where optimized, 1 KB elsewhere,
+  /// and more under a sanitizer.
   #if DEBUG
   private static let frame = 4096
   #else
   private static let frame = 640
   #endif
 
-  /// How many arrays may be lent on this thread, in half of the stack that is left.
+  /// How many arrays may be borrowed on this thread, in half of the remaining stack.
   private static var arraysThatFit: Int {
     let left = descent_stack_left()
     return min(mostArrays, (left > 0 ? left : 1 << 16) / 2 / frame)
@@ -29,11 +30,12 @@ final class TensorLoan: TensorHost {
   private let writes: Bool
   /// Tensors that need have no elements, by name.
   private let mayBeMissing: Set<String>
-  /// How many arrays are lent at most, and the shortest of them.
+  /// The maximum number of borrowed arrays, and the length of the shortest of them.
   private let mostLent: Int
   private let leastCount: Int
 
-  /// What a model has for an array that is out: not empty, since it may ask for that.
+  /// The placeholder of a borrowed array in the model: not empty, since the model may test for
+  /// that.
   private static let standIn: [Float] = [0]
 
   private var isReturning = false
@@ -41,25 +43,26 @@ final class TensorLoan: TensorHost {
   var changes: Bool { isReturning && writes }
 
   private var error: DescentError?
-  /// How many tensors this visit has handed over.
+  /// The number of tensors that this visit has passed.
   private var visited = 0
   /// Where each tensor was put, up to the first that could not be taken.
   private var places: [Place] = []
   /// Which of those are back.
   private var isBack: [Bool] = []
   private var backCount = 0
-  /// Lent as they are.
+  /// Borrowed without a copy.
   private var arrays: [[Float]] = []
-  /// Copied and out, so that the model cannot hand them over once more.
+  /// Copied, and replaced in the model, so that it cannot pass them again.
   private var copiedArrays: [[Float]] = []
-  /// What stands at the beginning of memory that was copied, and the tensor's place.
+  /// The first element of memory that was copied, as bits, and the tensor's index.
   private var marks: [UnsafeMutablePointer<Float>: (bits: UInt32, index: Int)] = [:]
-  /// Tensors that may lie where another does, with that one's place and the mark it then has.
+  /// Tensors that may have the memory of another, with that one's index and the mark that its
+  /// memory then has.
   private var suspects: [(index: Int, other: Int, bits: UInt32)] = []
   private var isLooking = false
-  /// Memory that stays where it is.
+  /// Memory with a stable address.
   private var memories: [UnsafeRawBufferPointer] = []
-  /// What cannot be lent, and what lies between tensors in the layout.
+  /// Copies of what cannot be borrowed, and the elements between tensors in the layout.
   private var copies: [Float] = []
   /// The vector, piece after piece.
   private var pieces: [Place] = []
@@ -77,7 +80,7 @@ final class TensorLoan: TensorHost {
   /// - Parameters:
   ///   - what: parameters or gradients, for messages.
   ///   - writes: whether the elements will be changed.
-  ///   - mayBeMissing: tensors that an empty one may stand for.
+  ///   - mayBeMissing: tensors for which the model may pass an empty one.
   init(
     _ layout: ParameterLayout, of what: String, writes: Bool, mayBeMissing: Set<String> = []
   ) {
@@ -119,7 +122,7 @@ final class TensorLoan: TensorHost {
     return value
   }
 
-  /// Visits until all is back, or no more is asked for.
+  /// Visits until all tensors are given back, or a visit gives back none.
   private func giveBack(to model: inout some ParameterVisitable) {
     isReturning = true
     isBack = Array(repeating: false, count: places.count)
@@ -166,7 +169,7 @@ final class TensorLoan: TensorHost {
     } else if let tensor = tensor(name, shape, elements.count) {
       if elements.isEmpty { return takeMissing(tensor) }
       let taken = elements
-      // What is only read stays with the model, which may hand it over for another tensor too.
+      // Arrays that are only read stay in the model, which may pass one for several tensors.
       if writes { elements = Self.standIn }
       if taken.count < leastCount || arrays.count == mostLent {
         taken.withUnsafeBufferPointer {
@@ -209,9 +212,9 @@ final class TensorLoan: TensorHost {
 
   /// Changes a bit of the first number, which is given back like all others.
   ///
-  /// That the mark of another tensor stands at the same place says nothing yet: numbers that are
-  /// worked out lie in one place one after another, and may differ by that bit. Such memory has a
-  /// second mark, and the other is looked at once more.
+  /// The mark of another tensor at the same address proves nothing yet: computed properties may use
+  /// one address one after another, with numbers that differ by that bit. Such memory gets a second
+  /// mark, and the other tensor is visited again.
   private func mark(_ elements: UnsafeMutableBufferPointer<Float>) {
     guard let start = elements.baseAddress else { return }
     var bits = start.pointee.bitPattern
@@ -226,18 +229,18 @@ final class TensorLoan: TensorHost {
     marks[start] = (bits, index)
   }
 
-  /// Refuses the model if the tensor has the mark that another of its place was given.
+  /// Refuses the model if the tensor has the mark of another tensor at its address.
   private func look(_ name: TensorName, _ elements: UnsafeMutableBufferPointer<Float>) {
     guard let bits = elements.first?.bitPattern else { return }
     for suspect in suspects
     where suspect.bits == bits && name.matches(tensors[suspect.other].name) {
-      // What was copied for it is the other's, with its mark.
+      // The copy made for it holds the other's elements, with its mark.
       places[suspect.index] = .missing
       handedOverTwice(tensors[suspect.index].name)
     }
   }
 
-  /// Whether it lies in memory that was handed over and stays where it is.
+  /// Whether it overlaps memory with a stable address that was passed before.
   private func isOut(_ elements: UnsafeMutableBufferPointer<Float>) -> Bool {
     memories.contains { overlap($0, UnsafeRawBufferPointer(elements)) }
   }
@@ -323,15 +326,14 @@ final class TensorLoan: TensorHost {
     end = tensor.range.upperBound
   }
 
-  /// A tensor without elements, or one that nobody reads; the vector goes on behind it all the
-  /// same.
+  /// A tensor without elements, or one that is not read. The vector continues after it.
   private func takeMissing(_ tensor: ParameterLayout.Tensor) {
     append(gap: tensor.range.upperBound - end)
     places.append(.missing)
     end = tensor.range.upperBound
   }
 
-  /// What lies between two tensors is no tensor's, so it is a piece of our own.
+  /// Elements between two tensors belong to no tensor, so they are a piece of zeros.
   private func append(gap: Int) {
     let start = copies.count
     copies.append(contentsOf: repeatElement(0, count: gap))

@@ -11,20 +11,20 @@ public import OpenCLHost
 /// ```
 ///
 /// A step adds its own gradient to the sum of those accumulated before, in its own pass, and takes
-/// ((g₁ + g₂) + …) + gₙ for the gradient: it scales, clips, looks at and skips the sum as it would
-/// one gradient, and ends it, also where it is skipped. The order of additions is fixed, so every
+/// ((g₁ + g₂) + …) + gₙ for the gradient: it scales, clips, tests and skips the sum like a single
+/// gradient, and ends the sum even if it is skipped. The order of additions is fixed, so every
 /// engine has the same bits. All gradients of a sum have the same loss scale, which only a step
 /// moves.
 ///
-/// The sum is one more vector beside the states, made by the first call. A gradient that begins it
-/// costs 8 bytes for each element, each further one 12, and the step 4 more, or 8 where it looks at
-/// its gradient first; zeroing a gradient behind it adds 4.
+/// The sum is a vector in addition to the states, made by the first call. The first gradient costs
+/// 8 bytes for each element, each further one 12, and the step 4 more, or 8 if it reads its
+/// gradient first; zeroing a gradient after it adds 4.
 extension Optimizer {
   /// Adds gradients to the sum for the coming step.
   ///
   /// - Parameter gradients: `layout.count` elements, tensor after tensor, in any memory that
-  ///   ``step(_:gradients:gradientScale:)-(Parameters,_,_)`` takes gradients in. Zeros stand for a
-  ///   model's empty tensor that ``leftOut`` names.
+  ///   ``step(_:gradients:gradientScale:)-(Parameters,_,_)`` takes gradients in. For a model's
+  ///   empty tensor that ``leftOut`` names, zeros are added.
   /// - Throws: ``DescentError`` before anything is changed. If the device fails, `OpenCLError`; the
   ///   sum is dropped. After a failure of what was enqueued before, the optimizer refuses to go on
   ///   until it is reset or a state is restored.

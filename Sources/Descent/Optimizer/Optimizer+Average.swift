@@ -4,7 +4,7 @@
 /// Before the first step that has it, the average is a copy of the parameters, frozen groups' too,
 /// whether that step is then skipped or not. Skipped steps leave it alone, and frozen groups and
 /// tensors left out their part of it: ``Optimizer/averaging`` says how other libraries differ. With
-/// ``Nesterov`` it follows the look-ahead point, which is what steps update.
+/// ``Nesterov`` it averages the look-ahead point, which is what steps update.
 public struct ParameterAverage: Hashable, Codable, Sendable {
   /// d, at least 0 and below 1: the average reaches back over some 1/(1 − d) steps.
   public var decay: Double
@@ -27,8 +27,8 @@ public struct ParameterAverage: Hashable, Codable, Sendable {
 extension Optimizer {
   static let averageName = "average"
 
-  /// The average of the parameters, as they lie: what ``averaging`` asks for. Waits for enqueued
-  /// steps. Throws ``DescentError`` where none is kept or no step has been taken yet.
+  /// The average of the parameters, in their layout: see ``averaging``. Waits for enqueued steps.
+  /// Throws ``DescentError`` where none is kept or no step has been taken yet.
   public func average() throws -> [Float] { try state(Self.averageName) }
 
   /// The same of one tensor.

@@ -4,19 +4,20 @@ extension Optimizer {
   /// Writes the whole state and the parameters to a safetensors file, for any engine to go on from.
   /// ``Checkpoint`` says what is in it.
   ///
-  /// The file appears whole or not at all: it is written beside its name, synced and renamed, and
-  /// the folder is synced; a crash in between leaves the file that was there. States go there a
-  /// piece at a time, from a device through its queue, with no second copy of them in memory. Waits
-  /// for enqueued steps.
+  /// The file is replaced atomically: a temporary file in the same folder is written, synced and
+  /// renamed, and the folder is synced. A crash leaves the previous file. States are written a
+  /// piece at a time, from a device through its queue, without a second copy of them in memory.
+  /// Waits for enqueued steps.
   ///
   /// - Parameters:
-  ///   - path: where the file is to appear; an index and shards beside it, where it is cut.
+  ///   - path: the path of the file; if the file is cut, of its index, with the shards in the same
+  ///     folder.
   ///   - parameters: `layout.count` elements, after the step that was last taken: an array, a span,
-  ///     buffers, or a model that hands over the tensors of ``layout``. Those on a device are read
-  ///     back first.
+  ///     buffers, or a model that passes the tensors of ``layout``. Those on a device are read back
+  ///     first.
   ///   - naming: whose names states have; PyTorch's are for a script of Examples/pytorch to read.
-  ///   - metadata: whatever else the trainer needs to go on, under keys of its own; those that
-  ///     begin with `optimizer.`, `pytorch.` or as `SafetensorsWriter` says are taken.
+  ///   - metadata: any other entries that the trainer needs to continue, under keys of its own;
+  ///     those that begin with `optimizer.`, `pytorch.` or as `SafetensorsWriter` says are taken.
   ///   - shardSize: a file of more bytes is cut into several, with an index.
   /// - Throws: ``DescentError`` for what ``status`` throws; `SafetensorsError` if the file cannot
   ///   be written, or two tensors would have one name; ``DescentError/layout(name:reason:)`` with
@@ -65,8 +66,8 @@ extension Optimizer {
     }
   }
 
-  /// Takes up where the optimizer stopped that wrote the file, on whatever engine that was: as
-  /// ``load(_:)``, and reads the parameters.
+  /// Continues from the state of the optimizer that wrote the file, on any engine: as ``load(_:)``,
+  /// and reads the parameters.
   ///
   /// ```swift
   /// try optimizer.load(from: "run.safetensors", parameters: &parameters)
@@ -80,7 +81,7 @@ extension Optimizer {
   ///
   /// - Parameters:
   ///   - source: a path, or a ``Checkpoint`` that was opened.
-  ///   - parameters: `layout.count` elements: an array, a model that hands over the tensors of
+  ///   - parameters: `layout.count` elements: an array, a model that passes the tensors of
   ///     ``layout`` (which has them back also after an error), or a variable that holds a buffer or
   ///     an array of buffers; no two of these may overlap.
   /// - Throws: `SafetensorsError` for a file that is not whole or was altered,
@@ -126,7 +127,7 @@ extension Optimizer {
     }
   }
 
-  /// What stands outside of PyTorch's optimizers is not in their state.
+  /// Keeps the settings that PyTorch's optimizers do not have in their state.
   private func keepWhatPyTorchLacks(_ status: inout OptimizerStatus) throws {
     (status.clipping, status.skipsNonFinite) = (clipping, skipsNonFinite)
     (status.schedule, status.leftOut) = (schedule, leftOut)
@@ -140,9 +141,9 @@ extension Optimizer {
     status.averaging = averaging
   }
 
-  /// A new optimizer that goes on from a checkpoint, with its rule and layout. Throws
-  /// `SafetensorsError.memory` where there is no memory for as much as the layout says.
-  /// `logger` becomes ``logger``, from the choice of the engine on.
+  /// A new optimizer that continues from a checkpoint, with its rule and layout. Throws
+  /// `SafetensorsError.memory` where there is no memory for as much as the layout says. `logger`
+  /// becomes ``logger``, from the choice of the engine on.
   public convenience init(
     _ checkpoint: Checkpoint, on choice: EngineChoice = .automatic, logger: Logger? = nil
   ) throws {
@@ -172,10 +173,10 @@ extension Optimizer {
   ///
   /// A group takes over the step count of its tensors in the file. Tensors that are new need a
   /// group of their own, so that their bias correction begins at the beginning; a group whose
-  /// tensors would stand at different steps is refused.
+  /// tensors would have different step counts is refused.
   /// ``Checkpoint/readParameters(into:layout:converting:where:)`` reads parameters alone.
   ///
-  /// - Returns: what was loaded, what the file has beside it, and what stayed.
+  /// - Returns: what was loaded, what else the file has, and what stayed.
   /// - Throws: as ``load(from:parameters:)``, also for a wanted tensor of another shape, before
   ///   anything is touched.
   @discardableResult
@@ -286,8 +287,8 @@ extension Optimizer {
       states: states)
   }
 
-  /// The history that a group goes on with once some of its tensors are loaded; nil for none.
-  /// Throws ``CheckpointError`` if the tensors that stay need another one.
+  /// The history of a group after some of its tensors are loaded; nil for none. Throws
+  /// ``CheckpointError`` if the tensors that stay need another one.
   private func history(
     ofGroup index: Int, after steps: Int, _ status: OptimizerStatus, loaded: Set<String>
   ) throws -> [Double]? {

@@ -4,9 +4,9 @@ extension Optimizer {
   /// over all tensors that were neither frozen nor left out. With accumulated gradients it is that
   /// of their sum.
   ///
-  /// ∞ or NaN where the gradient was. nil if that step did not look at its gradient: without norm
-  /// clipping, skipping and loss scale none does. The same number on every engine. Waits for the
-  /// step.
+  /// ∞ or NaN where the gradient was. nil if that step did not read its gradient first: without
+  /// norm clipping, skipping and loss scale none does. The same number on every engine. Waits for
+  /// the step.
   public var lastNorm: Double? {
     get throws {
       guard lastStepLooked else { return nil }
@@ -15,7 +15,7 @@ extension Optimizer {
   }
 
   /// Whether the last step was skipped, because its gradient was not finite; nil if that step did
-  /// not look at its gradient, or before the first. Waits for the step.
+  /// not read its gradient first, or before the first step. Waits for the step.
   public var lastStepWasSkipped: Bool? {
     get throws {
       guard lastStepLooked else { return nil }
@@ -33,8 +33,8 @@ extension Optimizer {
     }
   }
 
-  /// Sets a loss scale that every step divides out of its gradients, and that follows what it
-  /// finds; nil takes it away. `gradientScale` multiplies beside it. Waits for enqueued steps.
+  /// Sets a loss scale. Every step divides its gradients by the scale and adjusts it to what it
+  /// finds; nil removes it. `gradientScale` multiplies in addition. Waits for enqueued steps.
   ///
   /// A step divides by the scale as the step before has left it: read ``lossScale`` before each
   /// loss. Several optimizers share a scale by ``LossScale/fixed``. Throws ``DescentError`` for

@@ -13,9 +13,10 @@ extension Optimizer {
   public var launchesPerStep: Int { engine.launchesPerStep }
 
   /// The ``lossScale`` where the device keeps it, one element, 1 where there is none: for kernels
-  /// that scale a loss there, so that the host waits for no step to know the scale. It is what the
-  /// steps enqueued so far leave; in a queue out of order a kernel that reads it waits for the last
-  /// one's event. It stays in its place as long as the optimizer lives, and is only to be read.
+  /// that scale a loss there, so that the host waits for no step to know the scale. Its value is
+  /// the one after the steps enqueued so far; in an out-of-order queue a kernel that reads it must
+  /// wait for the last step's event. Its memory stays valid while the optimizer exists, and must
+  /// only be read.
   ///
   /// - Throws: ``DescentError/unsupported(_:)`` on an engine without a device; `OpenCLError`.
   public var deviceLossScale: BufferSlice<Float> {

@@ -12,12 +12,12 @@ extension Optimizer {
   /// - No piece of the parameters may overlap another piece of either vector. Pieces of the
   ///   gradients, which are only read, may overlap one another.
   /// - A step over arrays, spans and buffers allocates nothing.
-  /// - A model (``ParameterVisitable``) hands over the tensors of ``layout``, with their names and
+  /// - A model (``ParameterVisitable``) passes the tensors of ``layout``, with their names and
   ///   shapes and in their order. Parameters are visited to borrow the tensors and again to return
   ///   them, gradients once. A gradient that ``leftOut`` names may be empty, as in a tangent vector
   ///   that is zero. A step over a model makes small allocations for lists of tensors and shapes;
   ///   ``ParameterVisitor`` lists what is copied. After an error the model has all its tensors,
-  ///   except one that no later visit asks for; the error names it.
+  ///   except one that no later visit passes again; the error names it.
   ///
   /// - Parameters:
   ///   - parameters: `layout.count` elements, tensor after tensor.

@@ -5,7 +5,7 @@ import OpenCLHost
 #endif
 
 extension Optimizer {
-  /// Tells of steps that were just found to have been skipped, with what is known of the latest.
+  /// Logs steps that were just found to have been skipped, with the known values of the latest.
   func logSkippedSteps(_ steps: Int) {
     guard let logger else { return }
     let last = engine.lastHeard()
@@ -17,8 +17,8 @@ extension Optimizer {
     logger.notice("skipped: the gradient was not finite", metadata: metadata)
   }
 
-  /// Which settings a state replaces, each by what, and that gradients which were summed up are
-  /// dropped; nothing where nobody listens.
+  /// The settings that a state replaces, with old and new values, and whether accumulated gradients
+  /// are dropped. Empty without a logger.
   func replacedSettings(
     _ status: OptimizerStatus, _ fit: GroupFit
   ) -> [(name: String, change: String)] {
@@ -35,7 +35,7 @@ extension Optimizer {
     compare("schedule", schedule, status.schedule)
     compare("clipping", clipping, status.clipping)
     compare("skipsNonFinite", skipsNonFinite, status.skipsNonFinite)
-    // As it stands, wherever its next change is.
+    // The current scale, without the count of steps to its next change.
     var (scale, other) = (try? lossScale, status.lossScale)
     scale?.stepsSinceChange = 0
     other?.stepsSinceChange = 0
@@ -49,7 +49,7 @@ extension Optimizer {
     return changes
   }
 
-  /// Tells of settings that were just replaced by those of a state.
+  /// Logs settings that were just replaced by those of a state.
   func logReplaced(_ changes: [(name: String, change: String)], by origin: String) {
     guard let logger, !changes.isEmpty else { return }
     let names = changes.map(\.name).joined(separator: ", ")

@@ -1,11 +1,11 @@
 public import Logging
 
 extension Optimizer {
-  /// Where the optimizer stands. Waits for enqueued steps.
+  /// The step counts, rule, groups and settings. Waits for enqueued steps.
   ///
   /// Throws ``DescentError/settled`` after ``settle(_:)``, ``DescentError/accumulating(count:)``
   /// while gradients are accumulated, ``DescentError/tornStep(_:)`` after a step that failed, and
-  /// what the next step would throw of a rule or a clipping that cannot be.
+  /// whatever the next step would throw for an invalid rule or clipping.
   public var status: OptimizerStatus {
     get throws {
       try collect(wait: true)
@@ -46,14 +46,14 @@ extension Optimizer {
     get throws { try OptimizerState(status, values: states()) }
   }
 
-  /// Takes up where another optimizer stopped, on any engine: its rule with all hyper-parameters,
-  /// states, counts, groups' settings, clipping, loss scale, schedule, average. What comes then has
-  /// the bits of a run that never stopped, if the parameters are those that the state was taken
-  /// with.
+  /// Continues from the state of another optimizer, on any engine: its rule with all
+  /// hyper-parameters, states, counts, groups' settings, clipping, loss scale, schedule, average.
+  /// What comes then has the bits of a run that never stopped, if the parameters are those that the
+  /// state was taken with.
   ///
-  /// The layouts must have the same tensors by name and shape; they may lie elsewhere, though in
-  /// another order norms over several tensors round otherwise. Groups may be cut otherwise where
-  /// each one's tensors had the same settings and counts.
+  /// The layouts must have the same tensors by name and shape. Offsets may differ; in another
+  /// order, norms over several tensors round differently. Groups may be cut otherwise where each
+  /// one's tensors had the same settings and counts.
   ///
   /// - Throws: ``CheckpointError`` or ``DescentError`` with what does not fit, before anything is
   ///   touched.
@@ -84,7 +84,7 @@ extension Optimizer {
     }
   }
 
-  /// A new optimizer that goes on from a state, with its rule and layout. `logger` becomes
+  /// A new optimizer that continues from a state, with its rule and layout. `logger` becomes
   /// ``logger``, from the choice of the engine on.
   public convenience init(
     _ state: OptimizerState, on choice: EngineChoice = .automatic, logger: Logger? = nil
@@ -174,7 +174,7 @@ extension Optimizer {
     return same
   }
 
-  /// How many elements are carried at once.
+  /// How many elements are copied at once.
   static var pieceCount: Int { 1 << 18 }
 
   /// Writes states of tensors, piece by piece: the rule's, in its order, and perhaps the average

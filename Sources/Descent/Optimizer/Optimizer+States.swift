@@ -7,8 +7,8 @@ extension Optimizer {
     return try read(vector, 0..<count(of: vector, tensor), of: tensor)
   }
 
-  /// A state of the whole model, as the parameters lie; 0 between tensors, and in tensors whose
-  /// rule has no such state. A state of another shape than the parameters' comes tensor after
+  /// A state of the whole model, in the layout of the parameters; 0 between tensors, and in tensors
+  /// whose rule has no such state. A state of another shape than the parameters' comes tensor after
   /// tensor, without gaps. Waits for enqueued steps.
   public func state(_ name: String) throws -> [Float] {
     try checkBegun(name)
@@ -30,7 +30,7 @@ extension Optimizer {
     return result
   }
 
-  /// How a state of the whole model is handed over.
+  /// The layout of a whole model's state as one array.
   func wholeState(_ name: String) -> WholeState {
     WholeState(layout) { tensor in
       vector(name, of: tensor).map(shape)
@@ -58,10 +58,10 @@ extension Optimizer {
 
   /// Every state of the whole model by name, and as `"average"` the average of the parameters once
   /// it has begun: with ``stepCount``, the parameters, the counts of groups that were frozen and
-  /// the ``lossScale``, if there is one, all that it takes to go on elsewhere.
+  /// the ``lossScale``, if there is one, all that is needed to continue elsewhere.
   ///
   /// Throws ``DescentError/memory(bytes:)`` where there is no memory for a copy of them;
-  /// ``DescentError/settled`` after ``settle(_:)``: a run that goes on from a settled point with
+  /// ``DescentError/settled`` after ``settle(_:)``: a run that continues from a settled point with
   /// these states would take the look-ahead twice. Throws ``DescentError/accumulating(count:)``
   /// while gradients are accumulated, which are no state and would be lost.
   public func states() throws -> [String: [Float]] {
@@ -80,12 +80,13 @@ extension Optimizer {
     guard accumulatedCount == 0 else { throw .accumulating(count: accumulatedCount) }
   }
 
-  /// Takes up where another optimizer of this rule and layout stopped. ``rule`` is then the coming
-  /// step's: where its hyper-parameters follow a schedule, set it first.
+  /// Continues from the state of another optimizer of this rule and layout. ``rule`` is then the
+  /// coming step's: where its hyper-parameters follow a schedule, set it first.
   ///
   /// - Parameters:
-  ///   - states: what ``states()`` gave: every state, whole. Without an `"average"`, one that is
-  ///     asked for begins anew; one that is not asked for is an unknown state.
+  ///   - states: what ``states()`` gave: every state, whole. Without an `"average"`,
+  ///     ``Optimizer/averaging`` begins anew; an `"average"` without ``Optimizer/averaging`` is an
+  ///     unknown state.
   ///   - stepCount: how many steps that optimizer had taken, up to
   ///     ``OptimizerStatus/maximumStepCount``.
   ///   - groupStepCounts: how many of them each group had taken, where a group was frozen for some.
@@ -230,7 +231,7 @@ extension Optimizer {
     shape(of: vector).count(of: tensor.shape)
   }
 
-  /// Where numbers of a tensor, counted from its first, lie in a vector.
+  /// The range in a vector of numbers of a tensor, counted from its first.
   func place(
     _ range: Range<Int>, of tensor: ParameterLayout.Tensor, in vector: StateVector
   ) -> Range<Int> {

@@ -12,7 +12,7 @@ public import Logging
 /// Not `Sendable`, and without a lock: one trainer, one optimizer. Several of them may work at
 /// once, each on its own thread, on one queue or on several; a buffer that two of them touch needs
 /// events between their steps. A step's event may be waited for on any thread. Whatever the engine,
-/// the same calls leave the same bits, except on a device that says otherwise of itself
+/// the same calls give the same bits, except on a device that does not promise it
 /// (`Device.sameBits`).
 public final class Optimizer {
   /// The rule. It may be replaced between steps, `optimizer.rule = Adam(learningRate: 1e-4)`; a
@@ -26,15 +26,15 @@ public final class Optimizer {
     }
   }
 
-  /// The learning rate of the run: the rule's, as ``rule`` was last set.
-  /// ``setLearningRate(_:)`` leaves it, as does a schedule. PyTorch's optimizers know it as
-  /// `initial_lr`, which their schedulers multiply.
+  /// The learning rate of the run: the rule's, as ``rule`` was last set. ``setLearningRate(_:)``
+  /// leaves it, as does a schedule. PyTorch's optimizers call it `initial_lr`, which their
+  /// schedulers multiply.
   public internal(set) var baseLearningRate: Double
 
   /// The learning rate over the steps, in place of the rule's own; nil leaves that to the rule. The
   /// step that comes after n applied ones has `schedule.learningRate(after: n)`, times its group's
   /// factor. A skipped step moves the schedule no more than ``stepCount``, and a group that was
-  /// frozen goes on where the optimizer stands, not where it stopped.
+  /// frozen continues at the optimizer's step count, not at its own.
   ///
   /// The next step validates it, and every step its rate, before anything is touched. A rate of the
   /// schedule may become so small that it is 0 as a `Float`, where a step moves by nothing; the
@@ -43,7 +43,7 @@ public final class Optimizer {
     didSet { scheduleIsChecked = false }
   }
 
-  /// Where the tensors lie in parameters, gradients and states.
+  /// The offsets of the tensors in parameters, gradients and states.
   public let layout: ParameterLayout
 
   /// What runs the steps: `cpu (avx512, 2 threads)`.
@@ -100,8 +100,8 @@ public final class Optimizer {
     didSet { controlIsChecked = false }
   }
 
-  /// The average of the parameters that every applied step moves along, in its own pass; nil keeps
-  /// none, and forgets the one that there was. See ``average()``.
+  /// The average of the parameters (EMA), which every applied step updates in its own pass; nil
+  /// keeps none, and drops an existing one. See ``average()``.
   ///
   /// A frozen group's average stays as it is, too, as does that of a tensor left out: a step reads
   /// and writes nothing of them. Other libraries' averages go on towards parameters that no longer
@@ -124,12 +124,12 @@ public final class Optimizer {
   /// The states that the rules of all groups keep, by name.
   public let stateNames: [String]
 
-  /// Where the optimizer tells what it does beside its steps; nil, as it is unless asked for, is
-  /// nowhere. At `info` which engine runs and why, whatever was tuned; at `debug` each OpenCL
-  /// program that was built or loaded from the cache; at `notice` steps that were skipped, when
-  /// they become known, and settings that loading a state replaces.
+  /// Receives log messages. `nil`, the default, disables logging. At `info`: the engine and the
+  /// reason for it, with a tuned launch shape; at `debug`: each OpenCL program that was built or
+  /// loaded from the cache; at `notice`: skipped steps, when they become known, and settings that
+  /// loading a state replaces.
   ///
-  /// A step that has nothing to tell asks no logger and allocates nothing for it.
+  /// A step without a message calls no logger and allocates nothing for it.
   public var logger: Logger? {
     didSet { engine.log(to: logger) }
   }
@@ -160,7 +160,7 @@ public final class Optimizer {
   private var ruleIsChecked = true
   /// The schedule that the steps in flight follow.
   private var stepSchedule: Schedule?
-  /// The rule as the last step took it, for rules that look back.
+  /// The rule as the last step took it, for rules that depend on it.
   var lastRule: (any UpdateRule)?
   var isSettled = false
   var tornReason: String?
@@ -175,8 +175,8 @@ public final class Optimizer {
   ///     states of its group's rule and no others.
   ///   - choice: what runs the steps.
   ///   - logger: ``logger``, from the choice of the engine on.
-  /// - Throws: ``DescentError`` for a rule or an engine choice that cannot be; `OpenCLError` if the
-  ///   device refuses.
+  /// - Throws: ``DescentError`` for an invalid rule or engine choice; `OpenCLError` if the device
+  ///   refuses.
   public init(
     _ rule: any UpdateRule, layout: ParameterLayout, rules: [String: any UpdateRule] = [:],
     on choice: EngineChoice = .automatic, logger: Logger? = nil
@@ -242,7 +242,8 @@ public final class Optimizer {
     if !controlIsChecked { try checkControl() }
     try checkLookAhead()
     try checkScale(gradientScale)
-    // What the engine decides it tells of later; all else is counted here and now.
+    // Steps that the engine decides are counted when it reports them; all others are counted
+    // immediately.
     try collect(wait: !control.looks)
     try checkCounts()
     try checkRates()
@@ -325,7 +326,7 @@ public final class Optimizer {
     }
   }
 
-  /// Throws unless the rule is valid, goes on with the states, and may follow `last`.
+  /// Throws unless the rule is valid, can continue with the states, and may follow `last`.
   func checkRule(after last: (any UpdateRule)?) throws {
     try rule.validate()
     guard type(of: rule) == type(of: firstRule), rule.stateMeaning == firstRule.stateMeaning else {
@@ -354,8 +355,7 @@ public final class Optimizer {
     }
   }
 
-  /// Throws unless clipping and what is left out can be, and puts together what steps do beside the
-  /// update.
+  /// Throws unless clipping, averaging and `leftOut` are valid, and sets up the step control.
   private func checkControl() throws {
     try clipping?.validate()
     try averaging?.validate()
@@ -373,8 +373,8 @@ public final class Optimizer {
     controlIsChecked = true
   }
 
-  /// Throws unless the schedule is valid and gives the coming step a rate, whatever becomes of the
-  /// steps in flight.
+  /// Throws unless the schedule is valid and gives the next step a rate, however many of the steps
+  /// in flight are applied.
   private func checkRates() throws {
     if !scheduleIsChecked { try schedule?.validate() }
     scheduleIsChecked = true

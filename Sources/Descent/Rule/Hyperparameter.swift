@@ -1,7 +1,7 @@
-/// One hyper-parameter of a rule: its name, where it stands and what it may be. A rule lists them
-/// once; validation, coding and lookup by name follow from the list.
+/// One hyper-parameter of a rule: its name, its key path and its range. A rule lists them once;
+/// validation, coding and lookup by name follow from the list.
 public struct Hyperparameter<Rule>: Sendable {
-  /// Where in the rule a value stands.
+  /// The key path of a value in the rule.
   public typealias Path<Value> = any WritableKeyPath<Rule, Value> & Sendable
 
   /// What a number may be. It is finite in any case, also as a `Float`, and one above 0 stays above

@@ -59,7 +59,7 @@ public struct ReferenceElements<T: BinaryFloatingPoint> {
   let states: [UnsafeMutablePointer<T>]
   let count: Int
   let preparation: Preparation<T>
-  /// What the rule carries from step to step, before this step.
+  /// The values of the rule's ``UpdateRule/history`` before this step.
   public var history: [Double] = []
   /// Which of the rule's passes this is: its place in ``UpdateRule/passes``.
   public var pass = 0

@@ -41,8 +41,8 @@ public struct StateSpec: Hashable, Sendable {
   }
 }
 
-/// A number that a rule carries from step to step: its name in files, and its value before the
-/// first step.
+/// A number that a rule keeps from step to step: its name in files, and its value before the first
+/// step.
 public struct HistoryValue: Hashable, Sendable {
   /// No other value of the rule's history has it.
   public let name: String

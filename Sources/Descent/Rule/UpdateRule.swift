@@ -1,9 +1,9 @@
 /// An optimizer's formula with its hyper-parameters, as a plain value: what one step does to one
 /// element, given the element's gradient and states.
 ///
-/// The formula stands twice, once in `Kernels/rules` for every device and once in
-/// ``reference(_:at:)``, and tests hold the two together bit by bit. Everything that depends on the
-/// step but not on the element is worked out here in `Double` and rounded once.
+/// The formula is written twice, once in `Kernels/rules` for every device and once in
+/// ``reference(_:at:)``. Tests compare the two bit by bit. Everything that depends on the step but
+/// not on the element is computed here in `Double` and rounded once.
 ///
 /// A conforming type names a variant that the package has compiled, so the rules are those of this
 /// package: ``Rules/all``.
@@ -37,7 +37,7 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// Whether to climb instead: the rule sees −g. Weight decay still shrinks.
   var maximize: Bool { get }
 
-  /// The compiled variant that these hyper-parameters ask for: a name of `Kernels/rules/list.inc`.
+  /// The compiled variant that these hyper-parameters require: a name of `Kernels/rules/list.inc`.
   var kernel: String { get }
 
   /// The states, in the kernels' order: those of the parameters' shape first.
@@ -50,8 +50,8 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// mean the same.
   var stateMeaning: String { get }
 
-  /// The numbers that the rule carries from step to step, each shared by all elements of a group:
-  /// a product of past decays, a sum of weights. They are saved with the step counts.
+  /// The numbers that the rule keeps from step to step, each shared by all elements of a group: a
+  /// product of past decays, a sum of weights. They are saved with the step counts.
   var history: [HistoryValue] { get }
 
   /// Where to evaluate the parameters as a step leaves them, or, if not `afterStep`, as they are
@@ -72,7 +72,7 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// Throws ``DescentError`` if this rule cannot take the step after one that `last` took.
   func validate(after last: Self) throws
 
-  /// What the kernel needs besides the element, for step `step`, counted from 1.
+  /// The scalar arguments of the kernel for step `step`, counted from 1.
   func scalars(at step: Int) -> KernelScalars
 
   /// The same for a rule with a history, which it moves on by this step. It is called for steps
@@ -96,7 +96,7 @@ extension UpdateRule {
   public func validate(after last: Self) throws {}
 }
 
-/// A setting of a rule that stands for a compiled variant or for a hyper-parameter's use.
+/// A setting of a rule that represents a compiled variant or the use of a hyper-parameter.
 public struct RuleVariant: Sendable, CustomStringConvertible {
   /// What is special about it: `"adam"`, `"adam rootEpsilon"`.
   public let name: String
@@ -106,7 +106,7 @@ public struct RuleVariant: Sendable, CustomStringConvertible {
   /// of the package only where the changelog says so.
   package let digest: UInt64
 
-  /// A new variant has a digest of 0 until the tests have told it.
+  /// Give a new variant a digest of 0; the failing test then prints the right one.
   package init(_ name: String, _ rule: any UpdateRule, digest: UInt64) {
     (self.name, self.rule, self.digest) = (name, rule, digest)
   }

@@ -2,9 +2,9 @@
 ///
 ///     v̂ ← max(v̂, v)               and v̂ takes v's place
 ///
-/// PyTorch and Keras take the maximum of v as it lies and correct its bias afterwards, which is the
-/// default here; Optax corrects first (`amsgradMaxOfCorrected`), a larger denominator early on; the
-/// paper corrects nothing. Every other hyper-parameter is Adam's.
+/// PyTorch and Keras take the maximum of the uncorrected v and correct its bias afterwards, which
+/// is the default here; Optax corrects first (`amsgradMaxOfCorrected`), a larger denominator early
+/// on; the paper corrects nothing. Every other hyper-parameter is Adam's.
 @dynamicMemberLookup
 public struct AMSGrad: UpdateRule {
   public static let name = "amsgrad"

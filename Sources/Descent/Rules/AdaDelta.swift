@@ -48,7 +48,7 @@ public struct AdaDelta: UpdateRule {
   public var kernel: String { "adadelta" }
   public var states: [StateSpec] { [StateSpec("v"), StateSpec("d")] }
 
-  /// What the kernel needs besides the element, in the kernel's order.
+  /// The scalar arguments of the kernel, in its order.
   public struct Scalars<T: BinaryFloatingPoint> {
     let learningRate, decay, oneMinusDecay, epsilon: T
   }

@@ -54,7 +54,7 @@ public struct AdaGrad: UpdateRule {
   public var kernel: String { "adagrad" }
   public var states: [StateSpec] { [StateSpec("sum", startingAt: initialAccumulator)] }
 
-  /// What the kernel needs besides the element, in the kernel's order.
+  /// The scalar arguments of the kernel, in its order.
   public struct Scalars<T: BinaryFloatingPoint> {
     let stepSize, rootEpsilon, epsilon: T
   }

@@ -4,8 +4,8 @@
 ///     v ← β₂ v + (1 − β₂) g²
 ///     x ← x − η/(1 − β₁ᵗ) · m / (√(v/(1 − β₂ᵗ) + εᵣ) + ε)
 ///
-/// Libraries disagree most on where ε stands: behind the corrected root (`epsilon`), inside it
-/// (`rootEpsilon`), or behind the uncorrected one (`epsilonBeforeCorrection`), where at the first
+/// Libraries disagree most on the place of ε: added to the corrected root (`epsilon`), inside it
+/// (`rootEpsilon`), or added to the uncorrected one (`epsilonBeforeCorrection`), where at the first
 /// step it weighs about 31.6 times as much.
 ///
 /// The same rule for devices: Kernels/rules/adam.cl.

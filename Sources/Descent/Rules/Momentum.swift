@@ -8,9 +8,9 @@
 ///
 /// At a constant rate the first two are one method, and the third is it at the rate that
 /// ``averagedLearningRate(accumulated:momentum:)`` and
-/// ``accumulatedLearningRate(averaged:momentum:)`` convert to. Under a schedule they part: outside
-/// the buffer, past gradients are re-scaled by today's rate; inside, they keep the rate they came
-/// with.
+/// ``accumulatedLearningRate(averaged:momentum:)`` convert to. Under a schedule they differ:
+/// outside the buffer, past gradients are scaled by the current rate; inside, they keep the rate of
+/// their own step.
 ///
 /// `nesterov` is the one-gradient form of Nesterov's method, as PyTorch, Optax and Keras have it.
 /// The look-ahead method itself is ``Nesterov``.

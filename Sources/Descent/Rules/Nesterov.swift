@@ -4,13 +4,13 @@
 ///     W′ = W − γₜV;   V ← γₜV + η∇f(W′);   W ← W − V
 ///
 /// The parameters that the optimizer updates are the look-ahead point itself, φ = W − γₜ₊₁V, so the
-/// gradient at the parameters as they lie is the look-ahead gradient, and a step is one pass:
+/// gradient at the stored parameters is the look-ahead gradient, and a step is one pass:
 ///
 ///     V ← γₜV + ηg;   φ ← φ − (ηg + γₜ₊₁V)
 ///
 /// ``Optimizer/writeIterate(from:into:)`` gives W, ``Optimizer/settle(_:)`` puts it in φ's place at
-/// the end. The method stays exact while η changes from step to step, and while γ does as long as
-/// each step knows the next one's γ: see ``nextMomentum``.
+/// the end. The method stays exact while η changes from step to step, and while γ changes if each
+/// step is given the next one's γ: see ``nextMomentum``.
 ///
 /// The same rule for devices: Kernels/rules/momentum.cl, with two values of γ.
 public struct Nesterov: UpdateRule {

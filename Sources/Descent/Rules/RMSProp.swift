@@ -94,7 +94,7 @@ public struct RMSProp: UpdateRule {
     kernel + (learningRateInBuffer && momentum != 0 ? " of steps" : "")
   }
 
-  /// What the kernel needs besides the element, in the kernel's order.
+  /// The scalar arguments of the kernel, in its order.
   public struct Scalars<T: BinaryFloatingPoint> {
     let decay, oneMinusDecay, correction, rootEpsilon, epsilon, gain, momentum, rate: T
   }

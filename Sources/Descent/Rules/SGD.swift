@@ -34,7 +34,7 @@ public struct SGD: UpdateRule {
   public var kernel: String { "sgd" }
   public var states: [StateSpec] { [] }
 
-  /// What the kernel needs besides the element, in the kernel's order.
+  /// The scalar arguments of the kernel, in its order.
   public struct Scalars<T: BinaryFloatingPoint> {
     let learningRate: T
   }

@@ -76,7 +76,7 @@ extension Curve {
   func check(
     _ name: String, _ value: Double, _ allowed: Hyperparameter<Schedule>.Allowed
   ) throws(DescentError) {
-    // A rate is worked out in Double, and may run out to where it is 0 as a Float.
+    // A rate is computed in Double, and may underflow to 0 as a Float.
     if case .atLeastZero = allowed, value > 0, !value.isPositiveAsFloat { return }
     if !allowed.contains(value) { throw violation(name, value, allowed.description) }
   }

@@ -14,14 +14,14 @@ enum Curve: Hashable, Sendable, Codable {
   case inverseTime(rate: Double, decay: Double, every: Int)
   case knots(points: [Schedule.Knot], shape: Schedule.Shape)
   case custom(function: ScheduleFunction)
-  /// What a ready schedule was asked for and cannot be, by the name of its argument.
+  /// An invalid argument of a ready-made schedule.
   case refused(schedule: String, argument: String, value: Double, allowed: String)
 
   /// After how many steps the curve has come to its end.
   var length: Int? {
     switch self {
     case .linear(_, _, let steps), .polynomial(_, _, let steps, _), .cosine(_, _, let steps): steps
-    // A time that no Int holds is an end that nobody sees.
+    // A time above `Int.max` is never reached, so it is no end.
     case .knots(let knots, _):
       knots.last.flatMap { Int(exactly: $0.time.rounded(.up)) }.map { max(0, $0) }
     default: nil

@@ -162,7 +162,7 @@ extension Schedule {
     /// η at that time.
     public var rate: Double
 
-    /// A rate at a time; ``Schedule/validate()`` looks at both.
+    /// A rate at a time; ``Schedule/validate()`` checks both.
     public init(at time: Double, rate: Double) { (self.time, self.rate) = (time, rate) }
 
     public var description: String { "\(rate) at \(time)" }
@@ -185,9 +185,9 @@ extension Schedule {
   }
 
   /// A function of t. It has no end, cannot be saved (``encode(to:)`` throws), and is equal only to
-  /// copies of itself: two calls of this make two schedules that differ. That two machines agree on
-  /// it is the caller's affair. An optimizer asks it for every step that may come next, as often as
-  /// it needs and in any order, so it should be cheap and depend on t alone.
+  /// copies of itself: two calls of this make two schedules that differ. The caller ensures that it
+  /// gives the same rates on every machine. An optimizer calls it for every step that may come
+  /// next, as often as it needs and in any order, so it should be cheap and depend on t alone.
   public static func custom(_ rate: @escaping @Sendable (Int) -> Double) -> Schedule {
     Schedule(.custom(function: ScheduleFunction(rate)))
   }

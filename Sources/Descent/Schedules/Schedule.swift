@@ -7,7 +7,7 @@
 /// the last one stays at its last rate. The ready ones are static functions; t is the number of
 /// steps taken since the part began, so a part's first rate is the one at t = 0.
 ///
-/// Rates are worked out in `Double` from + − × ÷ √ alone, so two machines agree to the bit, and a
+/// Rates are computed in `Double` from + − × ÷ √ alone, so two machines agree to the bit, and a
 /// rate far out costs no more than a near one. A part of 0 steps is skipped. Numbers that make no
 /// sense are refused by ``validate()``, with the name of the argument, and by the next step of an
 /// optimizer that has the schedule; nothing traps on them.
@@ -59,7 +59,7 @@ public struct Schedule: Hashable, Sendable {
   }
 
   /// This schedule with its end after `steps` steps: cut there, or drawn out at the rate that it
-  /// ends with. The end matters to what follows; where nothing follows, the last curve goes on.
+  /// ends with. The end matters to what follows; if nothing follows, the last curve continues.
   public func lasting(_ steps: Int) -> Schedule {
     var (schedule, left) = (self, steps)
     schedule.parts = []

@@ -5,8 +5,8 @@
 /// is not finite clips nothing: such a step is skipped.
 public enum Clipping: Hashable, Codable, Sendable {
   /// g ← min(1, limit/(N + ε)) g for the norm N of the gradients of all tensors that are clipped
-  /// together: the whole model's, or a group's where the group asks for it. ε is 0 in Optax and
-  /// Keras, 1e-6 in PyTorch's `clip_grad_norm_`.
+  /// together: the whole model's, or a group's if the group has a clipping of its own. ε is 0 in
+  /// Optax and Keras, 1e-6 in PyTorch's `clip_grad_norm_`.
   case globalNorm(_ limit: Double, epsilon: Double = 0)
   /// The same for each tensor alone, as Keras' `clipnorm`.
   case tensorNorm(_ limit: Double, epsilon: Double = 0)

@@ -1,7 +1,7 @@
-/// The rules as the groups of a layout take them, how many steps each group has taken, and what
-/// their rules carry from step to step.
+/// The rules of the groups of a layout, the step count of each group, and the histories of their
+/// rules.
 ///
-/// A class, so that an optimizer counts its steps without a copy of anything.
+/// A class, so that an optimizer counts its steps without copying.
 final class GroupRules {
   let names: [String]
   private(set) var groups: [ParameterGroup]
@@ -13,7 +13,7 @@ final class GroupRules {
   private(set) var rules: [any UpdateRule]
   /// The rules that the groups' states belong to.
   let first: [any UpdateRule]
-  /// The groups' own rules as the last step took them, for rules that look back.
+  /// The groups' own rules as the last step took them, for rules that depend on it.
   var lastOwn: [(any UpdateRule)?]
   let programs: RulePrograms
   /// Steps taken.
@@ -95,7 +95,7 @@ final class GroupRules {
     for index in own.indices where own[index] != nil { lastOwn[index] = own[index] }
   }
 
-  /// Throws unless a rule goes on with a group's states.
+  /// Throws unless a rule can continue with a group's states.
   func checkMeaning(_ index: Int, _ rule: any UpdateRule) throws {
     let first = first[index]
     guard type(of: rule) == type(of: first), rule.stateMeaning == first.stateMeaning else {
@@ -128,7 +128,7 @@ final class GroupRules {
 
   var haveSchedules: Bool { schedules.contains { $0 != nil } }
 
-  /// Whether a group's rule carries numbers from step to step.
+  /// Whether a group's rule has a history.
   var haveHistory: Bool { histories.contains { !$0.isEmpty } }
 
   /// Counts steps of every group that is not frozen.
@@ -179,7 +179,7 @@ struct AverageStep {
   let begins: Bool
 }
 
-/// What a step has besides the vectors.
+/// The inputs of a step except the vectors.
 struct StepInput {
   let groups: GroupRules
   let gradientScale: Double
@@ -197,7 +197,8 @@ struct StepInput {
   /// Whether states that begin as a copy of the parameters are first set to them.
   var statesBegin = false
 
-  /// Whether a stretch's group stays as it is: it is frozen, or stands for what is left out.
+  /// Whether a stretch is not updated: its group is frozen, or is the one of tensors that are left
+  /// out.
   func isIdle(_ group: Int) -> Bool {
     group == groups.groups.count || groups.groups[group].isFrozen
   }

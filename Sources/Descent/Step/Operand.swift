@@ -26,7 +26,7 @@ struct Operand: Hashable {
 
 }
 
-/// What a step does beside its rules, for their operands.
+/// The operations that a step fuses with its rules, as far as they change operands.
 struct Beside: Hashable {
   /// Whether the gradient is 0 afterwards.
   var zeroes = false

@@ -47,7 +47,7 @@ struct RulePrograms {
   /// By the groups' places in the layout's list.
   let ofGroup: [Int]
   let layout: ParameterLayout
-  /// Where the elements of each program's states of the parameters' shape lie.
+  /// The map of each program's states of the parameters' shape.
   let states: [StateMap]
   /// The most passes of a program.
   let passCount: Int
@@ -118,14 +118,14 @@ struct RulePrograms {
   /// Whether a state begins as a copy of the parameters.
   var copiesParameters: Bool { list.joinedStates.contains { $0.start == .parameters } }
 
-  // MARK: Where states lie
+  // MARK: Layout of states
 
   /// How many numbers a state has.
   func count(ofState index: Int, in program: Int) -> Int {
     shapes[program][list[program].states[index].shape]?.count ?? states[program].count
   }
 
-  /// Where the numbers of a shape other than the parameters' lie.
+  /// The map of a state shape other than the parameters'.
   func map(_ shape: StateShape, of program: Int) -> ShapeMap? { shapes[program][shape] }
 
   // MARK: Stretches
@@ -191,7 +191,7 @@ extension [RulePrograms.Program] {
 /// A vector that an engine keeps from step to step.
 enum StateVector: Hashable {
   case state(program: Int, index: Int)
-  /// The average of the parameters. It lies as the layout says.
+  /// The average of the parameters. It has their layout.
   case average
 }
 

@@ -1,5 +1,5 @@
-/// Where the numbers of a shape other than the parameters' lie in the states of one program: tensor
-/// after tensor, or for a model's a single one.
+/// The layout of a state shape other than the parameters' in the states of one program: one tensor
+/// after another, or a single number for the model.
 struct ShapeMap: Equatable {
   /// By tensor of the layout: where its numbers begin, and how many it has; 0 for those of other
   /// programs.
@@ -23,8 +23,8 @@ struct ShapeMap: Equatable {
   subscript(tensor: Int) -> Range<Int> { places[tensor] }
 }
 
-/// Where numbers of other shapes lie for elements that are in one row of one tensor: the indices of
-/// the row, of the first element's column, and of the tensor.
+/// The numbers of other shapes for elements in one row of one tensor: the indices of the row, of
+/// the first element's column, and of the tensor.
 struct NumberPlace: Equatable {
   var row = 0
   var column = 0

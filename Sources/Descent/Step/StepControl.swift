@@ -25,14 +25,15 @@ struct StepControl: Equatable {
       && isFrozen == other.isFrozen && leftOut == other.leftOut
   }
 
-  /// What a group asks for itself.
+  /// A group's own clipping.
   func ownClipping(ofGroup group: Int) -> Clipping? {
     groupClipping.isEmpty ? nil : groupClipping[group]
   }
 
   func clipping(ofGroup group: Int) -> Clipping? { ownClipping(ofGroup: group) ?? clipping }
 
-  /// How a step decides. A norm that is not finite skips, whoever asked for norms.
+  /// The parameters of the decision. A norm that is not finite skips the step, whatever the norms
+  /// are used for.
   var decision: descent_decision {
     descent_decision(
       growthFactor: Float(lossScale?.growthFactor ?? 1),

@@ -1,6 +1,6 @@
 internal import DescentKernels
 
-/// The latest step that looked at its gradient, and where the loss scale stands after it.
+/// The latest step that read its gradient first, and the loss scale after it.
 struct StepDecision {
   /// The norm of the gradient times what the step multiplied it by, in one order of operations on
   /// every engine; ∞ or NaN where the gradient was.

@@ -1,6 +1,6 @@
-/// How a step is cut into runs: stretches of elements that share a group and lie together in every
-/// vector. Parameters and gradients may each come in pieces of memory, cut anywhere; states and
-/// what else an engine keeps may be segments. A plan depends on the pieces' lengths alone, so it
+/// How a step is cut into runs: elements that share a group and are contiguous in every vector.
+/// Parameters and gradients may each be in several pieces of memory, cut anywhere; states and other
+/// vectors of an engine may be in segments. A plan depends on the pieces' lengths alone, so it
 /// serves all steps of a configuration.
 struct StepPlan {
   struct Run: Equatable {
@@ -19,7 +19,7 @@ struct StepPlan {
     var states: Place
     /// In the sum of gradients and the average.
     var vectors: Place
-    /// Where numbers of other shapes lie for the elements.
+    /// The indices of the elements' numbers of other shapes.
     var place = NumberPlace()
   }
 
@@ -29,7 +29,7 @@ struct StepPlan {
   let runs: [Run]
 
   /// - Parameters:
-  ///   - states: by program, where its states lie and how they are cut.
+  ///   - states: by program, the map of the states and how they are cut.
   ///   - vectors: how a whole vector is cut.
   init(
     _ stretches: [ParameterLayout.Stretch], parameters: Pieces, gradients: Pieces,

@@ -11,7 +11,7 @@ struct SumPlan {
   let tiles: [Tile]
   /// Tiles of each number: a list of them, and where each number's begin.
   let numbers: (list: [Int32], starts: [Int32])
-  /// Where each number lies in its state.
+  /// The index of each number in its state.
   let places: [Int]
 
   /// - Parameters:

@@ -24,8 +24,8 @@ struct Tile: Equatable {
   }
 }
 
-/// What a step looks at before it updates: the tiles of all tensors that are not frozen, how they
-/// add up to tensors, and tensors to what is clipped together.
+/// The reduction over gradients before an update: the tiles of all tensors that are not frozen, the
+/// fold of tiles to tensors, and of tensors to clipping sets.
 struct NormPlan {
   let tiles: [Tile]
   /// Tiles of each tensor that is looked at, and tensors of each clipping set, with the sum over
@@ -52,7 +52,7 @@ struct NormPlan {
     (members.joined().map(Int32.init), Pieces(counts: members.map(\.count)).starts.map(Int32.init))
   }
 
-  /// The piece that every tile lies in. Throws ``DescentError`` if a piece begins in the middle of
+  /// The piece that holds each tile. Throws ``DescentError`` if a piece begins in the middle of
   /// one.
   func pieces(of gradients: Pieces) throws -> [Int] {
     var place = Pieces.Place()

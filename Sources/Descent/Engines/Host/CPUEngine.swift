@@ -89,7 +89,8 @@ final class CPUEngine: HostEngine {
     try stepper.take(step)
   }
 
-  /// Makes what stands between the passes over elements, unless the last step had the same.
+  /// Makes the sums and number passes between the passes over elements, unless those of the last
+  /// step can be reused.
   fileprivate func prepareBetween(_ step: StepInput) {
     guard programs.passCount > 1 else { return }
     let (groups, leftOut) = (step.groups.groups, step.control.leftOut)

@@ -1,8 +1,8 @@
 internal import DescentKernels
 import Logging
 
-/// What engines over host memory have in common: where states lie, and that a step is decided when
-/// it is taken.
+/// The common part of engines over host memory: storage of the states, and steps that are decided
+/// immediately.
 protocol HostEngine: Engine {
   var states: HostStates { get }
   var control: descent_control { get set }
@@ -14,7 +14,7 @@ extension HostEngine {
   var launchesPerStep: Int { 0 }
   var stepsInFlight: Int { 0 }
   func lastHeard() -> StepDecision { StepDecision(control) }
-  // There are no programs to tell of, and no step is only enqueued.
+  // There are no programs to log, and no step is only enqueued.
   func log(to logger: Logger?) {}
   func checkEnqueued() {}
   func forgetEnqueued() {}

@@ -85,7 +85,7 @@ struct HostNumberPass {
   }
 }
 
-/// What stands between passes over elements: sums and passes over numbers.
+/// The work between passes over elements: sums and passes over numbers.
 final class HostBetween {
   let isFrozen: [Bool]
   let leftOut: [Bool]

@@ -14,7 +14,7 @@ final class GroupValues {
 
   deinit { memory.deallocate() }
 
-  /// For threads, which then count no reference.
+  /// A view without reference counting, for use on worker threads.
   var layout: Layout { Layout(memory: UnsafeRawBufferPointer(memory), stride: stride) }
 
   struct Layout {
@@ -73,7 +73,7 @@ struct HostOperand {
   enum Place {
     /// In pieces, as the caller has them.
     case parameters, gradients
-    /// As the program's states of the parameters' shape lie, and as the layout says.
+    /// In the program's states of the parameters' shape, or in the layout.
     case states, layout
   }
 
@@ -163,7 +163,7 @@ struct Pass {
   private typealias Operands = UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
   private typealias Numbers = UnsafeMutableBufferPointer<descent_number>
 
-  /// Updates a run's elements, and in the program's last pass zeroes their gradients if asked to.
+  /// Updates a run's elements, and in the program's last pass zeroes their gradients if requested.
   private func update(
     _ run: StepPlan.Run, _ range: Range<Int>, _ program: HostProgram, _ operands: Operands,
     _ numbers: Numbers

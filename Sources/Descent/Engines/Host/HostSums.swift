@@ -103,7 +103,7 @@ private struct SumJob {
 }
 
 extension RuleSum.Reduction {
-  /// As kernels know it.
+  /// The value that kernels use.
   var code: UInt32 {
     switch self {
     case .norm: UInt32(DESCENT_NORM)

@@ -31,7 +31,7 @@ final class HostVectors {
     self.arrays = arrays
   }
 
-  /// What a processor maps at once where it can: fewer look-ups in a pass over a long vector.
+  /// The size of a huge page: fewer TLB misses in a pass over a long vector.
   private static let hugePage = 1 << 21
 
   // Not Swift's allocate, which ends the program where there is no memory.

@@ -135,7 +135,7 @@ extension WorkerPool {
       pthread_mutex_unlock(mutex)
     }
 
-    /// A worker's life: waits for a job, works on it, reports, until told to stop.
+    /// The loop of a worker: waits for a job, runs it and reports, until `stop()`.
     func serve() {
       var seen = 0
       while true {
@@ -168,7 +168,7 @@ extension WorkerPool {
       pthread_mutex_unlock(mutex)
     }
 
-    /// Looks for some microseconds before the caller goes to sleep: waking a thread takes longer.
+    /// Spins for some microseconds before the caller blocks: waking a thread takes longer.
     private func spin(until isTrue: () -> Bool) -> Bool {
       for _ in 0..<200 {
         if isTrue() { return true }

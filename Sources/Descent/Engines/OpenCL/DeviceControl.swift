@@ -2,24 +2,25 @@
 internal import DescentKernels
 import OpenCLHost
 
-/// Where an optimizer's steps stand on a device that decides by itself, and what the host has heard
-/// of it.
+/// The control block of a device that decides about its steps, and the last state of it that the
+/// host has read.
 ///
-/// The host hears of each step by a copy of the control block that follows it in the queue; it
-/// looks whether one has arrived, and waits only where it is asked to.
+/// The host polls a copy of the control block that is enqueued after each step, and waits only if
+/// requested.
 final class DeviceControl {
   let state: Buffer<descent_control>
   private let copies: UnsafeMutablePointer<descent_control>
-  /// The copies under way, oldest first, each with its place.
+  /// The copies in flight, oldest first, each with its place.
   private var underWay: [(place: Int, event: Event)] = []
   private var next = 0
-  /// What was last heard.
+  /// The last copy that was read.
   private(set) var known: descent_control
   private var told = DecidedSteps()
-  /// Until when the memory that copies are under way to is kept at the end; nil for some seconds.
+  /// The deadline until which `deinit` waits for copies in flight to the memory; nil for some
+  /// seconds.
   var deadline: ContinuousClock.Instant?
 
-  /// - Parameter state: what an earlier control had, since others may look into it; nil for new
+  /// - Parameter state: the memory of an earlier control, since others may read it; nil for new
   ///   memory.
   init(
     _ queue: CommandQueue, lossScale: LossScale?, state: Buffer<descent_control>? = nil
@@ -44,7 +45,7 @@ final class DeviceControl {
   /// Steps that were applied, as far as is known: the device counts in 32 bits and may wrap around.
   var confirmed: UInt32 { known.applied }
 
-  /// Enqueues telling the host, after the step's last command.
+  /// Enqueues a copy of the control block to the host, after the step's last command.
   func tell(after events: [Event], on queue: CommandQueue) throws -> Event {
     let place = next
     let copy = try state.enqueueRead(
@@ -65,7 +66,7 @@ final class DeviceControl {
     }
   }
 
-  /// What was heard since the last call.
+  /// The steps that were read since the last call.
   func collect() -> DecidedSteps {
     defer { told = DecidedSteps() }
     return told

@@ -7,8 +7,8 @@ struct DevicePlan {
   enum Work {
     /// Elements of one group.
     case flat(count: Int, group: Int)
-    /// Blocks of several, with their number, and where numbers of other shapes lie for each, if the
-    /// pass reads such.
+    /// The blocks of several runs, their count and, if the pass reads numbers of other shapes, the
+    /// places of those for each block.
     case table(Buffer<descent_block>, places: Buffer<descent_place>?, count: Int)
   }
 
@@ -28,15 +28,15 @@ struct DevicePlan {
     let offset: Int
   }
 
-  /// What a plan is made from, beside the layout and the device.
+  /// What a plan depends on, except the layout and the device.
   struct Key: Equatable {
     var parameters: Pieces
     var gradients: Pieces
-    /// By tensor: the clipping set; nil where nothing is looked at.
+    /// By tensor: the clipping set; nil if gradients are not read first.
     var sets: [Int]?
     /// By tensor: whether it is left out; empty where none is.
     var leftOut: [Bool] = []
-    /// The groups that are frozen, for passes that ask.
+    /// The groups that are frozen, for passes that need it.
     var isFrozen: [Bool] = []
     /// Whether even one stretch is a table.
     var onlyTables = false
@@ -51,7 +51,7 @@ struct DevicePlan {
 
   /// - Parameters:
   ///   - stretches: what the launches go over, all of one program.
-  ///   - states: by program, where states lie and how they are cut.
+  ///   - states: by program, the map of the states and how they are cut.
   ///   - vectors: how a whole vector is cut.
   ///   - shape: of flat launches.
   ///   - hasPlaces: whether the pass reads numbers of other shapes.
@@ -91,7 +91,7 @@ struct DevicePlan {
 }
 
 extension DevicePlan {
-  /// The same plan for what asked for it by another key.
+  /// The same plan with another key.
   func with(_ key: Key) -> Self {
     var plan = self
     plan.key = key
@@ -113,7 +113,7 @@ extension DevicePlan.Launch {
 }
 
 extension StepPlan.Run {
-  /// Whether both lie in the same pieces.
+  /// Whether both are in the same pieces.
   func isBeside(_ other: Self) -> Bool {
     parameters == other.parameters && gradients == other.gradients
       && states.piece == other.states.piece && vectors == other.vectors
@@ -151,8 +151,8 @@ extension descent_block {
 }
 
 extension descent_place {
-  /// Where numbers of other shapes lie for the blocks that cover the runs, each of which is in one
-  /// row of one tensor.
+  /// The places of the numbers of other shapes for the blocks that cover the runs. Each run is in
+  /// one row of one tensor.
   static func covering(
     _ runs: some Collection<StepPlan.Run>, block: Int
   ) -> [descent_place] {

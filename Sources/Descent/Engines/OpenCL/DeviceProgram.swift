@@ -132,10 +132,11 @@ final class DevicePass {
 
   var work: RulePass.Work { all.list[program].passes[index].work }
 
-  /// The plan of a kind and its kernels. The last one is kept, since steps are mostly alike.
+  /// Returns the plan and kernels for this configuration. The last plan is reused if the key is
+  /// unchanged, as it mostly is.
   ///
   /// - Parameters:
-  ///   - states: by program, where states lie and how they are cut.
+  ///   - states: by program, the map of the states and how they are cut.
   ///   - vectors: how a whole vector is cut.
   func fit(
     _ key: DevicePlan.Key, _ beside: Beside, isControlled: Bool,

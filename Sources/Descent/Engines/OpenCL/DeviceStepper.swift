@@ -2,7 +2,7 @@
 internal import DescentKernels
 import OpenCLHost
 
-/// Vectors in host memory that a step carries to the device, and parameters back.
+/// Vectors in host memory that a step copies to the device, with the parameters copied back.
 struct CarriedVectors {
   let parameters: HostPieces
   let gradients: HostPieces
@@ -168,8 +168,9 @@ struct DeviceStepper: Stepper {
 
   // MARK: Passes
 
-  /// Piece by piece of the parameters, and in each program by program. What is carried goes up with
-  /// the first pass, and comes back as soon as the last pass is through with a piece.
+  /// Loops over the pieces of the parameters, and in each over the programs. Host memory is
+  /// uploaded with the first pass, and a piece is downloaded as soon as the last pass has finished
+  /// it.
   mutating func run(pass: Int, _ step: StepInput) throws {
     let works = works(ofPass: pass)
     var rest = works[...]
@@ -206,7 +207,8 @@ struct DeviceStepper: Stepper {
     return works
   }
 
-  /// The pieces that a pass goes over in order: all that any pass works on, where they are carried.
+  /// The pieces of a pass in order: with host memory that is transferred, all that any pass works
+  /// on.
   private func pieces(
     ofPass pass: Int, _ works: [(program: Int, work: DevicePlan.Launch)]
   ) -> [Int] {
@@ -228,7 +230,7 @@ struct DeviceStepper: Stepper {
     return event
   }
 
-  /// Fetches a piece that is carried behind its last launch.
+  /// Downloads a piece of transferred host memory after its last launch.
   private func fetch(_ piece: Int, after launched: Event?, _ pass: Int) throws {
     let count = engine.programs.passCount
     guard let host, pass == count - 1 else { return }
@@ -299,7 +301,7 @@ struct DeviceStepper: Stepper {
       on: engine.queue, global: groups * groupSize, local: groupSize, after: after)
   }
 
-  /// Where an operand of a launch lies, and what to add to a block's start to be there.
+  /// The slice of a launch's operand, and the offset to add to a block's start.
   private func place(
     _ operand: Operand, _ work: DevicePlan.Launch, _ index: Int
   ) -> (BufferSlice<Float>, Int)? {
@@ -311,7 +313,7 @@ struct DeviceStepper: Stepper {
       let elements = engine.programs.list[index].elements
       guard let place = elements.firstIndex(of: state) else { return nil }
       let segment = program.states.segments[place][work.states.piece].whole
-      // A block of a table says itself where it lies in the states.
+      // A block of a table holds its own position in the states.
       if case .table = work.work { return (segment, 0) }
       return (segment, work.states.offset)
     case .number(let state): return program.numbers[state].map { ($0.whole, 0) }

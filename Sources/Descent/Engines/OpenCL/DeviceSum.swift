@@ -87,13 +87,13 @@ final class DeviceSum {
 }
 
 extension DeviceStates {
-  /// How a vector that lies as the parameters do is cut.
+  /// How a vector in the layout of the parameters is cut.
   var whole: (map: StateMap, pieces: Pieces) { (StateMap(count: pieces.count), pieces) }
 
-  /// Enqueues copying these stretches of a vector that lies in pieces to one of the vectors, which
-  /// lies as the map says.
+  /// Enqueues copies of these stretches of a vector in pieces to one of the vectors, whose layout
+  /// the map gives.
   ///
-  /// - Parameter enqueued: takes every copy's event; each waits for the one before.
+  /// - Parameter enqueued: is called with every copy's event; each copy waits for the one before.
   func enqueueCopy(
     _ stretches: [ParameterLayout.Stretch], of slices: [BufferSlice<Float>], to index: Int = 0,
     map: StateMap, on queue: CommandQueue, after events: [Event], enqueued: (Event) -> Void

@@ -1,21 +1,21 @@
 #if OpenCL
 import OpenCLHost
 
-/// Carries host memory to a device that has memory of its own, and parameters back.
+/// Copies host memory to a device that has memory of its own, and parameters back.
 ///
-/// Vectors go in chunks, each by way of pinned memory: while one chunk is updated, the next is on
-/// its way up and the one before on its way down, in queues of their own. A step that looks at its
-/// gradient carries all of that first, and then parameters as above.
+/// Vectors are transferred in chunks through pinned memory. While one chunk is updated, the next is
+/// uploaded and the one before is downloaded, each in a queue of its own. A step that reads its
+/// gradient first uploads all of it, and then transfers the parameters as above.
 final class HostCarrier {
-  /// Elements of a chunk, 1 MiB: long beside what a command costs, and so short that the pinned
-  /// memory stays in the processor's cache and that little is left which cannot overlap, the first
-  /// chunk's way up and the last one's way down. On PoCL, 32 Mi elements, 2 cores: 51 ms a step,
-  /// against 61 with a quarter of it and 70 with four times as much.
+  /// Elements of a chunk, 1 MiB: long enough that the cost of a command is small, and short enough
+  /// that the pinned memory stays in the processor's cache and that little cannot overlap (the
+  /// upload of the first chunk and the download of the last). On PoCL, 32 Mi elements, 2 cores: 51
+  /// ms a step, against 61 with a quarter of it and 70 with four times as much.
   static let defaultChunk = 1 << 18
-  /// Chunks under way at once: up, on the device, down.
+  /// Chunks in flight at once: uploaded, updated, downloaded.
   private static let slotCount = 3
 
-  /// Parameters on the device, a slice for each chunk. None lies in two segments of the states.
+  /// Parameters on the device, a slice for each chunk. None is in two segments of the states.
   let parameters: [BufferSlice<Float>]
   /// Gradients on the device: in chunks, and in one piece for each segment, as norms need them.
   let gradients: (chunks: [BufferSlice<Float>], segments: [BufferSlice<Float>])
@@ -120,16 +120,16 @@ final class HostCarrier {
     try down.flush()
   }
 
-  /// Waits for all that is under way; the parameters are then in host memory.
+  /// Waits for all that is in flight; the parameters are then in host memory.
   func finish() throws {
     for slot in slots.indices { try collect((current + 1 + slot) % slots.count) }
     forget()
   }
 
-  /// Waits until nothing is under way, with or without failures, or until the deadline: a transfer
+  /// Waits until nothing is in flight, with or without failures, or until the deadline: a transfer
   /// down may wait for an update that failed.
   ///
-  /// - Returns: whether nothing is under way, so that the memory can be used again.
+  /// - Returns: whether nothing is in flight, so that the memory can be used again.
   func abandon(by deadline: ContinuousClock.Instant) -> Bool {
     defer { forget() }
     return slots.flatMap { $0.sent + [$0.fetched?.event].compactMap { $0 } }.end(by: deadline)
@@ -140,7 +140,7 @@ final class HostCarrier {
     (hostParameters, hostGradients) = (nil, nil)
   }
 
-  /// The next slot, once nothing is under way in it.
+  /// The next slot, once nothing is in flight in it.
   private func takeSlot() throws -> Int {
     current = (current + 1) % slots.count
     try Event.wait(for: slots[current].sent)
@@ -149,7 +149,7 @@ final class HostCarrier {
     return current
   }
 
-  /// Copies a slot's parameters to where they belong, if they are under way.
+  /// Copies a slot's parameters to where they belong, if they are in flight.
   private func collect(_ slot: Int) throws {
     guard let (chunk, event) = slots[slot].fetched else { return }
     try event.wait()

@@ -1,7 +1,7 @@
 #if OpenCL
 import OpenCLHost
 
-/// Launch shapes by kind of device, for those that nobody tuned.
+/// Default launch shapes by kind of device, for devices without a tuned shape.
 enum LaunchTable {
   /// The first row that fits. A processor's kernels have as many lanes as its vector registers, of
   /// `width` Floats, where the table has no fewer.

@@ -115,7 +115,7 @@ struct NormPrograms {
   }
 
   private func program(_ options: [String]) throws -> Program {
-    // beside.cl's formula is over lanes.
+    // The formula of beside.cl is written over `lanes`.
     var defines = ["ITEMS=\(shape.items)", "lanes=" + (shape.itemPerTile ? "float16" : "float")]
     if shape.itemPerTile { defines.append("ITEM_PER_TILE") }
     defines += options

@@ -2,8 +2,8 @@
 import OpenCLHost
 
 extension OpenCLEngine {
-  /// Host memory is lent to a device that shares it; otherwise it is carried to the device and
-  /// back.
+  /// A device that shares the host's memory uses it in place; otherwise it is copied to the device
+  /// and back.
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
     if let chunk { return try carry(parameters, gradients, step, chunk: chunk) }
     let (x, g) = (try lent(parameters), try lent(gradients))
@@ -125,7 +125,7 @@ extension OpenCLEngine {
       do {
         try waitForPending()
       } catch is TornStep {
-        // A command before has failed, whose failure would be forgotten here.
+        // An earlier command has failed; its failure would be lost here.
         throw TornStep(underlying: (error as? TornStep)?.underlying ?? error)
       } catch {}
       throw error

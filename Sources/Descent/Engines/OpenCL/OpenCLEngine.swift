@@ -3,7 +3,7 @@ internal import DescentKernels
 import Logging
 import OpenCLHost
 
-/// The rules on an OpenCL device; states live there from birth.
+/// The rules on an OpenCL device. States are created and stored on the device.
 final class OpenCLEngine: Engine {
   let name: String
   let queue: CommandQueue
@@ -12,10 +12,10 @@ final class OpenCLEngine: Engine {
   let programs: RulePrograms
   var layout: ParameterLayout { programs.layout }
   let own: [DeviceProgram]
-  /// Of whole vectors: the sum, the average, and what host memory is carried to.
+  /// Of whole vectors: the sum, the average, and the device copies of host memory.
   let cuts: SegmentCuts
   let vectorPieces: Pieces
-  /// By program, where states lie and how they are cut.
+  /// By program, the map of the states and how they are cut.
   let stateCuts: [(map: StateMap, pieces: Pieces)]
   /// How whole blocks of the first program are launched, as the driver allows.
   var launchShape: LaunchShape { own[0].shape.shape }
@@ -27,13 +27,12 @@ final class OpenCLEngine: Engine {
   /// What a pass makes of every element for its sums; made when first needed.
   var terms: DeviceStates?
   private(set) var control: DeviceControl?
-  /// The control block, which stays where it is as long as the engine lives.
+  /// The control block, whose address does not change while the engine exists.
   private var controlState: Buffer<descent_control>?
   private var lossScale: LossScale?
-  /// Elements of host memory that are carried to the device at a time; nil where the device shares
-  /// it.
+  /// Elements of host memory that are copied to the device at a time; nil if the device shares it.
   let chunk: Int?
-  /// Made by the first step over host memory that is carried.
+  /// Made by the first step that copies host memory to the device.
   var carrier: HostCarrier?
   var pending = PendingCommands()
 
@@ -103,11 +102,11 @@ final class OpenCLEngine: Engine {
 
   // MARK: Launches
 
-  /// Enqueues a step over memory of the device, in pieces, and hands it over at once; does not
-  /// wait, but where 32 steps are in flight that the device decides or whose groups it reads.
+  /// Enqueues a step over memory of the device, in pieces, and flushes it. Does not wait, unless 32
+  /// steps are in flight that the device decides or whose groups it reads.
   ///
-  /// - Parameter host: what carries host memory to these pieces and back; nil if the caller's
-  ///   vectors are these.
+  /// - Parameter host: copies host memory to these pieces and back; nil if these are the caller's
+  ///   vectors.
   func enqueue(
     _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
     after: [Event], from host: CarriedVectors? = nil
@@ -122,8 +121,8 @@ final class OpenCLEngine: Engine {
     }
   }
 
-  /// Enqueues adding a gradient in memory of the device to the sum, or beginning it, and hands it
-  /// over at once.
+  /// Enqueues adding a gradient in memory of the device to the sum, or starting the sum with it,
+  /// and flushes.
   func enqueueAccumulate(
     _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, after: [Event]
   ) throws -> Event {
@@ -183,7 +182,7 @@ final class OpenCLEngine: Engine {
   func setLossScale(_ scale: LossScale?) throws {
     try waitForPending()
     lossScale = scale
-    // Whoever was lent the block looks into it already.
+    // A caller may already hold the slice of `deviceLossScale` in this block.
     if control == nil && controlState != nil {
       try makeControl()
     } else {
@@ -219,8 +218,8 @@ final class OpenCLEngine: Engine {
   func forgetEnqueued() {
     // Whether one failed no longer matters: the states are replaced.
     try? pending.wait()
-    // A control block of its own for what comes; the loss scale stays where it was last heard to
-    // be.
+    // The next steps get a new `DeviceControl` over the same memory. The loss scale keeps the last
+    // value that was read.
     if let control {
       try? control.listen()
       control.deadline = pending.deadline

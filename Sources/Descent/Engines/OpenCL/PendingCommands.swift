@@ -9,9 +9,9 @@ import Musl
 
 /// An optimizer's commands whose outcome is not known yet, oldest first.
 ///
-/// Every command is asked by itself: on Intel's runtimes the last command of a chain may run
-/// although one before it failed, and in a queue in order nothing else carries a failure from one
-/// command to the next.
+/// Every command's status is queried: on Intel's runtimes the last command of a chain may run
+/// although one before it failed, and an in-order queue does not propagate a failure from one
+/// command to the next by any other means.
 ///
 /// On PoCL 3.1 a command behind a failed one may never end. All waits behind a failure have one
 /// deadline; what has not ended by then stays, and so does the failure.

@@ -30,8 +30,8 @@ package struct ProgramText {
 
   mutating func append(_ file: File) { files.append(file) }
 
-  /// The program for a context's device: shared with all who asked the context for the same, loaded
-  /// from the cache folder, or built; the last two are logged at debug.
+  /// Returns the program for a context's device: from the context's cache, loaded from the cache
+  /// folder, or built. The last two are logged at debug.
   package func make(in context: Context, logger: Logger? = nil) throws -> Program {
     var options = (["-cl-std=CL1.2"] + defines.map { "-D\($0)" }).joined(separator: " ")
     if context.device.hasCorrectlyRoundedDivideAndSquareRoot {

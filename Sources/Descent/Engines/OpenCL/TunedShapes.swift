@@ -8,7 +8,7 @@ package struct TunedShapes {
   private let folder: CacheFolder?
   private var shapes: [String: LaunchShape]
 
-  /// What the folder knows of the device; nothing where it cannot be read.
+  /// The entries of the folder for the device; empty if it cannot be read.
   package init(of device: Device, in folder: CacheFolder? = .user) {
     (self.device, self.folder) = (device, folder)
     let bytes = folder?.load(.shapes, key: device.cacheKey) ?? []

@@ -9,7 +9,7 @@ struct UpdatePrograms {
   let context: Context
   var logger: Logger?
 
-  /// What update.cl is asked for.
+  /// The configuration that update.cl is compiled for.
   struct Kind: Hashable {
     var operands: [Operand]
     /// The shapes of the numbers that the pass reads.
@@ -65,7 +65,7 @@ struct UpdatePrograms {
 }
 
 extension StateShape {
-  /// As kernels know it.
+  /// The value that kernels use.
   fileprivate var code: Int {
     switch self {
     case .rows: Int(DESCENT_ROWS)

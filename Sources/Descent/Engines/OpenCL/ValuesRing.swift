@@ -1,7 +1,8 @@
 #if OpenCL
 import OpenCLHost
 
-/// What kernels need of each group, on its way to the device: one slot for each step in flight.
+/// A ring of staging slots for the groups' values that kernels read: one slot for each step in
+/// flight.
 final class ValuesRing {
   /// How many steps may be in flight; the next one waits for the oldest.
   static let slots = 32

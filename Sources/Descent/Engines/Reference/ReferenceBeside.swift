@@ -1,5 +1,5 @@
-/// What may stand beside a rule, in plain Swift. The same for devices and for this processor:
-/// Kernels/beside.cl.
+/// Operations fused with the update, in plain Swift: gradient accumulation and parameter averaging
+/// (EMA). The same for devices and for this processor: Kernels/beside.cl.
 enum ReferenceBeside {
   /// A gradient and the sum of those before it, in the order in which they came.
   static func accumulated<T: BinaryFloatingPoint>(_ sum: T, _ gradient: T) -> T { sum + gradient }

@@ -59,7 +59,7 @@ private struct ReferenceStepper: Stepper {
 
   func copyParameters(_ step: StepInput) { engine.states.begin(step, with: parameters) }
 
-  /// Each group's are worked out where they are needed.
+  /// Each group's are computed where they are needed.
   func writeValues(_ step: StepInput) {}
 
   mutating func decide(_ step: StepInput) throws {
@@ -251,7 +251,8 @@ extension UpdateRule {
     try checkCounts(parameters.count, gradients.count, states.map(\.count), step: step)
     try checkScale(gradientScale)
     var pointers: [UnsafeMutablePointer<T>] = []
-    // Arrays of arrays cannot lend all their elements at once, so the states go through copies.
+    // An array of arrays cannot give pointers to all its elements at once, so the states are
+    // copied.
     for state in states {
       let copy = UnsafeMutablePointer<T>.allocate(capacity: max(1, state.count))
       copy.initialize(from: state, count: state.count)
