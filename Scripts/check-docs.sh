@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every public symbol of the libraries has a doc comment, its own or that of the requirement it
-# meets, and every one that stands by itself has its place on the library's first page. Reads
+# meets, and every top-level one is listed on the library's first page. Reads
 # modules that are built already: MODULES, by default those of `swift build`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,7 +25,7 @@ pages = {
 }
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.symbols.json")):
     for symbol in json.loads(path.read_text())["symbols"]:
-        # What stands in no file was made by the compiler, such as the == of an enumeration.
+        # Symbols without a location were made by the compiler, such as the == of an enumeration.
         if "location" not in symbol:
             continue
         symbols += 1

@@ -17,7 +17,7 @@ forbid() { # what, then where
   fi
 }
 
-# What stands over Descent, from below: each may import those before it.
+# The modules above Descent, from the lowest: each may import those before it.
 over=(Sources/Verification Sources/Training Sources/Figures Sources/descent-tool)
 suites=(Tests/DescentTestSupport Tests/DescentTests Tests/SafetensorsTests Tests/OpenCLHostTests
   Tests/FiguresTests)

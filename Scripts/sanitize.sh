@@ -25,8 +25,8 @@ for sanitizer in "${which[@]}"; do
   options=(-c release -Xswiftc -enable-testing --sanitize="$sanitizer" --disable-xctest
     --scratch-path ".build-$sanitizer")
   for name in "${skip[@]}"; do options+=(--skip "$name"); done
-  # What a driver built on LLVM and the system's own libraries keep until the end is theirs. A test
-  # asks for more memory than there is, and has to be told so.
+  # Memory that a driver built on LLVM or a system library keeps until the end is not our leak. A
+  # test allocates more memory than there is, and must receive the failure.
   LSAN_OPTIONS="suppressions=$PWD/Scripts/leaks.txt:print_suppressions=0" \
     ASAN_OPTIONS=allocator_may_return_null=1 \
     TSAN_OPTIONS="suppressions=$PWD/Scripts/races.txt:allocator_may_return_null=1" \

@@ -18,8 +18,8 @@ python3 -m venv .venv || {
   echo "Python's venv module is missing: on Debian and Ubuntu install python3-venv." >&2
   exit 1
 }
-# PyPI's own wheel brings gigabytes of CUDA along, so it must be the +cpu one: from wherever pip is
-# set to look, or from PyTorch's index.
+# PyPI's own wheel depends on gigabytes of CUDA, so it must be the +cpu one: from pip's configured
+# index, or from PyTorch's.
 .venv/bin/pip install --quiet "$torch" 2>/dev/null ||
   .venv/bin/pip install --quiet "$torch" --index-url https://download.pytorch.org/whl/cpu
 .venv/bin/pip install --quiet -r requirements.txt

@@ -43,7 +43,7 @@ mkdir "$out/trajectories" "$out/peers"
 cp Tests/DescentTests/Goldens/*.json "$out/trajectories"
 cp Benchmarks/peers/*.py "$out/peers"
 cp Scripts/gpu/run.sh Scripts/gpu/vendors.sh LICENSE "$out"
-# ocl-icd's terms ask for its copyright notice to go with it.
+# ocl-icd's license requires that its copyright notice is distributed with it.
 for notice in /usr/share/doc/ocl-icd-libopencl1/copyright; do
   [[ ! -e $notice ]] || cp "$notice" "$out/lib/libOpenCL.copyright"
 done

@@ -113,7 +113,7 @@ if [[ -z ${OCL_ICD_VENDORS:-} ]]; then
   beside=$(vendor_library_path "$output/vendors")
   [[ -z $beside ]] || export LD_LIBRARY_PATH=$beside${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi
-# The system's C++ library, which the driver may need, goes before the one that was brought along.
+# The system's C++ library, which the driver may need, takes precedence over the bundled one.
 lib=$here/lib
 if ! "$descent" --version >/dev/null 2>&1; then
   lib=$here/lib/fallback

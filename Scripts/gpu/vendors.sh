@@ -74,8 +74,8 @@ is_known() { # FILE: whether the loader finds this very file by its name
   return 1
 }
 
-# The folders, by colons, of libraries that the loader would not find by name: what a vendor's
-# library loads in turn lies beside it.
+# The folders, by colons, of libraries that the loader would not find by name: the dependencies
+# of a vendor's library are in its folder.
 vendor_library_path() { # FOLDER
   local icd file path=
   for icd in "$1"/*.icd; do
@@ -87,7 +87,7 @@ vendor_library_path() { # FOLDER
   echo "$path"
 }
 
-# What is missing beside NVIDIA's library; builds fail with an empty log where it is.
+# The missing dependencies of NVIDIA's library; without them builds fail with an empty log.
 nvidia_gaps() { # FOLDER
   grep -qs nvidia-opencl "$1"/*.icd || return 0
   find_library libnvidia-nvvm.so >/dev/null || find_library libnvidia-compiler.so >/dev/null ||

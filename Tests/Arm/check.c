@@ -1,8 +1,10 @@
 // Every setting of every rule as this processor's compiled kernels run it, against its pinned
 // digest: a program without Swift, so that it runs under an emulator. `descent verify --emit-cases
-// FILE` writes what only Swift knows, the scalars of each step; Scripts/check-arm.sh calls both.
+// FILE` writes what only the Swift code computes, the scalars of each step; Scripts/check-arm.sh
+// calls both.
 //
-// The values and the digest are those of Sources/Descent/Rule/Verification.swift.
+// The values are those of Sources/Verification/PinnedSteps.swift, the digest that of
+// Sources/Descent/Rule/Digest.swift.
 #include "DescentKernels.h"
 
 #include <inttypes.h>

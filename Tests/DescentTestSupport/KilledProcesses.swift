@@ -23,8 +23,8 @@ package struct KilledProcesses {
     return ProcessInfo.processInfo.environment["DESCENT_KILLS"].flatMap { Int($0) } ?? usual
   }
 
-  /// - Parameter save: measured to know how long a child may live: up to three saves, so that some
-  ///   end and most are cut.
+  /// - Parameter save: timed, to choose when a child is killed: within three saves, so that some
+  ///   children end and most are killed.
   package init(savingTo folder: String, _ save: () throws -> Void) throws {
     self.folder = folder
     // Swift hides fork.

@@ -46,7 +46,7 @@ extension Trait where Self == ConditionTrait {
 /// The devices that tests run on. Without any they pass over nothing, and say so; where CI is set,
 /// that is a failure.
 package enum TestDevices {
-  /// Those that bits are asked of.
+  /// Those that promise the same bits.
   package static var devices: [Device] { working.filter(\.sameBits.isYes) }
 
   /// Those that can run anything.

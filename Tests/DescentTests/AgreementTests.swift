@@ -8,7 +8,7 @@ import Verification
 import OpenCLHost
 #endif
 
-/// Every engine leaves the reference's bits, and touches nothing beside its vectors.
+/// Every engine computes the reference's bits, and writes nothing outside its vectors.
 @Suite struct AgreementTests {
   static let variants = Rules.all.flatMap { $0.variants }
 
@@ -90,7 +90,7 @@ import OpenCLHost
     try compare(variant, [1, 8])
   }
 
-  /// What `descent verify` asks of such devices.
+  /// The requirements of `descent verify` for such devices.
   @Test(
     "devices that do not promise the same bits stay within a distance, and write nothing else",
     .enabled(

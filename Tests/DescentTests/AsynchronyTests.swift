@@ -8,7 +8,7 @@ import Testing
 
 @testable import Descent
 
-/// What an enqueued step asks of the driver, as a layer between the two lists it.
+/// The driver calls of an enqueued step, as listed by a layer between loader and driver.
 @Suite(.needsDevice) struct AsynchronyTests {
   /// A model of two groups, with the buffers of a trainer on the device.
   private struct Trainer {
@@ -72,7 +72,7 @@ import Testing
           try #require(!calls.contains { $0.hasSuffix(", making") }, "\(calls)")
         }
         try #require(!calls.contains { $0.hasSuffix(", blocking") }, "\(calls)")
-        // The one read, of some bytes that tell the host what was decided, follows the update.
+        // The one read, of some bytes with the decision, follows the update.
         if let read = calls.firstIndex(of: "clEnqueueReadBuffer") {
           try #require(!calls[read...].contains("clEnqueueNDRangeKernel"), "\(calls)")
         }

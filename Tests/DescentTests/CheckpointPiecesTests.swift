@@ -4,7 +4,7 @@ import Testing
 
 @testable import Descent
 
-/// Checkpoints of parameters that lie in pieces of memory, or in a model.
+/// Checkpoints of parameters in pieces of memory, or in a model.
 @Suite struct CheckpointPiecesTests {
   private struct Model: ParameterVisitable, Equatable {
     var weight: [Float]

@@ -96,7 +96,7 @@ import Testing
       optimizer.rule = SGD(learningRate: 4, weightDecay: 0.5)
       #expect(optimizer.baseLearningRate == 4)
     }
-    // A base that is not the rule's rate goes along under this package's own names, too.
+    // A base that is not the rule's rate is saved under this package's own names, too.
     let optimizer = try Optimizer(SGD(learningRate: 2), layout: layout(Self.orders[0]), on: .cpu)
     optimizer.setLearningRate(0)
     try withTemporaryFolder { folder in

@@ -86,7 +86,7 @@ enum SmallModel {
   }
 }
 
-/// Optimizers of which each group has one parameter, whose move tells the rate.
+/// Optimizers of which each group has one parameter, whose move shows the rate.
 protocol GroupMoves {}
 
 extension GroupMoves {

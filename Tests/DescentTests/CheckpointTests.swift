@@ -116,7 +116,7 @@ import OpenCLHost
           #expect(
             try other.state("b", of: tensor.name) == optimizer.state("b", of: tensor.name))
         }
-        // What lies between is nobody's.
+        // Elements between tensors belong to no tensor.
         #expect(copy[count] == 7)
         try optimizer.load(other.state)
       }

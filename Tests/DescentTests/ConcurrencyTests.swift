@@ -8,8 +8,8 @@ import Verification
 import OpenCLHost
 #endif
 
-/// Optimizers on threads of their own do not disturb each other; the thread sanitizer looks on in
-/// `make sanitize`.
+/// Optimizers on threads of their own do not disturb each other; `make sanitize` runs this under
+/// the thread sanitizer.
 @Suite struct ConcurrencyTests {
   private static func layout() throws -> ParameterLayout {
     try ParameterLayout(sizes: [700, 33, 70_000], group: ParameterLayout.evenOrOdd)

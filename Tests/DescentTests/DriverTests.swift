@@ -144,8 +144,8 @@ import Testing
     }
   }
 
-  /// A step that looks at its gradient: the transfer of the groups' values, and the launches over
-  /// tiles, tensors and sets, the decision and the update.
+  /// A step that reads its gradient first: the transfer of the groups' values, and the launches
+  /// over tiles, tensors and sets, the decision and the update.
   @Test(
     "a command that the driver skipped in silence is noticed, whichever it is",
     arguments: [

@@ -54,7 +54,7 @@ import Testing
     }
   }
 
-  /// A step that looks at its gradient: launches over tiles, tensors and sets come before the
+  /// A step that reads its gradient first: launches over tiles, tensors and sets come before the
   /// decision.
   @Test("a launch that is refused before the decision leaves all as it was", arguments: 1...4)
   func refusedNorm(launch: Int) async throws {
@@ -220,7 +220,7 @@ import Testing
     }
   }
 
-  /// Launches of three steps: 1 of each that does not look at its gradient, 5 of each that does.
+  /// Launches of three steps: 1 of each that does not read its gradient first, 5 of each that does.
   @Test(
     "a failure that nobody waited for surfaces at the next call, and marks the optimizer",
     arguments: [(2, false), (5, true), (6, true), (10, true)])
@@ -247,7 +247,7 @@ import Testing
           message { try optimizer.enqueueStep(x, gradients: g) }
             .hasPrefix("an earlier step failed after it had begun to write"))
       }
-      // Events of steps tell of the failure as well, by waiting, polling or awaiting.
+      // Events of steps report the failure as well, by waiting, polling or awaiting.
       try optimizer.reset()
       try x.write(Self.start, on: queue)
       let event = try optimizer.enqueueStep(x, gradients: g)

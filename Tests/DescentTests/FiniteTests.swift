@@ -92,8 +92,8 @@ import Testing
   /// How many steps could be compared, and what is not finite though the truth is, if anything.
   ///
   /// A path ends where the gradient that the rule sees has a square beyond a Float, or where an ε
-  /// below 1e-20 stands alone in the denominator, since the square is lost below the denormals:
-  /// then the step is ηg/ε.
+  /// below 1e-20 is the whole denominator, since the square is lost below the denormals: then the
+  /// step is ηg/ε.
   private static func path(
     _ rule: some UpdateRule, _ start: Float, _ gradients: [Float]
   ) throws -> (compared: Int, fault: String?) {
@@ -140,7 +140,7 @@ import Testing
         optimizer.skipsNonFinite = true
         var x: [Float] = [1, 1, 1]
         for _ in 1...3 { try optimizer.step(&x, gradients: [0, 1e-30, 1]) }
-        // The second gradient's square is 0 as a Float, so nothing tells its size.
+        // The second gradient's square is 0 as a Float, so its size is lost.
         #expect(x[0] == 1 && x[1] == 1, "\(rule) on \(choice)")
         #expect(x[2].isFinite && x[2] < 1, "\(rule) on \(choice)")
       }
@@ -166,7 +166,8 @@ import Testing
         // η/√(2⁻²⁴), which the floor allows.
         #expect(
           abs(moved) < 0.01 * 4097, "step \(step), g \(gradients[i]): \(moved), not \(trulyMoved)")
-        // Where the roundings of v and a², of up to 2⁻²⁴/(1 − ρ), are small beside the difference.
+        // Where the roundings of v and a², of up to 2⁻²⁴/(1 − ρ), are small compared with the
+        // difference.
         if pow(0.01 / trulyMoved, 2) > 0x1p-18 / (1 - decay) {
           #expect(
             abs(moved / trulyMoved - 1) < 0.1,

@@ -28,7 +28,7 @@ import OpenCLHost
     try Optimizer(even, layout: layout(), rules: ["odd": odd], on: engine)
   }
 
-  /// Parameters and states of the tensors, without what lies between them.
+  /// Parameters and states of the tensors, without the elements between them.
   private static func values(_ optimizer: Optimizer, _ x: [Float]) throws -> [String: [Float]] {
     var result: [String: [Float]] = [:]
     for tensor in optimizer.layout.tensors {
@@ -78,7 +78,7 @@ import OpenCLHost
     }
   }
 
-  /// What a run of the mixed optimizer leaves, with everything that may stand around a rule.
+  /// The result of a run of the mixed optimizer, with everything that may be combined with a rule.
   private static func run(_ engine: EngineChoice, saveAt: Int? = nil) throws -> [String: [UInt32]] {
     var optimizer = try optimizer(engine)
     func set(_ optimizer: Optimizer) throws {

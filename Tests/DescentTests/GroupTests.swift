@@ -42,7 +42,7 @@ import OpenCLHost
     return result
   }
 
-  /// 1 in tensors and NaN between them: what lies between is nobody's business.
+  /// 1 in tensors and NaN between them: elements between tensors must not matter.
   private static func start(_ layout: ParameterLayout) -> [Float] {
     var result = [Float](repeating: .nan, count: layout.count)
     for tensor in layout.tensors {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Descent
 
-/// Host memory on its way to a device with memory of its own, in many chunks.
+/// Transfers of host memory to a device with memory of its own, in many chunks.
 @Suite(.needsDevice) struct HostCarrierTests {
   /// Chunks that hold several tensors, a part of one, or all; the second context cuts vectors as
   /// well.
@@ -113,7 +113,7 @@ import Testing
     ("clEnqueueNDRangeKernel:4:-5", true), ("clEnqueueReadBuffer:1:-5", true),
     ("clEnqueueReadBuffer:10:-5", true), ("clFlush:1:-5", false), ("clFlush:6:-5", true),
     ("clEnqueueNDRangeKernel, later:4:-5", true), ("clEnqueueNDRangeKernel, later:10:-5", true),
-    // Transfers up are asked before the launch that waits for them.
+    // Uploads are queried before the launch that waits for them.
     ("clEnqueueWriteBuffer, now:1:-5", false), ("clEnqueueWriteBuffer, now:8:-5", true),
     ("clEnqueueWriteBuffer, later:2:-5", false), ("clEnqueueWriteBuffer, later:7:-5", true),
     ("clEnqueueWriteBuffer, skipped:1:-5", false), ("clEnqueueWriteBuffer, skipped:8:-5", true),

@@ -169,7 +169,7 @@ private final class Records: Sendable {
       #expect(["built", "loaded"].contains(records.all.first?.metadata["origin"]))
       _ = try Optimizer(Adam(), layout: layout, on: .openCL(queue), logger: records.logger(.debug))
       #expect(records.all.map(\.level) == [.debug, .info, .info])
-      // One that is set later hears of what is made later.
+      // A logger that is set later receives messages about programs that are made later.
       let late = Records()
       optimizer.logger = late.logger()
       optimizer.skipsNonFinite = true

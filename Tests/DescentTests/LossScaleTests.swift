@@ -174,7 +174,7 @@ import OpenCLHost
       try optimizer.step(&x, gradients: [2000, 3000])
       let norm = try #require(try optimizer.lastNorm)
       #expect(abs(norm - 5) < 1e-6)
-      // Without a look there is no norm.
+      // A step that does not read its gradient first has no norm.
       optimizer.clipping = nil
       try optimizer.setLossScale(nil)
       try optimizer.step(&x, gradients: [3, 4])

@@ -66,9 +66,9 @@ import Verification
 
   private static let tensors = [3, 100, 17]
 
-  /// What a backward pass in 16 bits hands over: the gradient times the loss scale, rounded to
-  /// Float16, which overflows above 65,504. Every fortieth step or so has an infinity or a NaN
-  /// besides.
+  /// The output of a backward pass in 16 bits: the gradient times the loss scale, rounded to
+  /// Float16, which overflows above 65,504. Every fortieth step or so also has an infinity or a
+  /// NaN.
   private static func scaledGradients(_ step: Int, _ scale: Double) -> [Float] {
     let count = tensors.reduce(0, +)
     return (0..<count).map { i in

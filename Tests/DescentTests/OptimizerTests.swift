@@ -329,7 +329,7 @@ import OpenCLHost
     }
   }
 
-  /// Fails as told.
+  /// Fails as configured.
   final class FailingEngine: Engine {
     let name = "failing"
     var failure: (any Error)?

@@ -21,7 +21,7 @@ import OpenCLHost
   }
 
   /// A layout of up to 12 tensors in up to 4 groups, some of them empty, packed or with gaps, and
-  /// what a step may ask of it.
+  /// the options of a step over it.
   struct Case {
     var random: Random
     var layout = ParameterLayout()

@@ -5,7 +5,8 @@ import Testing
 @testable import Descent
 
 /// Random walks through all settings of a step: after each of many steps the optimizer is saved,
-/// and a new one goes on from the file on another engine, beside one that never stops.
+/// and a new one continues from the file on another engine; the result is compared with a run that
+/// never stops.
 @Suite struct RandomWalkTests {
   private static let steps = 24
 

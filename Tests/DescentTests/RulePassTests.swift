@@ -35,7 +35,7 @@ import OpenCLHost
     values.map { $0.isNaN ? 0x7fc0_0000 : $0.bitPattern }
   }
 
-  /// What a run leaves, with everything that may stand around a rule.
+  /// The result of a run, with everything that may be combined with a rule.
   private static func run(
     _ rule: any UpdateRule, _ engine: EngineChoice, controlled: Bool, saveAt: Int? = nil
   ) throws -> [String: [UInt32]] {

@@ -8,7 +8,7 @@ import Verification
 import OpenCLHost
 #endif
 
-/// What a rule may declare beside its formula, shown by rules that only tests have.
+/// What a rule may declare in addition to its formula, by rules that only tests have.
 @Suite struct RuleSeamTests {
   @Test("bytes of a step follow from its operands")
   func bytes() {
@@ -96,7 +96,7 @@ import OpenCLHost
       #expect(throws: DescentError.self) { try twin.load(wrong) }
       wrong.status.histories["b"] = ["product": .nan, "sum": 6]
       #expect(throws: DescentError.self) { try twin.load(wrong) }
-      // The states alone do not say where a history stands.
+      // The states alone do not determine a history.
       let counts = ["a": 8, "b": 7]
       #expect(throws: DescentError.self) {
         try twin.restore(states: [:], stepCount: 8, groupStepCounts: counts)

@@ -208,7 +208,7 @@ import Verification
     #expect(Rules.all.map { $0.name }.contains("adam"))
   }
 
-  /// A preset, and the trajectory of the peer's call that it stands for.
+  /// A preset, and the trajectory of the peer's call that it represents.
   static let presets: [(any UpdateRule, String)] = [
     (SGD.pyTorch(learningRate: 0.05), "sgd/torch/plain/mixed37"),
     (SGD.pyTorch(learningRate: 0.05, weightDecay: 0.01), "sgd/torch/l2/plain37"),

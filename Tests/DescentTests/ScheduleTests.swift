@@ -151,7 +151,7 @@ import Testing
       try schedule.validate()
       #expect(rates(schedule, Array(expected.indices)) == expected, "\(schedule)")
     }
-    // On an optimizer, whose coming step asks as well.
+    // On an optimizer, whose next step evaluates the schedule as well.
     let optimizer = try Optimizer(SGD(), layout: ParameterLayout(count: 1), on: .cpu)
     optimizer.schedule = .oneCycle(peak: 0.01, steps: 3)
     var x: [Float] = [0]
@@ -233,7 +233,7 @@ import Testing
     #expect(rates(schedule, [0, 1, 3]) == [1, 0.5, 0.25])
     #expect(schedule == copy && schedule.hashValue == copy.hashValue)
     #expect(schedule != .custom { 1 / Double($0 + 1) })
-    // Its own steps count from 0 where another stands before it.
+    // Its own steps count from 0 after another schedule.
     #expect(rates(.warmUp(4).then(schedule), [2, 4, 5]) == [0.5, 1, 0.5])
     #expect {
       try JSONEncoder().encode(Schedule.warmUp(3).then(schedule))

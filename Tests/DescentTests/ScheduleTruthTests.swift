@@ -122,7 +122,7 @@ import Testing
       worst = max(worst, ulps(sineOfSmall(y), sin(y)), ulps(cosineOfSmall(y), cos(y)))
     }
     #expect(worst <= 2)
-    // The library sees π x rounded, so it is asked where that costs least.
+    // The library receives π x rounded, so it is called where the rounding costs least.
     worst = 0
     for k in 0...100_000 where k != 50_000 {
       let x = Double(k) / 100_000

@@ -4,7 +4,7 @@ import Verification
 
 @testable import Descent
 
-/// The trajectories beside the tests, by the names of their cases.
+/// The trajectories in the tests' folder, by the names of their cases.
 enum Trajectories {
   static let goldens = Result { try Goldens(folder: goldensFolder) }
   static let finite = names { !$0.float32Only }

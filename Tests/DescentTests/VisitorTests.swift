@@ -383,7 +383,7 @@ private struct Tied: ParameterVisitable {
       #expect(model.number == 3 && model.few[0] == 1 && model.few[1] == 2)
       #expect(try model.arrays.arrays == Tied(what).arrays.arrays && optimizer.stepCount == 0)
     }
-    // Numbers that are worked out lie in one place one after another, and are no ties.
+    // Computed numbers use one address one after another, and are not tied.
     struct WorkedOut: ParameterVisitable {
       var numbers: [Float]
       subscript(index: Int) -> Float {
@@ -409,7 +409,7 @@ private struct Tied: ParameterVisitable {
       $1.visit("b", &$0.b)
     }
     let models = [
-      // An empty array stands for a tensor that there is not.
+      // An empty array represents a missing tensor.
       Custom {
         if !$0.a.isEmpty { $1.visit("a", &$0.a) }
         if !$0.b.isEmpty { $1.visit("b", &$0.b) }

@@ -225,7 +225,7 @@ static void *open_gate(void *gate) {
 }
 
 // Copies the source, as a blocking call has to, and lets the write begin some time later. The copy
-// and the gate stay: nothing tells here when they are free.
+// and the gate stay: it is not known here when they are free.
 static cl_int write_late(cl_command_queue queue, cl_mem buffer, size_t offset, size_t size,
                          const void *memory, LIST) {
   cl_context context;

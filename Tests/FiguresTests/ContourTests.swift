@@ -11,7 +11,7 @@ import Testing
   @Test("the contour of x² + y² at r² is a circle of radius r", arguments: [0.25, 1.0, 1.7])
   func circle(radius: Double) throws {
     let grid = ContourGrid(x: -2...2, y: -2...2, columns: 80, rows: 100) { x, y in x * x + y * y }
-    // Above the level lies everything between the circle and the grid's edge.
+    // Everything between the circle and the grid's edge is above the level.
     let outlines = grid.outlines(above: radius * radius).sorted { length($0) < length($1) }
     #expect(outlines.count == 2)
     let circle = try #require(outlines.first)
@@ -197,8 +197,8 @@ import Testing
     let moving = lines("mark moving", in: svg)
     #expect(moving.count == 3)
     #expect(svg.contains("@media (prefers-reduced-motion:reduce){\n.drawing .moving{display:none}"))
-    // Without the moving marks, which stand on the still ones where motion is unknown, it is the
-    // same.
+    // Without the moving marks, which are at the still ones where motion is not supported, it is
+    // the same.
     let rest = svg.split(separator: "\n").filter {
       !$0.hasPrefix("<path class=\"mark moving") && !$0.contains("reduce")
         && !$0.contains(".moving")

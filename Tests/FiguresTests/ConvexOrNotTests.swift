@@ -15,7 +15,7 @@ import Testing
     #expect(found["greatest miss of a minimum"] < 1e-3)
   }
 
-  /// Fails where all starts lie on one side of the hill, and with the bowl in the surface's place.
+  /// Fails where all starts are on one side of the hill, and with the bowl in the surface's place.
   @Test("most starts do not find the lowest of them")
   func depths() throws {
     let found = try Self.found.get()

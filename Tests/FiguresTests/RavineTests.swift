@@ -22,7 +22,7 @@ import Testing
     let found = try Self.found.get()
     #expect((140...170).contains(found["steps of sgd"]))
     #expect(found["steps of momentum"] < found["steps of sgd"] / 5)
-    // Theory has 2/(1 + κ) as SGD's best, which must lie below 2/κ.
+    // Theory has 2/(1 + κ) as SGD's best, which must be below 2/κ.
     #expect((1.9 / 50...2.0 / 50).contains(found["best rate of sgd"]))
   }
 

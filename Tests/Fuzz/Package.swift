@@ -18,7 +18,7 @@ let package = Package(
     .executableTarget(name: "Metadata", dependencies: ["FuzzLimits", descent, safetensors]),
     .executableTarget(name: "Index", dependencies: ["FuzzLimits", safetensors]),
     .executableTarget(name: "Optimizer", dependencies: ["FuzzLimits", descent]),
-    // The reader of CSV files is the tool's, of which links lie here.
+    // The reader of CSV files is that of Training: its folder here has links to the files.
     .executableTarget(
       name: "CSV",
       dependencies: [

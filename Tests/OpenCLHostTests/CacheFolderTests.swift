@@ -99,7 +99,7 @@ import Testing
       #expect(error?.description == "cannot write \(folder.path)/programs: Not a directory")
     }
     try withCacheFolder { folder in
-      // A folder, and a pipe that nobody writes to, where an entry should be.
+      // A folder, and a FIFO without a writer, where an entry should be.
       let path = folder.path(.programs, key: Self.key)
       try FileManager.default.createDirectory(
         atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])

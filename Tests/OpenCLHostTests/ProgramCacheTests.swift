@@ -138,7 +138,7 @@ import Testing
         let foreign = key(device).replacing(device.driverVersion, with: "other")
         try Data(CacheEntry.file(key: foreign, payload: [1, 2, 3])).write(to: file)
         #expect(try added(cached(device, folder)) == 5)
-        // Whole and of this key, and still nothing that the driver knows.
+        // Complete and of this key, but not a binary that the driver accepts.
         try folder.store(Array("nonsense".utf8), .programs, key: key(device))
         #expect(try added(cached(device, folder)) == 5)
         let kept = try #require(folder.load(.programs, key: key(device)))

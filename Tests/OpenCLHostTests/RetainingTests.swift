@@ -312,7 +312,7 @@ import Testing
 
 /// Memory that goes with its object.
 private final class Memory: Sendable {
-  // Freed at the end, and written by nobody but the driver and a test that waited for it.
+  // Freed at the end, and written only by the driver and by a test that waited for it.
   nonisolated(unsafe) let elements: UnsafeMutableBufferPointer<Float>
   init(count: Int) {
     elements = .allocate(capacity: count)

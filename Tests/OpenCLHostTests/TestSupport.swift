@@ -7,9 +7,9 @@ let hasDevice = !Device.all.isEmpty
 let noDevice: Comment = "no OpenCL device was found"
 
 /// The devices that keep to the whole standard. oclgrind 21.10 does not read `#line`, gives times
-/// without being asked, and hangs or crashes with user events and callbacks. rusticl of Mesa 22.3
-/// gives no times, refuses structs as arguments, aborts for a senseless binary and has no function
-/// for sub-devices.
+/// although profiling is off, and hangs or crashes with user events and callbacks. rusticl of Mesa
+/// 22.3 gives no times, refuses structs as arguments, aborts for a senseless binary and has no
+/// function for sub-devices.
 let faithfulDevices = Device.all.filter { !["Oclgrind", "rusticl"].contains($0.platform.name) }
 let noFaithfulDevice: Comment = "oclgrind and rusticl cannot do this"
 
@@ -24,7 +24,7 @@ let outOfOrderDevices = faithfulDevices.filter { device in
 }
 let noOutOfOrderDevice: Comment = "no OpenCL device has queues out of order"
 
-/// PoCL makes two devices of one where it is asked to.
+/// PoCL makes two devices of one if it is configured so.
 let hasPoCL = Device.all.contains { $0.platform.name == "Portable Computing Language" }
 let noPoCL: Comment = "only PoCL makes two devices of one"
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Safetensors
 
-/// Files of other programs: what was asked for is read, whatever else is in the file.
+/// Files of other programs: the requested tensors are read, whatever else is in the file.
 @Suite struct SafetensorsForeignTests {
   /// A file of this header, with bytes of 0, 1, 2 and so on behind it.
   private func write(_ header: String, body: Int, to path: String) throws {

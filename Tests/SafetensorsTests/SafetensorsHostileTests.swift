@@ -345,7 +345,7 @@ import Testing
     try opens("{\(Self.entry(shape: "0,\(far),\(far)", offsets: "0,0"))}", body: 0) {
       try $0.floats("a") == []
     }
-    // Empty tensors beside others, and in whatever order the header has them.
+    // Empty tensors at the offsets of others, and in whatever order the header has them.
     try opens(
       "{\(Self.entry("z", shape: "0", offsets: "8,8")),\(Self.entry("b", shape: "1", offsets: "4,8")),"
         + "\(Self.entry("y", shape: "0", offsets: "4,4")),\(Self.entry(shape: "1", offsets: "0,4"))}"

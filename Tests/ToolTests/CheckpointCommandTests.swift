@@ -103,7 +103,7 @@ import Testing
       let tensors = try #require(row["tensors"] as? [[String: Any]])
       #expect(tensors.count == 6 && tensors[0]["shape"] as? [Int] == [3, 4])
       #expect((tensors[0]["checksum"] as? String)?.count == 8)
-      // A terminal is not told to change its colours.
+      // Control codes for colours do not reach the terminal.
       let contents = try CheckpointCommand.Contents(Checkpoint(path))
       let words = try contents.lines(Checkpoint(path)).joined(separator: "\n")
       #expect(words.contains("\"note\"") && !words.contains("\u{1b}"))
@@ -310,7 +310,7 @@ import Testing
       #expect(
         complaint("--resume", "--batch", "8")
           == "run.safetensors: the run in it has --batch 64, not 8")
-      // A number that no run has is told of, not obeyed.
+      // A number that no run has is reported, not used.
       let text = try #require(Checkpoint(path).metadata[TrainingCheckpoint.key])
       let odd = folder + "/odd.safetensors"
       try Optimizer(Checkpoint(path), on: .cpu).save(

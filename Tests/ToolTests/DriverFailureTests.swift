@@ -8,7 +8,7 @@ import Testing
 @testable import descent_tool
 
 /// What the tool does where one driver of several fails. Each test runs in a process of its own,
-/// with Tests/FaultLayer below the loader; PoCL gives two devices where it is asked to.
+/// with Tests/FaultLayer below the loader; PoCL gives two devices if it is configured so.
 @Suite(.needsDevice) struct DriverFailureTests {
   private typealias Rows = [[String: Any]]
 
@@ -86,8 +86,9 @@ import Testing
       try #require(status == 0 && rows.allSatisfy { $0["passed"] as? Bool == true })
       let calls = try CallList(layer).take()
       try #require(calls.count { $0 == "clCreateContext, making" } == 1)
-      // The programs that the rules have: each variant flat and cut, and what is tested beside each
-      // kernel. Were they built for each comparison, there would be three to six times as many.
+      // The programs that the rules have: each variant flat and cut, and the fused operations that
+      // are tested with each kernel. Were they built for each comparison, there would be three to
+      // six times as many.
       let variants = try selectedRules("sgd,momentum").flatMap { $0.variants }
       let kernels = Set(variants.map(\.rule.kernel))
       let built = calls.count { $0 == "clBuildProgram, making" }

@@ -13,7 +13,7 @@ import Testing
     return status.st_mode & S_IFMT
   }
 
-  /// A stand-in for `/dev/null` that a test may lose.
+  /// A substitute for `/dev/null` that a test may delete.
   private func device(_ folder: URL) throws -> String {
     let path = folder.appending(path: "null").path
     // The numbers of /dev/null.

@@ -8,7 +8,7 @@ import Testing
 import OpenCLHost
 #endif
 
-/// What Benchmarks/peers asks of `descent peer`.
+/// The requests of Benchmarks/peers to `descent peer`.
 @Suite struct PeerTests {
   static let devices =
     ["cpu", "reference"]

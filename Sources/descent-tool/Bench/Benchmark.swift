@@ -14,8 +14,8 @@ struct Benchmark {
   var devices: [BenchmarkDevice]
   var layout: ParameterLayout
   var rounds = 9
-  /// How often all rounds are repeated, each time in other memory: where vectors lie can make a
-  /// tenth of the speed.
+  /// How often all rounds are repeated, each time in other memory: the addresses of vectors can
+  /// change the speed by a tenth.
   var placements = 3
   var limits: MemoryLimits
   /// Seconds that short steps are repeated for to make one sample.

@@ -57,7 +57,7 @@ final class BenchmarkDevice {
       .engineName
   }
 
-  /// Whether the device's vectors lie in this machine's memory.
+  /// Whether the device's vectors are in this machine's memory.
   var sharesHostMemory: Bool {
     #if OpenCL
     device?.sharesHostMemory ?? true

@@ -20,7 +20,7 @@ struct BenchmarkInputs: Sendable {
     gradients = (0..<period).map { Self.value(UInt64($0) | 1 << 40) }
   }
 
-  /// A multiplicative hash is random enough for a value that is only carried about.
+  /// A multiplicative hash is random enough for a value whose meaning does not matter.
   private static func value(_ seed: UInt64) -> Float {
     let random = (seed &+ 1) &* 0x9e37_79b9_7f4a_7c15
     let sign = UInt32(random >> 63) << 31
@@ -56,7 +56,7 @@ final class HostVector {
 extension UnsafeMutableBufferPointer<Float> {
   /// Writes the pattern over and over.
   ///
-  /// - Parameter first: how many elements of it lie before this memory.
+  /// - Parameter first: how many elements of it precede this memory.
   func fill(repeating pattern: [Float], from first: Int = 0) {
     guard let start = baseAddress, !pattern.isEmpty else { return }
     pattern.withUnsafeBufferPointer { pattern in

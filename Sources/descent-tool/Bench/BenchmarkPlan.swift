@@ -9,7 +9,7 @@ struct BenchmarkPlan {
   let interruption = Interruption()
   var limits: MemoryLimits
   private(set) var benchmarks: [Benchmark] = []
-  /// What a reader should know before the numbers.
+  /// Notes for the reader, printed before the numbers.
   private(set) var notes: [String] = []
   private var subject = ""
   private var isSweep = false

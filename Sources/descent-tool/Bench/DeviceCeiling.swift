@@ -21,7 +21,7 @@ final class DeviceCeiling {
     (self.shape, context) = (shape, queue.context)
   }
 
-  /// Built when it is first asked for.
+  /// Built on first use.
   private func kernel(states: Int) throws -> Kernel {
     if let kernel = kernels[states] { return kernel }
     let own = ProgramText.File(name: "ceiling.cl", text: String(cString: ceiling_kernel_text()))

@@ -24,7 +24,7 @@ final class DeviceWorkbench: Workbench {
   ) throws {
     (self.queue, self.name, self.layout, self.inputs) = (queue, name, layout, inputs)
     gradients = try DeviceVector(queue, count: layout.count, repeating: inputs.gradients)
-    // As many elements as a step updates, without what lies between tensors.
+    // As many elements as a step updates, without those between tensors.
     let count = layout.elementCount
     ceiling = try DeviceCeiling(
       queue, parameters: DeviceVector(queue, count: count, repeating: inputs.parameters),
@@ -114,7 +114,7 @@ private final class ResidentRunner: StepRunner {
   func parameters() throws -> [Float] { try vector.read(on: queue) }
 }
 
-/// Each step carries parameters and gradients to the device, and parameters back, without a wait in
+/// Each step copies parameters and gradients to the device, and parameters back, without a wait in
 /// between.
 private final class PinnedRunner: StepRunner {
   let optimizer: Optimizer

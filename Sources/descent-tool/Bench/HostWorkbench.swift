@@ -22,7 +22,7 @@ final class HostWorkbench: Workbench {
     }
     do {
       gradients = try HostVector(count: layout.count, repeating: inputs.gradients)
-      // As many elements as a step updates, without what lies between tensors.
+      // As many elements as a step updates, without those between tensors.
       let count = layout.elementCount
       ceiling = try HostVector(count: count, repeating: inputs.parameters)
       self.states = try (0..<states).map { _ in try HostVector(count: count, repeating: [0]) }

@@ -30,7 +30,7 @@ struct Overtaking: Equatable, Sendable {
     }
   }
 
-  /// The overtakings by size, and who is ahead in the end; nil where nobody ever was.
+  /// The overtakings by size, and who is ahead in the end; nil if neither ever was.
   static func between(
     _ first: String, _ second: String, _ rule: String, _ rows: [BenchmarkRow]
   ) -> ([Overtaking], leader: String?) {
@@ -49,7 +49,7 @@ struct Overtaking: Equatable, Sendable {
             rule: rule, faster: ahead, slower: before, count: crossing(last, (count, ratio))))
       }
       leader = ahead ?? leader
-      // Where neither was ahead, the crossing may lie before this size.
+      // Where neither was ahead, the crossing may be before this size.
       if ahead != nil || last == nil { last = (count, ratio) }
     }
     return (result, leader)

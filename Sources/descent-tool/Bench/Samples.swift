@@ -1,4 +1,4 @@
-/// The times of one thing, a step or a pass, in seconds, and of the ceiling's pass beside each.
+/// The times of a step or a pass, in seconds, each with the time of the ceiling's pass next to it.
 struct Samples: Equatable, Sendable {
   private(set) var steps: [Double] = []
   private(set) var passes: [Double] = []

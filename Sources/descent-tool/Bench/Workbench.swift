@@ -1,15 +1,15 @@
 import Descent
 
-/// Where parameters and gradients lie between the steps of a trainer.
+/// The memory that holds parameters and gradients between the steps of a trainer.
 enum MemoryCase: String, CaseIterable, Encodable, Sendable {
   /// In the device's memory, where they stay.
   case resident
-  /// In host memory from `PinnedMemory`; each step carries them to the device and parameters back.
+  /// In host memory from `PinnedMemory`; each step copies them to the device and parameters back.
   case pinned
   /// In ordinary host memory; likewise.
   case pageable
 
-  /// Tells a user whether the case is theirs.
+  /// A description by which a user recognizes the case.
   var advice: String {
     switch self {
     case .resident:

@@ -13,7 +13,7 @@ struct SelectedEngine {
   #if OpenCL
   /// nil for the engines of this processor.
   var device: Device?
-  /// The launch shape that the choice asks for, if it does.
+  /// The launch shape of the choice, if it has one.
   var shape: LaunchShape?
   #endif
 
@@ -23,7 +23,7 @@ struct SelectedEngine {
     "opencl, opencl:N or a part of an OpenCL device's or platform's name"
 
   /// The engines that a `--device` names: `all`, or names between commas. A part of a device's or
-  /// platform's name stands for all devices that have it.
+  /// platform's name selects all devices that have it.
   static func parse(_ text: String) throws -> [SelectedEngine] {
     var seen: Set<String> = []
     return try unique(text) { name in
@@ -123,7 +123,7 @@ func selectedRules(_ text: String) throws -> [any UpdateRule.Type] {
   }
 }
 
-/// What the names between commas stand for, blanks around them aside; a name given twice counts
+/// The values of the names between commas, without blanks around them; a name given twice counts
 /// once.
 private func unique<Value>(_ text: String, _ values: (String) throws -> [Value]) throws -> [Value] {
   var seen: Set<String> = []

@@ -11,7 +11,7 @@ extension Trainer {
       training.featureCount, hidden, training.classes.count)
     let states = rules.map { $0.init().stateNames.count }.max() ?? 0
     // Parameters, twice while they are made; gradients, the transposed weights, the average or the
-    // iterate, and what a device or a checkpoint carries.
+    // iterate, and the copies for a device or a checkpoint.
     let need = (6 + states) * count * MemoryLayout<Float>.stride
     // The system may grant one process less than the machine has left.
     guard need <= limit, (try? Descent.checkMemory(need, stride: 1)) != nil else {

@@ -109,7 +109,7 @@ struct VerifyCommand: ParsableCommand {
     }
   }
 
-  /// The engine with the launch shape that the options ask for.
+  /// The engine with the launch shape of the options.
   private func shaped(_ engine: SelectedEngine) throws -> SelectedEngine {
     #if OpenCL
     guard lanes != nil || group != nil, let device = engine.device else { return engine }
@@ -150,7 +150,7 @@ struct VerifyCommand: ParsableCommand {
     for (done, (rule, variant)) in variants.enumerated() {
       let agreements = vectors.map { Agreement(variant: variant, vectors: $0, offset: 3) }
       let expected = try agreements.map { try $0.outcome(on: .reference) }
-      // What stands beside a rule needs one setting of each kernel.
+      // Operations fused with the rule are compared for one setting of each kernel.
       let beside =
         seen.insert(variant.rule.kernel).inserted
         ? agreements.filter { $0.vectors.count < 2000 }

@@ -20,8 +20,8 @@ struct AllocationCounter {
     if probe != 1 { throw MemoryError.noCounter }
   }
 
-  /// How many allocations `body` makes. Writes to standard error where the first comes from, if
-  /// asked to.
+  /// How many allocations `body` makes. With `showing`, writes the origin of the first to standard
+  /// error.
   func count(showing: Bool = false, _ body: () throws -> Void) rethrows -> Int {
     begin(showing)
     do {
@@ -34,11 +34,11 @@ struct AllocationCounter {
   }
 }
 
-/// Why a step's memory cannot be told.
+/// Why a step's memory cannot be measured.
 enum MemoryError: Error, Equatable, CustomStringConvertible {
   /// Nothing counts allocations.
   case noCounter
-  /// An optimizer did not run as it was asked to.
+  /// An optimizer did not run as requested.
   case otherwise(String)
   /// The system does not say how much memory the process has.
   case unknown(String)

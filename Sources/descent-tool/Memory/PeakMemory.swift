@@ -1,18 +1,18 @@
 import Descent
 import Foundation
 
-/// How much more memory a process has while an optimizer is made and takes steps than its
-/// parameters and gradients take: states, and what comes beside them.
+/// The growth of a process's memory while an optimizer is made and takes steps, without parameters
+/// and gradients: states, and everything else.
 struct PeakMemory {
   let states: Int
   /// The most that the process grew by, in bytes.
   let growth: Int
   let engine: String
 
-  /// What came beside the states.
+  /// The growth in addition to the states.
   var beside: Int { growth - states }
 
-  /// What may come beside the states: 64 KiB for each thread and 1 MiB.
+  /// The allowed growth in addition to the states: 64 KiB for each thread and 1 MiB.
   static func allowed(threads: Int) -> Int { threads * (64 << 10) + (1 << 20) }
 
   /// Measures four steps over `count` elements; once in a process, since its greatest size is never
@@ -51,7 +51,7 @@ struct PeakMemory {
     _ = unsafeBitCast(trim, to: (@convention(c) (Int) -> CInt).self)(0)
   }
 
-  /// A number of kibibytes that the system tells of this process, in bytes.
+  /// A number of kibibytes that the system reports for this process, in bytes.
   private static func status(_ name: String) throws -> Int {
     let text = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
     guard let kibibytes = MemoryLimits.number(after: name + ":\t", in: text) else {

@@ -5,7 +5,7 @@ enum PeerInputs {
   static func parameter(_ index: Int) -> Float { value(UInt64(index) << 1) }
   static func gradient(_ index: Int) -> Float { value(UInt64(index) << 1 | 1) }
 
-  /// A multiplicative hash is random enough for numbers that are only carried about.
+  /// A multiplicative hash is random enough for numbers whose meaning does not matter.
   private static func value(_ seed: UInt64) -> Float {
     let random = (seed &+ 1) &* 0x9e37_79b9_7f4a_7c15
     let sign = UInt32(random >> 63) << 31

@@ -1,6 +1,7 @@
 import Descent
 
-/// What a line of standard input asks for: the key `request` names it, the others belong to it.
+/// The request of a line of standard input: the key `request` names it, the others are its
+/// arguments.
 ///
 ///     {"request": "create", "id": "a", "rule": "adam", "hyperparameters": {"learningRate": 0.001},
 ///      "device": "cpu", "threads": 2, "shapes": [[1000], [64, 3]]}

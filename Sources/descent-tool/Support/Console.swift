@@ -33,7 +33,7 @@ struct Console: Sendable {
 
   /// The text in bold where a terminal shows it.
   ///
-  /// Rainbow looks at standard output and at NO_COLOR, so words on standard error stay plain while
+  /// Rainbow tests standard output and NO_COLOR, so words on standard error stay plain while
   /// standard output is redirected.
   private func bold(_ text: String) -> String { isTerminal ? text.bold : text }
 
@@ -42,7 +42,7 @@ struct Console: Sendable {
     isatty(descriptor) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
   }
 
-  /// A closed standard error is nobody's concern: what was to be said there is dropped.
+  /// A closed standard error is not an error: the text is dropped.
   static func writeToStandardError(_ text: String) {
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }

@@ -8,7 +8,7 @@ struct DriverFiles {
   /// A file NAME.icd, whose first line names a library, or a folder of them.
   let path: String
 
-  /// Where the loaders look: ocl-icd and Khronos'.
+  /// The paths that the loaders search: ocl-icd and Khronos'.
   static var ofLoader: DriverFiles {
     let names = ["OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH"]
     let chosen = names.lazy.compactMap { ProcessInfo.processInfo.environment[$0] }

@@ -26,7 +26,8 @@ struct GradientFile {
       count = steps
     }
     self.count = count ?? 0
-    // Without elements no byte of the file stands for a step, so its shape may say any number.
+    // Without elements no byte of the file belongs to a step, so its shape may have any number of
+    // steps.
     if layout.elementCount == 0 && self.count > 0 {
       throw CheckpointError.interchange(
         "\(path): \(self.count) steps for tensors without elements; allowed is 0")

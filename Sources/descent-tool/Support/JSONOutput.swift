@@ -1,7 +1,7 @@
 import Foundation
 import Training
 
-/// A command's results for other programs, as `--json` asks for them.
+/// A command's results for other programs, the output of `--json`.
 ///
 /// The document is `{"command": …, "results": […], "version": …}`, indented, with sorted keys.
 struct JSONOutput: Sendable {

@@ -38,7 +38,8 @@ struct OutputFile {
     }
   }
 
-  /// Writes beside the file that the path leads to, which need not exist, and renames.
+  /// Writes a temporary file next to the one that the path resolves to, which need not exist, and
+  /// renames it.
   private func replace(_ data: Data) throws {
     try data.write(to: URL(filePath: resolved(path)), options: .atomic)
   }

@@ -14,7 +14,7 @@ struct ProgressBar {
   private var lastDrawn: ContinuousClock.Instant
   private var isVisible = false
 
-  /// - Parameter write: takes the control codes and text; a test may look at them here.
+  /// - Parameter write: receives the control codes and text; a test may record them here.
   init(
     _ label: String, total: Int, isTerminal: Bool = Console.isTerminal(STDERR_FILENO),
     at now: ContinuousClock.Instant = .now,

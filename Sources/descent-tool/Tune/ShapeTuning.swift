@@ -21,7 +21,7 @@ struct ShapeTuning {
     var isKept: Bool { verdict.isClear && !differs }
   }
 
-  /// - Parameter progress: told how much of the work is done.
+  /// - Parameter progress: is called with how much of the work is done.
   func run(_ progress: (_ done: Int, _ total: Int) -> Void) throws -> Outcome {
     let search = ShapeSearch(
       standard: LaunchShape(for: device), maximumGroupSize: device.maximumWorkGroupSize)

@@ -1,5 +1,5 @@
 // Calls the C library as a program in C would.
 #pragma once
 
-// How many checks failed; each is told of on standard error.
+// The number of failed checks; each is reported on standard error.
 int descent_c_checks(void);

@@ -52,7 +52,7 @@ enum Scenario {
   }
 }
 
-/// Where a run stands after some steps.
+/// The state of a run after some steps.
 struct Snapshot: Equatable {
   var parameters: [Float]
   var states: [String: [Float]]
@@ -67,7 +67,8 @@ struct Snapshot: Equatable {
     lossScale = try optimizer.lossScale
   }
 
-  /// After every step of the scenario, the first before any; each is saved beside.
+  /// One before the first step of the scenario and one after every step; each is also saved to
+  /// `folder`.
   static func history(in folder: URL) throws -> [Snapshot] {
     let layout = try Scenario.layout()
     let twin = try Optimizer(Scenario.rule, layout: layout, on: .cpu(threads: 1))

@@ -44,7 +44,7 @@ func examine(_ trainer: Trainer, _ history: [Snapshot], in folder: URL) throws -
     return nil
   }
   var found = try Snapshot(twin, parameters: parameters)
-  // An average and a loss scale may be asked for already.
+  // An average and a loss scale may be set already.
   if steps < Scenario.phases[1].lowerBound { found.lossScale = history[steps].lossScale }
   guard found == history[steps] else { throw Wrong(what: "a save after a failure, \(steps) steps") }
   return steps

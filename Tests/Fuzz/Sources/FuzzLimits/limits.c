@@ -1,7 +1,7 @@
 // For memfd_create.
 #define _GNU_SOURCE
 // What each input may cost. Counted by hooks of the address sanitizer's allocator: the bytes that
-// were asked for and not yet freed, so neither its red zones nor its quarantine count. Processor
+// were requested and not yet freed, so neither its red zones nor its quarantine count. Processor
 // time rather than the clock, so that a busy machine reports nothing.
 #include "FuzzLimits.h"
 #include <stdint.h>

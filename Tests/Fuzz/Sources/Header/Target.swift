@@ -1,7 +1,7 @@
 import FuzzLimits
 import Safetensors
 
-/// The input is a header; behind it lie as many bytes as the greatest of its numbers says.
+/// The input is a header; as many bytes follow it as the greatest of its numbers says.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let input = UnsafeBufferPointer(start: bytes, count: count)
