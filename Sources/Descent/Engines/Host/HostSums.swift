@@ -10,7 +10,7 @@ final class HostSums {
     let numbers: UnsafeMutablePointer<Float>
     let partials: UnsafeMutableBufferPointer<descent_partial>
     /// Whether tiles have to be gathered, for which there is memory of one tile.
-    var isStrided: Bool { plan.tiles.contains { $0.stride > 1 } }
+    let isStrided: Bool
   }
 
   private let parts: [Part]
@@ -35,7 +35,7 @@ final class HostSums {
       partials.initialize(repeating: descent_partial())
       return Part(
         term: term, plan: plan, reduction: sum.reduction, numbers: states[index],
-        partials: partials)
+        partials: partials, isStrided: plan.tiles.contains { $0.stride > 1 })
     }
     gathered = .allocate(capacity: parts.contains(where: \.isStrided) ? Tile.length : 0)
     gathered.initialize(repeating: 0)
