@@ -28,6 +28,12 @@ package struct Agreement {
     return beside
   }
 
+  /// The reference's outcome for the cut vector, given that of the uncut one. They are the same where
+  /// a rule's elements are independent; numbers of a tensor depend on where tensors end.
+  package func expectedCut(_ uncut: Outcome) throws -> Outcome {
+    variant.rule.passes.count == 1 ? uncut : try cut.outcome(on: .reference)
+  }
+
   /// The pinned steps' values, made once for many runs.
   package struct Vectors {
     package let parameters: [Float]

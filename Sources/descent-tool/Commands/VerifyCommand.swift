@@ -150,6 +150,7 @@ struct VerifyCommand: ParsableCommand {
     for (done, (rule, variant)) in variants.enumerated() {
       let agreements = vectors.map { Agreement(variant: variant, vectors: $0, offset: 3) }
       let expected = try agreements.map { try $0.outcome(on: .reference) }
+      let expectedCut = try zip(agreements, expected).map { try $0.expectedCut($1) }
       // Operations fused with the rule are compared for one setting of each kernel.
       let beside =
         seen.insert(variant.rule.kernel).inserted
@@ -161,7 +162,8 @@ struct VerifyCommand: ParsableCommand {
         var result = Result(
           rule: rule, engine: engine.name, case: variant.name, passed: true)
         do {
-          for (agreement, expected) in zip(agreements + agreements.map(\.cut), expected + expected)
+          for (agreement, expected) in zip(
+            agreements + agreements.map(\.cut), expected + expectedCut)
           {
             let outcome = try agreement.outcome(on: engine.choice)
             result.merge(outcome.difference(from: expected))
