@@ -171,6 +171,11 @@ import Testing
   func variants() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/run.safetensors"
+      // Rules of which PyTorch has some settings, or that are settings of one.
+      let known = [
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw",
+        "amsgrad",
+      ]
       var refused: [String] = []
       for variant in Rules.all.flatMap({ $0.variants }) {
         let optimizer = try Optimizer(variant.rule, layout: SmallModel.layout(), on: .cpu)
@@ -184,7 +189,7 @@ import Testing
         do {
           try optimizer.save(to: path, parameters: parameters, naming: .pyTorch)
         } catch CheckpointError.interchange {
-          refused.append(variant.name)
+          if known.contains(type(of: variant.rule).name) { refused.append(variant.name) }
           continue
         }
         #expect(try SafetensorsFile(path).tensors.allSatisfy { !$0.name.contains("optimizer.m.") })

@@ -53,9 +53,9 @@ import Testing
     for type in Rules.all {
       let row = try #require(
         readme.split(separator: "\n").first { $0.hasPrefix("| `\(type)` |") }, "\(type)")
-      let counts = Set(type.variants.map { $0.rule.stateNames.count })
-      if counts.count == 1, let count = counts.first {
-        #expect(row.contains("| \(12 + 8 * count) |"), "\(type)'s bytes")
+      let bytes = Set(type.variants.map { $0.rule.bytesPerElement })
+      if bytes.count == 1, let bytes = bytes.first {
+        #expect(row.contains("| \(bytes) |"), "\(type)'s bytes")
       }
       for state in Set(type.variants.flatMap { $0.rule.stateNames }) {
         #expect(row.contains("`\(state)`"), "\(type)")

@@ -147,7 +147,7 @@ import OpenCLHost
   }
 
   @Test(
-    "the reference update is free of the caller's environment", arguments: AgreementTests.variants)
+    "the reference update is free of the caller's environment", arguments: AgreementTests.stateless)
   func referenceEnvironment(_ variant: RuleVariant) throws {
     let vectors = Agreement.Vectors(count: 64)
     func run() throws -> [Float] {

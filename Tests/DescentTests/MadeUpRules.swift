@@ -136,7 +136,7 @@ enum MadeUp {
     var kernel: String { "trusting" }
     var states: [StateSpec] {
       [
-        StateSpec("m"), StateSpec("parameterNorm", .tensor, isSaved: false),
+        StateSpec("m"), StateSpec("parameterNorm", .tensor),
         StateSpec("stepNorm", .tensor, isSaved: false), StateSpec("ratio", .tensor, startingAt: 1),
       ]
     }

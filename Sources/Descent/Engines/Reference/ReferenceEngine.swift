@@ -291,14 +291,16 @@ extension UpdateRule {
       throw DescentError.count(of: "state \"\(name)\"", given: count, expected: parameters)
     }
     try checkStep(step)
-    guard passes.count == 1, self.states.allSatisfy({ $0.shape == .parameter && $0.isSaved })
-    else {
+    guard !needsOptimizer else {
       throw DescentError.unsupported(
-        "\(Self.name) takes several passes over whole tensors, which an Optimizer knows")
+        "\(Self.name) takes several passes over whole tensors, or has numbers that are kept from "
+          + "step to step; an Optimizer has both")
     }
-    guard history.isEmpty else {
-      throw DescentError.unsupported(
-        "\(Self.name) carries numbers from step to step, which an Optimizer keeps")
-    }
+  }
+
+  /// Whether a step needs more than vectors of elements: whole tensors, or a history.
+  package var needsOptimizer: Bool {
+    passes.count > 1 || !history.isEmpty
+      || !states.allSatisfy { $0.shape == .parameter && $0.isSaved }
   }
 }
