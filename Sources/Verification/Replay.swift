@@ -38,7 +38,7 @@ package struct Replay {
   private func inDouble(_ rule: some UpdateRule) throws -> Path<Double> {
     var (rule, x, path) = (rule, start, Path<Double>())
     var states = rule.stateNames.map { name in
-      [Double](repeating: rule.initialValue(ofState: name), count: x.count)
+      rule.initialState(name, parameters: x)
     }
     for step in 1...item.steps {
       rule.learningRate = item.learningRate(step)

@@ -15,7 +15,7 @@ import Verification
       let pinned = PinnedSteps(count: count, special: true)
       var x = pinned.parameters
       var states = variant.rule.stateNames.map {
-        [Float](repeating: Float(variant.rule.initialValue(ofState: $0)), count: count)
+        variant.rule.initialState($0, parameters: x)
       }
       var (own, deltas) = (states, [Float](repeating: 7, count: count))
       for step in 1...3 {

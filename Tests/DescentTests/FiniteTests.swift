@@ -98,8 +98,8 @@ import Testing
     _ rule: some UpdateRule, _ start: Float, _ gradients: [Float]
   ) throws -> (compared: Int, fault: String?) {
     var (x, truth) = ([start], [Double(start)])
-    var states = rule.stateNames.map { [Float(rule.initialValue(ofState: $0))] }
-    var trueStates = rule.stateNames.map { [rule.initialValue(ofState: $0)] }
+    var states = rule.stateNames.map { rule.initialState($0, parameters: x) }
+    var trueStates = rule.stateNames.map { rule.initialState($0, parameters: truth) }
     let limit = Double(Float.greatestFiniteMagnitude)
     let keepsSquares = !(rule is SGD || rule is Momentum || rule is Nesterov)
     let epsilons = ["epsilon", "rootEpsilon"].compactMap { try? rule.hyperparameter($0) }

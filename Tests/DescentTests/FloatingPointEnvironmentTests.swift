@@ -153,7 +153,7 @@ import OpenCLHost
     func run() throws -> [Float] {
       var x = vectors.parameters
       var states = variant.rule.stateNames.map {
-        [Float](repeating: Float(variant.rule.initialValue(ofState: $0)), count: 64)
+        variant.rule.initialState($0, parameters: vectors.parameters)
       }
       for (index, g) in vectors.gradients.enumerated() {
         try variant.rule.referenceUpdate(

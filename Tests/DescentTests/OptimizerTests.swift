@@ -414,7 +414,8 @@ import OpenCLHost
     let names = variant.rule.stateNames
     let states = names.map { name in
       let state = UnsafeMutableBufferPointer<Float>.allocate(capacity: 133)
-      state.initialize(repeating: Float(variant.rule.initialValue(ofState: name)))
+      _ = state.initialize(
+        fromContentsOf: variant.rule.initialState(name, parameters: vectors.parameters))
       return state
     }
     defer { for state in states { state.deallocate() } }

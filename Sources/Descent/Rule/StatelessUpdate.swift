@@ -13,7 +13,7 @@ extension UpdateRule {
   ///   - parameters: updated in place; any ``MutableVector``.
   ///   - gradients: as many as parameters.
   ///   - states: one vector for each of ``stateNames``, as long as the parameters; before the first
-  ///     step filled with ``initialValue(ofState:)``. No two of all these vectors may overlap.
+  ///     step filled with ``initialState(_:parameters:)``. No two of all these vectors may overlap.
   ///   - step: the number of this step, from 1 to ``OptimizerStatus/maximumStepCount``.
   ///   - gradientScale: a factor on every gradient: one over a loss scale or over a number of
   ///     accumulated batches.
