@@ -134,7 +134,29 @@ extension GroupFit {
       try settings.validate(layout.groupNames[index])
       try settings.applied(to: status.rule).validate()
       groups[index].settings = settings
+      // Factors and decays of all groups are relative to one rate and one decay.
+      groups[index].own?.learningRate = rates.rate
+      groups[index].own?.weightDecay = rates.weightDecay
     }
+  }
+
+  /// Keeps what PyTorch's groups do not have: which groups follow the optimizer's rule, and their
+  /// schedules. The rule of the first group that follows it becomes the state's rule, and others
+  /// get rules of their own.
+  ///
+  /// - Parameter own: the groups' own rules in the optimizer; nil for those that follow its rule.
+  mutating func keepFollowers(
+    _ own: [(any UpdateRule)?], _ schedules: [Schedule?], _ status: inout OptimizerStatus
+  ) {
+    for index in groups.indices { groups[index].schedule = schedules[index] }
+    guard let pivot = own.firstIndex(where: { $0 == nil }), let rule = groups[pivot].own else {
+      return
+    }
+    for index in groups.indices {
+      let given = groups[index].own ?? status.rule
+      groups[index].own = AnyHashable(given) == AnyHashable(rule) ? nil : given
+    }
+    status.rule = rule
   }
 
   /// The step counts of groups of which `loaded` tensors are replaced, nil for a group that keeps

@@ -115,6 +115,7 @@ extension Optimizer {
             base: baseLearningRate, weightDecay: rule.weightDecay, groups: groups.groups,
             hasSchedule: schedule != nil))
       }
+      fit.keepFollowers(groups.own, groups.schedules, &status)
     }
     try checkRules(fit, status)
     if let parameters { try check(parameters.count, checkpoint, layout.tensors) }
