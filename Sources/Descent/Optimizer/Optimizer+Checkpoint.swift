@@ -5,9 +5,10 @@ extension Optimizer {
   /// ``Checkpoint`` says what is in it.
   ///
   /// The file is replaced atomically: a temporary file in the same folder is written, synced and
-  /// renamed, and the folder is synced. A crash leaves the previous file. States are written a
-  /// piece at a time, from a device through its queue, without a second copy of them in memory.
-  /// Waits for enqueued steps.
+  /// renamed, and the folder is synced. A crash leaves the previous file. Whatever had the name is
+  /// replaced: a file, or an index `NAME.safetensors.index.json` and the shards that it names, also
+  /// another program's. States are written a piece at a time, from a device through its queue,
+  /// without a second copy of them in memory. Waits for enqueued steps.
   ///
   /// - Parameters:
   ///   - path: the path of the file; if the file is cut, of its index, with the shards in the same
