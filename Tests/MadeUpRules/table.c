@@ -1,5 +1,6 @@
 #include "MadeUpRules.h"
 
+#pragma clang diagnostic ignored "-Wunused-function"
 #define LANES 1
 #include "DescentKernels.h"
 #include "names.h"
