@@ -16,10 +16,17 @@ import OpenCLHost
   /// and shorter than a lane.
   static func layout() throws -> ParameterLayout {
     var layout = try ParameterLayout(alignment: 64)
+    #if DEBUG
+    // Without OpenCL and optimization: no tensor of several tiles, or the reference takes minutes.
+    let shapes = [
+      [5, 7], [3], [], [16, 129], [2, 0], [13, 30], [1, 1700], [90, 2], [4, 3, 8], [6, 20],
+    ]
+    #else
     let shapes = [
       [5, 7], [3], [], [64, 129], [2, 0], [130, 300], [1, 17_000], [9_000, 2], [4, 3, 8],
       [600, 200],
     ]
+    #endif
     for (index, shape) in shapes.enumerated() {
       try layout.append("t\(index)", shape: shape, group: index % 4 == 2 ? "other" : "main")
     }
@@ -395,8 +402,8 @@ import OpenCLHost
       try optimizer.save(to: path)
       let tensors = try SafetensorsReader(path).tensors
       let file = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.shape) })
-      #expect(file["optimizer.row.t5"] == [130])
-      #expect(file["optimizer.column.t5"] == [300])
+      #expect(file["optimizer.row.t5"] == [optimizer.layout.tensors[5].shape[0]])
+      #expect(file["optimizer.column.t5"] == [optimizer.layout.tensors[5].shape[1]])
       #expect(file["optimizer.row.t8"] == [4, 3])
       #expect(file["optimizer.column.t1"] == [3])
       #expect(file["optimizer.row.t1"] == [])
