@@ -117,6 +117,23 @@ import Testing
     }
   }
 
+  @Test("a group that is frozen and thawed by turns makes nothing after the first step")
+  func freezing() async throws {
+    let layer = try CallLayer.library.get()
+    await #expect(processExitsWith: .success) { [layer = layer as String] in
+      CallLayer.load(layer)
+      let trainer = try Trainer(looks: false)
+      let list = try CallList(layer)
+      for index in 0..<6 {
+        try trainer.optimizer.setGroup("b", to: ParameterGroup(isFrozen: index % 2 == 1))
+        _ = try list.take()
+        try trainer.optimizer.enqueueStep(trainer.parameters, gradients: trainer.gradients[0])
+        let made = try list.take().filter { $0.hasSuffix(", making") }
+        try #require(index == 0 || made == [], "\(made)")
+      }
+    }
+  }
+
   @Test("host memory that a device carries or shares makes nothing after its first step")
   func hostMemory() async throws {
     let layer = try CallLayer.library.get()

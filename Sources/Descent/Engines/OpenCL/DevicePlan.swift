@@ -36,7 +36,7 @@ struct DevicePlan {
     var sets: [Int]?
     /// By tensor: whether it is left out; empty where none is.
     var leftOut: [Bool] = []
-    /// The groups that are frozen, for passes that need it.
+    /// The groups that are frozen; empty for passes over elements.
     var isFrozen: [Bool] = []
     /// Whether even one stretch is a table.
     var onlyTables = false

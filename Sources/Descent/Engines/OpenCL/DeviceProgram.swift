@@ -144,6 +144,9 @@ final class DevicePass {
   ) throws -> Fitted {
     let own = all.list[program]
     let numbers = own.numbers(ofPass: index)
+    var key = key
+    // A plan over elements is the same whatever is frozen: kernels read that from the groups' rows.
+    if own.passes[index].shape == .parameter { key.isFrozen = [] }
     let kind = UpdatePrograms.Kind(
       operands: own.operands(ofPass: index, beside), numbers: numbers.map { own.states[$0].shape },
       isControlled: isControlled)
