@@ -16,17 +16,11 @@ enum MadeUp {
   }
 
   /// One pass over elements.
-  struct Bent: UpdateRule {
+  struct Bent: MadeUpRule {
     static let name = "bent"
     var learningRate = 0.01
     var weightDecay = 0.0
     var appliedDecay: WeightDecay { .decoupled(weightDecay) }
-    var maximize = false
-    static let hyperparameters: [Hyperparameter<Self>] = [
-      .number("learningRate", \.learningRate, .atLeastZero),
-      .number("weightDecay", \.weightDecay, .atLeastZero), .flag("maximize", \.maximize),
-    ]
-    static let variants: [RuleVariant] = []
     var kernel: String { "bent" }
     var states: [StateSpec] { [] }
     var passes: [RulePass] { [MadeUp.pass(.elements, kernel)] }
@@ -44,17 +38,11 @@ enum MadeUp {
   }
 
   /// A product of past factors.
-  struct Fading: UpdateRule {
+  struct Fading: MadeUpRule {
     static let name = "fading"
     var learningRate = 0.01
     var weightDecay = 0.0
     var appliedDecay: WeightDecay { .coupled(weightDecay) }
-    var maximize = false
-    static let hyperparameters: [Hyperparameter<Self>] = [
-      .number("learningRate", \.learningRate, .atLeastZero),
-      .number("weightDecay", \.weightDecay, .atLeastZero), .flag("maximize", \.maximize),
-    ]
-    static let variants: [RuleVariant] = []
     var kernel: String { "fading" }
     var states: [StateSpec] { [StateSpec("b")] }
     var passes: [RulePass] { [MadeUp.pass(.elements, kernel)] }
@@ -87,17 +75,11 @@ enum MadeUp {
   }
 
   /// A state that begins at the parameters, and another point to evaluate.
-  struct Anchored: UpdateRule {
+  struct Anchored: MadeUpRule {
     static let name = "anchored"
     var learningRate = 0.01
     var weightDecay = 0.0
     var appliedDecay: WeightDecay { .coupled(weightDecay) }
-    var maximize = false
-    static let hyperparameters: [Hyperparameter<Self>] = [
-      .number("learningRate", \.learningRate, .atLeastZero),
-      .number("weightDecay", \.weightDecay, .atLeastZero), .flag("maximize", \.maximize),
-    ]
-    static let variants: [RuleVariant] = []
     var kernel: String { "anchored" }
     var states: [StateSpec] { [StateSpec("z", start: .parameters)] }
     var passes: [RulePass] { [MadeUp.pass(.elements, kernel)] }
@@ -122,17 +104,11 @@ enum MadeUp {
   }
 
   /// Norms of every tensor between two passes, the first of which updates a state.
-  struct Trusting: UpdateRule {
+  struct Trusting: MadeUpRule {
     static let name = "trusting"
     var learningRate = 0.01
     var weightDecay = 0.0
     var appliedDecay: WeightDecay { .coupled(weightDecay) }
-    var maximize = false
-    static let hyperparameters: [Hyperparameter<Self>] = [
-      .number("learningRate", \.learningRate, .atLeastZero),
-      .number("weightDecay", \.weightDecay, .atLeastZero), .flag("maximize", \.maximize),
-    ]
-    static let variants: [RuleVariant] = []
     var kernel: String { "trusting" }
     var states: [StateSpec] {
       [
@@ -175,17 +151,11 @@ enum MadeUp {
   }
 
   /// States for rows, columns and the model, sums over all shapes.
-  struct Rowed: UpdateRule {
+  struct Rowed: MadeUpRule {
     static let name = "rowed"
     var learningRate = 0.01
     var weightDecay = 0.0
     var appliedDecay: WeightDecay { .decoupled(weightDecay) }
-    var maximize = false
-    static let hyperparameters: [Hyperparameter<Self>] = [
-      .number("learningRate", \.learningRate, .atLeastZero),
-      .number("weightDecay", \.weightDecay, .atLeastZero), .flag("maximize", \.maximize),
-    ]
-    static let variants: [RuleVariant] = []
     var kernel: String { "rowed" }
     var states: [StateSpec] {
       [
@@ -235,4 +205,18 @@ enum MadeUp {
       }
     }
   }
+}
+
+/// What all of them have.
+private protocol MadeUpRule: UpdateRule {}
+
+extension MadeUpRule {
+  static var hyperparameters: [Hyperparameter<Self>] {
+    [
+      .number("learningRate", \.learningRate, .atLeastZero),
+      .number("weightDecay", \.weightDecay, .atLeastZero),
+    ]
+  }
+  static var variants: [RuleVariant] { [] }
+  var maximize: Bool { false }
 }

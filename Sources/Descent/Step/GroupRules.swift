@@ -40,10 +40,8 @@ final class GroupRules {
     let first = own.map { $0 ?? rule }
     self.first = first
     rules = zip(groups, first).map { $0.applied(to: $1) }
+    for rule in first + [rule] { try RulePrograms.Program(rule).validate(rule) }
     programs = RulePrograms(layout, first, else: rule)
-    for (rule, program) in zip(first + [rule], (first + [rule]).map(RulePrograms.Program.init)) {
-      try program.validate(rule)
-    }
     counts = Array(repeating: 0, count: names.count)
     histories = first.map { $0.history.map(\.start) }
     later = histories

@@ -5,7 +5,7 @@ struct Operand: Hashable {
     case parameters, gradients
     /// By its place among the rule's states.
     case state(Int)
-    /// What a pass makes of each element for a sum, by the sum's place.
+    /// The term of each element for a sum, by the sum's place.
     case term(Int)
     /// A number of another shape, in a pass over such numbers, by its place among the rule's
     /// states.
@@ -23,7 +23,6 @@ struct Operand: Hashable {
 
   /// Bytes that a pass moves for each element.
   var bytesPerElement: Int { element.size * ((isRead ? 1 : 0) + (isWritten ? 1 : 0)) }
-
 }
 
 /// The operations that a step fuses with its rules, as far as they change operands.

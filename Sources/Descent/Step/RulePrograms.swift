@@ -17,19 +17,13 @@ struct RulePrograms {
       numbers = states.indices.filter { states[$0].shape != .parameter }
     }
 
-    /// The pass that updates the parameters. Its kernel is the one that a launch shape is tuned
-    /// for.
+    /// The pass that updates the parameters. Launch shapes are tuned for its kernel.
     var last: RulePass { passes[passes.count - 1] }
 
     /// The numbers of other shapes that a pass reads, one for many of its items.
     func numbers(ofPass index: Int) -> [Int] {
       let shape = passes[index].shape
       return numbers.filter { states[$0].shape.covers(shape) }
-    }
-
-    /// How many sums a pass takes.
-    func sums(ofPass index: Int) -> Int {
-      index < passes.count ? passes[index].sums.count : 0
     }
 
     /// What elements that a kernel updates together have in common.
@@ -53,7 +47,7 @@ struct RulePrograms {
   let passCount: Int
   /// The most terms of a pass.
   let termCount: Int
-  /// Where numbers of other shapes lie, by program.
+  /// By program, the map of every state shape other than the parameters'.
   private let shapes: [[StateShape: ShapeMap]]
 
   /// - Parameter rules: by the groups' places in the layout's list.
@@ -138,16 +132,14 @@ struct RulePrograms {
   /// The elements of all programs in stretches as long as can be. A program with numbers of other
   /// shapes has a stretch for each tensor, or for each row.
   func stretches(sets: [Int]?, leftOut: [Bool]) -> [ParameterLayout.Stretch] {
-    if list.allSatisfy({ $0.cut == .none }) {
-      return layout.stretches(sets: sets, leftOut: leftOut, programs: ofGroup)
-    }
+    let cuts = list.map(\.cut)
     return layout.stretches(sets: sets, leftOut: leftOut, programs: ofGroup) { index, own in
+      let (cut, maps) = (cuts[own.program], shapes[own.program])
+      guard cut != .none else { return nil }
       let tensor = layout.tensors[index]
-      let (program, maps) = (list[own.program], shapes[own.program])
-      guard program.cut != .none else { return nil }
       var whole = own
       whole.place.tensor = maps[.tensor]?[index].lowerBound ?? 0
-      guard program.cut == .row else { return [whole] }
+      guard cut == .row else { return [whole] }
       let columns = StateShape.columns.count(of: tensor.shape)
       return (0..<tensor.count / columns).map { row in
         var part = whole
@@ -161,7 +153,7 @@ struct RulePrograms {
   }
 
   /// The numbers of a shape that a program's passes go over, tensor by tensor. A model's number
-  /// follows the first tensor's group that is not idle.
+  /// has the group of the first tensor that is not idle.
   func stretches(
     ofNumbers shape: StateShape, program: Int, leftOut: [Bool], isIdle: (Int) -> Bool
   ) -> [ParameterLayout.Stretch] {

@@ -29,4 +29,20 @@ struct NumberPlace: Equatable {
   var row = 0
   var column = 0
   var tensor = 0
+
+  /// The index of the number of a shape for the first of these elements.
+  func index(of shape: StateShape) -> Int {
+    switch shape {
+    case .rows: row
+    case .columns: column
+    case .tensor: tensor
+    case .model, .parameter: 0
+    }
+  }
+}
+
+extension StateShape {
+  /// The distance of the numbers of adjacent elements in one row: 1 for columns, else they share
+  /// one.
+  var step: Int { self == .columns ? 1 : 0 }
 }

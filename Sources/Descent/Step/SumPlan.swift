@@ -16,7 +16,8 @@ struct SumPlan {
 
   /// - Parameters:
   ///   - shape: not the parameters'.
-  ///   - isIdle: whether a group is frozen. Its tensors have no terms, and their numbers stay.
+  ///   - isIdle: whether a group is frozen. Its tensors have no terms, and their numbers do not
+  ///     change.
   init(
     _ programs: RulePrograms, program: Int, over shape: StateShape, leftOut: [Bool],
     isIdle: (Int) -> Bool

@@ -47,8 +47,8 @@ extension HostStates {
           group: stretch.group, count: stretch.range.count,
           operands: operands.map { $0 + stretch.range.lowerBound },
           numbers: numbers.map {
-            let place = own.states[$0].shape == .tensor ? stretch.place.tensor : 0
-            return descent_number(at: arrays[$0] + place, step: 0)
+            descent_number(
+              at: arrays[$0] + stretch.place.index(of: own.states[$0].shape), step: 0)
           } + [descent_number(at: nil, step: 0)])
       })
   }
@@ -99,15 +99,18 @@ final class HostBetween {
   ) {
     (self.isFrozen, self.leftOut) = (isFrozen, leftOut)
     let passes = 0..<programs.passCount
+    let withPass = passes.map { pass in
+      programs.list.indices.filter { pass < programs.list[$0].passes.count }
+    }
     sums = passes.map { pass in
-      programs.list.indices.filter { programs.list[$0].sums(ofPass: pass) > 0 }.map {
+      withPass[pass].filter { !programs.list[$0].passes[pass].sums.isEmpty }.map {
         HostSums(
           programs, program: $0, pass: pass, leftOut: leftOut, isIdle: { isFrozen[$0] },
           terms: states.terms.arrays, states: states.ofPrograms[$0].arrays)
       }
     }
     numbers = passes.map { pass in
-      programs.list.indices.filter { pass < programs.list[$0].passes.count }.compactMap {
+      withPass[pass].compactMap {
         states.numberPass(
           pass, of: $0, leftOut: leftOut, isIdle: { isFrozen[$0] }, updates[$0][pass], values[$0])
       }

@@ -68,7 +68,7 @@ final class HostPlan {
   }
 }
 
-/// A vector of a program as a pass takes it.
+/// A vector argument of a pass.
 struct HostOperand {
   enum Place {
     /// In pieces, as the caller has them.
@@ -94,7 +94,7 @@ struct HostProgram {
   let operands: UnsafeMutableBufferPointer<HostOperand>
   let numbers: UnsafeMutableBufferPointer<HostNumbers>
   let values: GroupValues.Layout
-  /// Whether it is the program's last pass: gradients may be zeroed, and the average follows.
+  /// Whether it is the program's last pass, which may zero gradients and updates the average.
   let isLast: Bool
 
   init(
@@ -198,15 +198,9 @@ struct Pass {
         }
     }
     for (index, own) in program.numbers.enumerated() {
-      let place = run.place
-      numbers[index] =
-        switch own.shape {
-        case .columns:
-          descent_number(at: own.memory + place.column + (start - run.start), step: 1)
-        case .rows: descent_number(at: own.memory + place.row, step: 0)
-        case .tensor: descent_number(at: own.memory + place.tensor, step: 0)
-        case .model, .parameter: descent_number(at: own.memory, step: 0)
-        }
+      let (first, step) = (run.place.index(of: own.shape), own.shape.step)
+      numbers[index] = descent_number(
+        at: own.memory + first + step * (start - run.start), step: step)
     }
     numbers[program.numbers.count] = descent_number(at: nil, step: 0)
     guard let coefficients else {

@@ -18,18 +18,8 @@ final class DeviceNorm {
   private let partials: Buffer<descent_partial>
   private var kernels: NormKernels
   /// Launches over tiles, one for each piece of the gradient, and how that and the sum are cut.
-  private var launches: [Launch] = []
+  private var launches: [TileLaunch] = []
   private var cut: (gradients: Pieces, sum: Pieces?)?
-
-  private struct Launch {
-    let piece: Int
-    let tiles: Buffer<descent_block>
-    let first: Int
-    /// What to add to a tile's start to be at its place in the piece.
-    let offset: Int
-    /// The same for the sum of earlier gradients.
-    var sum = DevicePlan.Place(piece: 0, offset: 0)
-  }
 
   /// - Parameter groupPerTile: how tiles are summed; nil leaves it to the device's kind.
   init(
@@ -59,27 +49,14 @@ final class DeviceNorm {
     if let cut, cut == (gradients, sum) { return }
     let pieces = try plan.pieces(of: gradients)
     let segments = try sum.map { try plan.pieces(of: $0) }
-    var launches: [Launch] = []
-    var first = 0
-    while first < pieces.count {
-      let start = first
-      let end =
-        pieces.indices[first...].first {
-          pieces[$0] != pieces[start] || segments?[$0] != segments?[start]
-        } ?? pieces.count
-      let blocks = plan.tiles[first..<end].map {
-        descent_block(start: $0.start, count: $0.count, group: 0, set: 0)
-      }
-      launches.append(
-        Launch(
-          piece: pieces[first], tiles: try Buffer(context, copying: blocks), first: first,
-          offset: -gradients.starts[pieces[first]],
-          sum: DevicePlan.Place(
-            piece: segments?[first] ?? 0,
-            offset: -(sum?.starts[segments?[first] ?? 0] ?? 0))))
-      first = end
-    }
-    self.launches = launches
+    launches = try TileLaunch.launches(
+      over: plan.tiles.indices.map { index in
+        let (tile, piece, segment) = (plan.tiles[index], pieces[index], segments?[index] ?? 0)
+        return TileLaunch.Tile(
+          piece: piece, offset: -gradients.starts[piece],
+          second: DevicePlan.Place(piece: segment, offset: -(sum?.starts[segment] ?? 0)),
+          block: descent_block(start: tile.start, count: tile.count, group: 0, set: 0))
+      }, context)
     cut = (gradients, sum)
   }
 
@@ -98,21 +75,13 @@ final class DeviceNorm {
     var after = events
     let tileKernel = sum == nil ? kernels.tiles : kernels.sumTiles ?? kernels.tiles
     for launch in launches {
-      let gradient = gradients[launch.piece]
-      try tileKernel.setArgument(0, UInt32(launch.tiles.count))
-      try tileKernel.setArgument(1, launch.tiles)
-      try tileKernel.setArgument(2, gradient.buffer)
-      try tileKernel.setArgument(
-        3, UInt64(bitPattern: Int64(gradient.range.lowerBound + launch.offset)))
-      try tileKernel.setArgument(4, partials)
-      try tileKernel.setArgument(5, UInt32(launch.first))
       if let sum {
-        try tileKernel.setArgument(6, sum[launch.sum.piece])
-        try tileKernel.setArgument(7, UInt64(bitPattern: Int64(launch.sum.offset)))
+        try tileKernel.setArgument(6, sum[launch.second.piece])
+        try tileKernel.setArgument(7, UInt64(bitPattern: Int64(launch.second.offset)))
       }
-      let event = try tileKernel.enqueue(
-        on: queue, global: programs.shape.tileItems(launch.tiles.count),
-        local: programs.shape.tileGroup, after: after)
+      let event = try launch.enqueue(
+        tileKernel, over: gradients[launch.piece], to: partials, programs.shape, on: queue,
+        after: after)
       enqueued(event)
       after = [event]
     }

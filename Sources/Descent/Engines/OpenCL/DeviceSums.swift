@@ -16,7 +16,7 @@ final class DeviceSums {
   private struct Part {
     let term: Int
     let reduction: RuleSum.Reduction
-    let launches: [Launch]
+    let launches: [TileLaunch]
     let partials: Buffer<descent_partial>
     let fold: DeviceFold
     let places: Buffer<Int32>
@@ -25,17 +25,9 @@ final class DeviceSums {
     let kernels: SumKernels
   }
 
-  /// Tiles in one segment of the terms.
-  private struct Launch {
-    let segment: Int
-    let tiles: Buffer<descent_block>
-    let first: Int
-    let offset: Int
-  }
-
   /// - Parameters:
   ///   - pieces: how terms are cut.
-  ///   - numbers: gives the memory of a state.
+  ///   - numbers: the memory of a state, by its index.
   init(
     _ programs: RulePrograms, program: Int, pass: Int, isFrozen: [Bool], leftOut: [Bool],
     pieces: Pieces, isControlled: Bool, numbers: (Int) -> Buffer<Float>?, _ context: Context,
@@ -55,36 +47,23 @@ final class DeviceSums {
         ofSquares: sum.reduction.isOfSquares, isControlled: isControlled)
       return Part(
         term: term, reduction: sum.reduction,
-        launches: try Self.launches(plan, pieces, context),
+        launches: try TileLaunch.launches(
+          // No tile is cut: the engine refuses such layouts.
+          over: plan.tiles.map { tile in
+            let segment = pieces.indices.partitioningIndex {
+              pieces[$0].upperBound > tile.start
+            }
+            return TileLaunch.Tile(
+              piece: segment, offset: -pieces.starts[segment],
+              // The member `states` is the stride here.
+              block: descent_block(
+                start: tile.start, states: tile.stride, count: tile.count, group: 0, set: 0))
+          }, context),
         partials: try Buffer(context, count: plan.tiles.count),
         fold: try DeviceFold(plan.numbers, context),
         places: try Buffer(context, copying: plan.places.map(Int32.init)), numbers: numbers,
         shape: kernels.shape, kernels: made)
     }
-  }
-
-  private static func launches(
-    _ plan: SumPlan, _ pieces: Pieces, _ context: Context
-  ) throws -> [Launch] {
-    // No tile is cut: the engine refuses such layouts.
-    let segments = plan.tiles.map { tile in
-      pieces.indices.partitioningIndex { pieces[$0].upperBound > tile.start }
-    }
-    var launches: [Launch] = []
-    var first = 0
-    while first < segments.count {
-      let end = segments[first...].firstIndex { $0 != segments[first] } ?? segments.count
-      let blocks = plan.tiles[first..<end].map {
-        // The kernel takes the stride from the place in the states.
-        descent_block(start: $0.start, states: $0.stride, count: $0.count, group: 0, set: 0)
-      }
-      launches.append(
-        Launch(
-          segment: segments[first], tiles: try Buffer(context, copying: blocks), first: first,
-          offset: -pieces.starts[segments[first]]))
-      first = end
-    }
-    return launches
   }
 
   /// Enqueues the sums.
@@ -104,17 +83,10 @@ final class DeviceSums {
     }
     for part in parts {
       for launch in part.launches {
-        let kernel = part.kernels.tiles
-        try kernel.setArgument(0, UInt32(launch.tiles.count))
-        try kernel.setArgument(1, launch.tiles)
-        try kernel.setArgument(2, terms[part.term][launch.segment])
-        try kernel.setArgument(3, UInt64(bitPattern: Int64(launch.offset)))
-        try kernel.setArgument(4, part.partials)
-        try kernel.setArgument(5, UInt32(launch.first))
         add(
-          try kernel.enqueue(
-            on: queue, global: part.shape.tileItems(launch.tiles.count),
-            local: part.shape.tileGroup, after: after))
+          try launch.enqueue(
+            part.kernels.tiles, over: terms[part.term][launch.piece].whole, to: part.partials,
+            part.shape, on: queue, after: after))
       }
       add(
         try part.fold.enqueue(
@@ -132,6 +104,55 @@ final class DeviceSums {
           on: queue, global: (part.places.count + items - 1) / items * items, local: items,
           after: after))
     }
+  }
+}
+
+/// A launch over tiles in one piece of a vector.
+struct TileLaunch {
+  /// A tile, its piece, and the offset from its start to its index in the piece.
+  struct Tile {
+    let piece: Int
+    let offset: Int
+    /// The piece of a second vector, and the offset for that.
+    var second = DevicePlan.Place(piece: 0, offset: 0)
+    let block: descent_block
+  }
+
+  let piece: Int
+  let second: DevicePlan.Place
+  private let offset: Int
+  private let tiles: Buffer<descent_block>
+  /// The number of the first tile.
+  private let first: Int
+
+  /// Launches over tiles in order, each over as many as are in the same pieces.
+  static func launches(over tiles: [Tile], _ context: Context) throws -> [TileLaunch] {
+    var launches: [TileLaunch] = []
+    var rest = tiles[...]
+    while let first = rest.first {
+      let own = rest.prefix { $0.piece == first.piece && $0.second.piece == first.second.piece }
+      launches.append(
+        TileLaunch(
+          piece: first.piece, second: first.second, offset: first.offset,
+          tiles: try Buffer(context, copying: own.map(\.block)), first: rest.startIndex))
+      rest = rest.dropFirst(own.count)
+    }
+    return launches
+  }
+
+  /// Enqueues `norm_tiles` without the arguments for a second vector.
+  func enqueue(
+    _ kernel: Kernel, over memory: BufferSlice<Float>, to partials: Buffer<descent_partial>,
+    _ shape: NormShape, on queue: CommandQueue, after: [Event]
+  ) throws -> Event {
+    try kernel.setArgument(0, UInt32(tiles.count))
+    try kernel.setArgument(1, tiles)
+    try kernel.setArgument(2, memory.buffer)
+    try kernel.setArgument(3, UInt64(bitPattern: Int64(memory.range.lowerBound + offset)))
+    try kernel.setArgument(4, partials)
+    try kernel.setArgument(5, UInt32(first))
+    return try kernel.enqueue(
+      on: queue, global: shape.tileItems(tiles.count), local: shape.tileGroup, after: after)
   }
 }
 

@@ -128,12 +128,8 @@ private struct ReferenceStepper: Stepper {
         engine.states.terms.arrays[$0] + run.start
       }
       elements.numbers = program.numbers(ofPass: pass).map {
-        switch program.states[$0].shape {
-        case .rows: .init(memory: arrays[$0] + run.place.row, step: 0)
-        case .columns: .init(memory: arrays[$0] + run.place.column, step: 1)
-        case .tensor: .init(memory: arrays[$0] + run.place.tensor, step: 0)
-        case .model, .parameter: .init(memory: arrays[$0], step: 0)
-        }
+        let shape = program.states[$0].shape
+        return .init(memory: arrays[$0] + run.place.index(of: shape), step: shape.step)
       }
       Self.update(step.groups.rules[run.group], elements, step, run.group)
     }
@@ -145,7 +141,7 @@ private struct ReferenceStepper: Stepper {
     }
   }
 
-  /// Sums the terms of a pass, and writes what the sums make of themselves.
+  /// Sums the terms of a pass, and writes their results.
   private func sum(_ program: Int, _ pass: Int, _ step: StepInput) {
     let programs = engine.programs
     for (term, sum) in programs.list[program].passes[pass].sums.enumerated() {
@@ -185,8 +181,7 @@ private struct ReferenceStepper: Stepper {
       }
       elements.pass = pass
       elements.numbers = program.numbers(ofPass: pass).map {
-        let place = program.states[$0].shape == .tensor ? stretch.place.tensor : 0
-        return .init(memory: arrays[$0] + place, step: 0)
+        .init(memory: arrays[$0] + stretch.place.index(of: program.states[$0].shape), step: 0)
       }
       Self.update(step.groups.rules[stretch.group], elements, step, stretch.group)
     }
