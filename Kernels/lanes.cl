@@ -23,8 +23,8 @@ typedef JOIN(float, LANES) lanes;
 #define STORE(value, to) JOIN(vstore, LANES)(value, 0, to)
 #endif
 
-// A compiler that calls a rule instead keeps its states in memory: on PoCL AMSGrad then takes five
-// times as long. A kernel pops this before its entry.
+// If the compiler does not inline a rule, its states are passed through memory: on PoCL AMSGrad
+// then takes five times as long. A kernel pops this before its entry.
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
 #endif

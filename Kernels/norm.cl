@@ -2,10 +2,11 @@
 // every engine; in OpenCL C and, through cpu/norm.c, in C.
 //
 // A tile is up to 16,384 elements of one tensor. Its squares are summed in Float by 256
-// accumulators, of which number j takes the elements j, j + 256 …, and these by halves: j takes j +
-// 128, then j + 64 …. Before, each element is multiplied by a power of two that the tile's greatest
-// magnitude gives. Partials of tiles, and then of tensors, are summed in the same order in pairs of
-// Floats. Sums of the terms themselves, for rules that need them, have the same order.
+// accumulators: number j adds the elements j, j + 256 …. They are reduced by a halving tree: j adds
+// j + 128, then j + 64 …. Before, each element is multiplied by a power of two that follows from
+// the tile's greatest magnitude. Partials of tiles, and then of tensors, are summed in the same
+// order in pairs of Floats. Sums of the terms themselves, for rules that need them, have the same
+// order.
 //
 // The same in Swift: Sources/Descent/Engines/Reference/ReferenceNorm.swift
 

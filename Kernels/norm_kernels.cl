@@ -35,7 +35,7 @@
 #define ARE_SQUARES true
 #endif
 
-// Elements of a tile that are STRIDE apart: 1, or for a column's as many as a row has.
+// The distance of a tile's elements: 1, or for a column the length of a row.
 #ifdef OF_TERMS
 #define STRIDE(tile) const ulong step = tiles[tile].states
 #define AT(at) ((ulong)(at) * step)
@@ -216,8 +216,8 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_fold(
 }
 
 #ifdef OF_TERMS
-// What the sums make of themselves, as numbers of a rule; nothing of a step that is skipped, which
-// the last argument says if there is one.
+// Converts the sums to numbers of a rule. A skipped step writes none: with CONTROLLED the control
+// block says whether it is skipped.
 kernel void sum_values(const uint count, const global descent_partial *restrict results,
                        const global uint *restrict places, const uint reduction,
                        global float *restrict numbers

@@ -17,8 +17,9 @@ static void prepare(lanes x, lanes *g, descent_preparation p) {
   if (p.coupledDecay != 0.0f) *g = *g + p.coupledDecay * x;
 }
 
-// scale · a / b for a b of at least `least`, in this order unless scale · a overflows. It is 0
-// where b is 0: no gradient so far and no ε, or both too small for a Float. A NaN stays.
+// scale · a / b for a scale of at least 0 and a b of at least `least`, in this order unless scale ·
+// a overflows. It is 0 where b is 0: no gradient so far and no ε, or both too small for a Float. A
+// NaN stays.
 static lanes quotient(float scale, lanes a, lanes b, float least) {
   const lanes product = scale * a;
   // The same for all elements, and then nothing overflows and b is not 0.

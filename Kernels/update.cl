@@ -3,7 +3,7 @@
 // 32-bit inside it.
 //
 // The vectors are OPERANDS arguments in one order: parameters, gradients, the rule's STATES states,
-// the TERMS terms of a pass that makes some, and then, where the macros SUM and AVERAGE give their
+// the TERMS terms of a pass with sums, and then, where the macros SUM and AVERAGE give their
 // numbers, the sum of earlier gradients and an average of the parameters (beside.cl). A pass over
 // numbers of another shape than the parameters' has these alone. The bits of WRITTEN say which are
 // written, those of UNREAD which are not read. A gradient is written to be zeroed, whatever was
@@ -56,7 +56,7 @@
 #define SHAPE(i) (SHAPES >> 2 * i & 3)
 #define NUMBER_ARGUMENT(i) , const global float *restrict number##i
 #define NUMBER_PART_ARGUMENT(i) , const global float *number##i
-// Columns go on with the elements; the rest is one for the whole block.
+// Columns advance with the elements; the others are uniform in the block.
 #define NUMBER_PLACE(i)                                                          \
   , number##i + (SHAPE(i) == DESCENT_ROWS      ? place.row                       \
                  : SHAPE(i) == DESCENT_COLUMNS ? place.column + inside           \
@@ -76,7 +76,7 @@
 #define NUMBERS_PARAMETER
 #endif
 
-// What a pass makes of one value of each operand.
+// One pass over one value of each operand.
 static void run_pass(lanes *value, NUMBERS_PARAMETER descent_preparation p, scalars s) {
   lanes *state = value + FIRST_STATE;
 #if PASS == DESCENT_NUMBERS

@@ -25,7 +25,8 @@ enum CText {
     return Dictionary(uniqueKeysWithValues: names.map { ($0, Text($0)) })
   }()
 
-  // Written once, before anybody has the pointer, and never freed.
+  // Unchecked, because a pointer is not `Sendable`. The invariant: the text is written before the
+  // pointer is shared, and never changed or freed.
   private struct Text: @unchecked Sendable {
     let pointer: UnsafePointer<CChar>?
 

@@ -28,8 +28,8 @@ package struct Agreement {
     return beside
   }
 
-  /// The reference's outcome for the cut vector, given that of the uncut one. They are the same where
-  /// a rule's elements are independent; numbers of a tensor depend on where tensors end.
+  /// The reference's outcome for the cut vector, given that of the uncut one. They are the same if
+  /// a rule's elements are independent; numbers of a tensor depend on the cuts.
   package func expectedCut(_ uncut: Outcome) throws -> Outcome {
     variant.rule.passes.count == 1 ? uncut : try cut.outcome(on: .reference)
   }

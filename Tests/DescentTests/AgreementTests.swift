@@ -17,7 +17,7 @@ import OpenCLHost
   static let prime = Agreement.Vectors(count: 100_003)
 
   /// One setting for each compiled rule.
-  /// Those that the caller's own vectors suffice for.
+  /// Those that step over the caller's vectors, without an optimizer.
   static let stateless = variants.filter { !$0.rule.needsOptimizer }
   static let compiled = Dictionary(grouping: variants) { $0.rule.kernel }
     .sorted { $0.key < $1.key }.compactMap { $0.value.first }

@@ -58,7 +58,7 @@ import OpenCLHost
     var x = pinned.parameters.map { min(max($0, -4), 4) }
     for step in 1...7 {
       var g = pinned.gradients(step).map { min(max($0, -1e2), 1e2) }
-      // The last step is skipped: no number of it may stay.
+      // The last step is skipped, and may write no number.
       if controlled && step % 4 == 3 { g[optimizer.layout.tensors[5].range.lowerBound + 5] = .nan }
       optimizer.leftOut = step == 4 ? ["t0", "t5", "t2"] : []
       if step == 5 { try optimizer.setGroup("other", to: ParameterGroup(isFrozen: true)) }
@@ -296,7 +296,7 @@ import OpenCLHost
     }
   }
 
-  /// A rule that declares what it is told to.
+  /// A rule with any declaration.
   private struct Declared: UpdateRule {
     static let name = "declared"
     var learningRate = 0.01

@@ -3,8 +3,8 @@ public import Safetensors
 /// A file with an optimizer's state, a model's parameters, or both; one file, or shards with an
 /// index.
 ///
-/// Tensors have these names, and the shapes of the layout; a state of another ``StateShape`` has the
-/// sizes of what it has a number for:
+/// Tensors have these names, and the shapes of the layout; a state of another ``StateShape`` has
+/// the sizes of that:
 ///
 /// - `NAME`: the parameters of the tensor NAME, where they were saved too;
 /// - `optimizer.STATE.NAME`: one of its states, such as `optimizer.m.hidden.weight`;

@@ -33,8 +33,8 @@ extension Optimizer {
   /// state is restored.
   ///
   /// Vectors may be in several buffers, tensor after tensor or cut anywhere, gradients otherwise
-  /// than parameters. Each piece takes a launch for every rule and pass; the launches follow one another without a wait,
-  /// and the event is the last one's.
+  /// than parameters. There is a launch for every piece, rule and pass, without a host wait between
+  /// them, and the event is the last one's.
   ///
   /// - Parameters:
   ///   - parameters: `layout.count` elements, in the context of ``queue``.

@@ -36,13 +36,13 @@ public enum StateShape: String, Hashable, Codable, Sendable, CaseIterable {
   }
 }
 
-/// A sum that a pass takes of the terms which it makes of every element.
+/// A sum of the terms that a pass computes from every element.
 ///
 /// Every engine adds in one order: 256 accumulators for up to 16,384 terms, which are scaled by a
 /// power of two so that finite terms do not overflow, and these sums in pairs of Floats.
 public struct RuleSum: Hashable, Sendable {
-  /// What is made of the terms t. With a term that is not finite a norm is the greatest magnitude, ∞
-  /// or NaN, and a sum is NaN.
+  /// How the terms t are reduced. If a term is not finite, a norm is the greatest magnitude, ∞ or
+  /// NaN, and a sum is NaN.
   public enum Reduction: Hashable, Sendable {
     /// √Σt².
     case norm
@@ -52,7 +52,7 @@ public struct RuleSum: Hashable, Sendable {
     case largest
   }
 
-  /// What is made of the terms.
+  /// How the terms are reduced.
   public let reduction: Reduction
   /// The state that takes the results. Its shape, which is not the parameters', says what is summed
   /// over.
@@ -74,8 +74,8 @@ public struct RulePass: Hashable, Sendable {
     /// Updates the parameters by the rule's step, and the states of their shape. The last pass of a
     /// rule is one of these, and the only one.
     case elements
-    /// Makes terms of every element, one for each sum, and sums them. It may update states of the
-    /// parameters' shape.
+    /// Computes terms from every element, one for each sum, and sums them. It may update states of
+    /// the parameters' shape.
     case sums([RuleSum])
     /// Updates the states of a shape, number by number.
     case numbers(StateShape)
@@ -96,7 +96,7 @@ public struct RulePass: Hashable, Sendable {
     (self.work, self.kernel, self.writesStates) = (work, kernel, writesStates)
   }
 
-  /// The sums that it takes.
+  /// Its sums.
   var sums: [RuleSum] { if case .sums(let sums) = work { sums } else { [] } }
 
   /// What it has an item for.

@@ -65,8 +65,8 @@ extension UpdateRule {
     states.first { $0.name == name }?.initialValue ?? 0
   }
 
-  /// A state of the parameters' shape as it is before the first step: its number for each parameter,
-  /// or a copy of them. 0 for a name that the rule does not have.
+  /// A state of the parameters' shape as it is before the first step: its number for each
+  /// parameter, or a copy of them. 0 for a name that the rule does not have.
   public func initialState<T: BinaryFloatingPoint>(_ name: String, parameters: [T]) -> [T] {
     if states.contains(where: { $0.name == name && $0.start == .parameters }) { return parameters }
     return Array(repeating: T(initialValue(ofState: name)), count: parameters.count)

@@ -43,7 +43,8 @@ public protocol UpdateRule: Hashable, Codable, Sendable, CustomStringConvertible
   /// The states, in the kernels' order: those of the parameters' shape first.
   var states: [StateSpec] { get }
 
-  /// The passes of a step, in order. By default one over the elements, with ``kernel``.
+  /// The passes of a step, in order. By default one over the elements, with ``kernel``. Rules with
+  /// the same ``stateMeaning`` have the same passes.
   var passes: [RulePass] { get }
 
   /// What the states mean. On one optimizer a rule may follow another of its type where the two

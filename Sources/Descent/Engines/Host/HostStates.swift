@@ -3,7 +3,7 @@
 final class HostStates {
   /// By program: every state, whatever its shape.
   let ofPrograms: [HostVectors]
-  /// What a pass makes of every element for its sums.
+  /// The terms of a pass, one vector for each sum.
   let terms: HostVectors
   let programs: RulePrograms
   private var sumVector: HostVectors?

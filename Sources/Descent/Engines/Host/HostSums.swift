@@ -77,7 +77,7 @@ final class HostSums {
   }
 }
 
-/// All tiles of a sum, any of which any thread can take.
+/// All tiles of a sum, each of which any thread can compute.
 private struct SumJob {
   let tiles: UnsafeBufferPointer<SumPlan.Tile>
   let term: UnsafePointer<Float>

@@ -115,7 +115,7 @@ struct DeviceStepper: Stepper {
   }
 
   mutating func copyParameters(_ step: StepInput) throws {
-    // The device's copy arrives in chunks, with the passes.
+    // Host memory is uploaded in chunks, during the first pass.
     if let host { return try engine.begin(step, with: host.parameters) }
     if let average = engine.average, step.average?.begins == true {
       try average.enqueueCopy(

@@ -24,7 +24,7 @@ final class OpenCLEngine: Engine {
   /// The sum of gradients, and the average of the parameters, once there are such.
   private(set) var sum: DeviceSum?
   var average: DeviceStates?
-  /// What a pass makes of every element for its sums; made when first needed.
+  /// The terms of a pass, one vector for each sum; allocated when first needed.
   var terms: DeviceStates?
   private(set) var control: DeviceControl?
   /// The control block, whose address does not change while the engine exists.
