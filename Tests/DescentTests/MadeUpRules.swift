@@ -112,7 +112,7 @@ enum MadeUp {
     var kernel: String { "trusting" }
     var states: [StateSpec] {
       [
-        StateSpec("m"), StateSpec("parameterNorm", .tensor),
+        StateSpec("m"), StateSpec("parameterNorm", .tensor, startingAt: 2),
         StateSpec("stepNorm", .tensor, isSaved: false), StateSpec("ratio", .tensor, startingAt: 1),
       ]
     }

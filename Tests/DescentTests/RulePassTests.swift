@@ -203,6 +203,19 @@ import OpenCLHost
     }
   }
 
+  @Test("a first step that is skipped writes no number")
+  func skipped() throws {
+    for engine in try Self.engines() {
+      let optimizer = try Optimizer(MadeUp.Trusting(), layout: Self.layout(), on: engine)
+      optimizer.skipsNonFinite = true
+      var x = PinnedSteps(count: optimizer.layout.count).parameters
+      try optimizer.step(&x, gradients: x.map { _ in Float.nan })
+      #expect(try optimizer.skippedStepCount == 1)
+      #expect(try Set(optimizer.state("parameterNorm")) == [2], "\(engine)")
+      #expect(try Set(optimizer.state("ratio")) == [1] && Set(optimizer.state("m")) == [0])
+    }
+  }
+
   @Test("a number's tiles are its elements, once, and none of a tensor that has no step")
   func tiles() throws {
     let layout = try Self.layout()
