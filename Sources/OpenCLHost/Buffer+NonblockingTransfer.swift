@@ -26,7 +26,7 @@ extension Buffer {
       "write", after: events, "clEnqueueWriteBuffer(\(source.count) elements at \(offset))"
     ) {
       clEnqueueWriteBuffer(
-        queue.handle.raw, handle.raw, cl_bool(CL_FALSE), offset * Self.stride,
+        queue.handle.raw, rawHandle, cl_bool(CL_FALSE), offset * Self.stride,
         source.count * Self.stride, start, $0, $1, $2)
     }
   }
@@ -53,7 +53,7 @@ extension Buffer {
       "clEnqueueReadBuffer(\(destination.count) elements from \(offset))"
     ) {
       clEnqueueReadBuffer(
-        queue.handle.raw, handle.raw, cl_bool(CL_FALSE), offset * Self.stride,
+        queue.handle.raw, rawHandle, cl_bool(CL_FALSE), offset * Self.stride,
         destination.count * Self.stride, start, $0, $1, $2)
     }
   }

@@ -19,7 +19,7 @@ extension Buffer {
       "write", after: events, "clEnqueueWriteBuffer(\(source.count) elements at \(offset))"
     ) {
       clEnqueueWriteBuffer(
-        queue.handle.raw, handle.raw, cl_bool(CL_TRUE), offset * Self.stride,
+        queue.handle.raw, rawHandle, cl_bool(CL_TRUE), offset * Self.stride,
         source.count * Self.stride, start, $0, $1, $2)
     }
   }
@@ -51,7 +51,7 @@ extension Buffer {
       "clEnqueueReadBuffer(\(destination.count) elements from \(offset))"
     ) {
       clEnqueueReadBuffer(
-        queue.handle.raw, handle.raw, cl_bool(CL_TRUE), offset * Self.stride,
+        queue.handle.raw, rawHandle, cl_bool(CL_TRUE), offset * Self.stride,
         destination.count * Self.stride, start, $0, $1, $2)
     }
   }
@@ -92,7 +92,7 @@ extension Buffer {
         "fill", after: events, "clEnqueueFillBuffer(\(count) elements at \(offset))"
       ) {
         clEnqueueFillBuffer(
-          queue.handle.raw, handle.raw, pattern.baseAddress, Self.stride, offset * Self.stride,
+          queue.handle.raw, rawHandle, pattern.baseAddress, Self.stride, offset * Self.stride,
           count * Self.stride, $0, $1, $2)
       }
     }
@@ -119,7 +119,7 @@ extension Buffer {
       "clEnqueueCopyBuffer(\(count) elements from \(offset) to \(destinationOffset))"
     ) {
       clEnqueueCopyBuffer(
-        queue.handle.raw, handle.raw, destination.handle.raw, offset * Self.stride,
+        queue.handle.raw, rawHandle, destination.rawHandle, offset * Self.stride,
         destinationOffset * Self.stride, count * Self.stride, $0, $1, $2)
     }
   }
@@ -141,12 +141,12 @@ extension Buffer {
       waits, list, event in
       var status: cl_int = 0
       mapped = clEnqueueMapBuffer(
-        queue.handle.raw, handle.raw, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_READ), 0, byteCount,
+        queue.handle.raw, rawHandle, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_READ), 0, byteCount,
         waits, list, event, &status)
       return status
     }
     try queue.run("unmap", after: [], "clEnqueueUnmapMemObject") {
-      clEnqueueUnmapMemObject(queue.handle.raw, handle.raw, mapped, $0, $1, $2)
+      clEnqueueUnmapMemObject(queue.handle.raw, rawHandle, mapped, $0, $1, $2)
     }
   }
 }

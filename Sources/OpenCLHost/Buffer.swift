@@ -24,7 +24,7 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   /// The value of `place.memory` for memory of the host's.
   static var hostMemory: UInt { 0 }
 
-  let handle: Handle
+  private let memory: MemoryObject
 
   /// Allocates memory for `count` elements, of which there may be none.
   ///
@@ -43,7 +43,15 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   ) {
     (self.context, self.count, self.isWritable) = (context, count, isWritable)
     self.place = place ?? (UInt(bitPattern: handle.raw), 0)
-    self.handle = handle
+    memory = MemoryObject(handle)
+  }
+
+  /// The same memory as elements of another type, without a call of the driver.
+  ///
+  /// - Parameter count: as many as the memory holds, or fewer.
+  package init<Other>(viewing other: Buffer<Other>, count: Int) {
+    (context, isWritable, place) = (other.context, other.isWritable, other.place)
+    (memory, self.count) = (other.memory, count)
   }
 
   /// Allocates memory and fills it with a copy of `elements`, without a queue.
@@ -58,7 +66,7 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   public var byteCount: Int { count * Self.stride }
 
   /// The buffer's `cl_mem`, valid while this object exists.
-  public var rawHandle: OpaquePointer { handle.raw }
+  public var rawHandle: OpaquePointer { memory.handle.raw }
 
   /// Throws unless the elements are within the buffer and the queue belongs to its context.
   func require(_ offset: Int, _ count: Int, on queue: CommandQueue) throws {
@@ -103,5 +111,12 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
       created, status, clReleaseMemObject,
       "clCreateBuffer(\(size) bytes on \(context.device.name))")
   }
+}
+
+/// A reference to a `cl_mem` that buffers of several types share.
+private final class MemoryObject: Sendable {
+  let handle: Handle
+
+  init(_ handle: consuming Handle) { self.handle = handle }
 }
 #endif

@@ -52,7 +52,7 @@ public final class Kernel {
   /// - Throws: `OpenCLUsageError` for a buffer of another context or an index that is not there.
   public func setArgument<Element>(_ index: Int, _ buffer: Buffer<Element>) throws {
     try context.require(buffer.context, "buffer", than: "kernel")
-    var memory: cl_mem? = buffer.handle.raw
+    var memory: cl_mem? = buffer.rawHandle
     try set(index, MemoryLayout<cl_mem?>.size, &memory)
     buffers[index] = buffer
   }

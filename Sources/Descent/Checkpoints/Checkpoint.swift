@@ -221,10 +221,11 @@ extension Checkpoint {
     let file = try reader.file(of: tensor.name)
     try parameters.forEachPart(of: tensor.range) { part, offset in
       if part.count == tensor.count {
-        return try file.read(tensor.name, into: part, converting: converting)
+        return try file.read(tensor.name, into: part.floats, converting: converting)
       }
       try file.read(
-        tensor.name, elements: offset..<offset + part.count, into: part, converting: converting)
+        tensor.name, elements: offset..<offset + part.count, into: part.floats,
+        converting: converting)
     }
   }
 }

@@ -62,24 +62,22 @@ struct CheckpointWriter {
 
   /// Gives elements of a tensor's parameters, counted from its first.
   typealias ParameterReader = (
-    ParameterLayout.Tensor, Range<Int>, UnsafeMutableBufferPointer<Float>
+    ParameterLayout.Tensor, Range<Int>, ElementBuffer
   ) throws -> Void
 
   /// Writes everything piece by piece, and puts the file in its place.
   func write(_ parameters: ParameterReader, states: Optimizer.StateReader) throws {
     let count = min(Optimizer.pieceCount, status.layout.tensors.map(\.count).max() ?? 0)
-    let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
-    defer { memory.deallocate() }
-    memory.initialize(repeating: 0)
+    let memory = try HostVectors([.init(count: count)])
     func write(
       _ total: Int, to name: String,
-      _ read: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
+      _ read: (Range<Int>, ElementBuffer) throws -> Void
     ) throws {
       for start in stride(from: 0, to: total, by: Optimizer.pieceCount) {
         let elements = start..<min(start + Optimizer.pieceCount, total)
-        let piece = UnsafeMutableBufferPointer(rebasing: memory[..<elements.count])
+        let piece = ElementBuffer(start: memory.arrays[0], count: elements.count)
         try read(elements, piece)
-        try writer.append(UnsafeBufferPointer(piece), to: name)
+        try writer.append(UnsafeRawBufferPointer(piece.bytes), to: name)
       }
     }
     if hasParameters {

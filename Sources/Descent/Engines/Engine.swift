@@ -44,17 +44,12 @@ protocol Engine: AnyObject {
   /// Waits for enqueued steps and ignores failures: the states are about to be replaced.
   func forgetEnqueued()
 
-  /// Copies elements of a vector, counted from its own first, to `destination`.
-  func read(
-    _ vector: StateVector, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>)
-    throws
+  /// Copies elements of a vector, counted from its own first, to memory of the vector's type.
+  func read(_ vector: StateVector, _ range: Range<Int>, into destination: ElementPointer) throws
 
-  /// Copies elements of a vector, counted from its own first, from `source`.
-  func write(_ vector: StateVector, _ range: Range<Int>, from source: UnsafePointer<Float>) throws
+  /// Copies elements of a vector, counted from its own first, from memory of the vector's type.
+  func write(_ vector: StateVector, _ range: Range<Int>, from source: ElementPointer) throws
 }
-
-/// A vector in host memory, piece after piece.
-typealias HostPieces = UnsafeBufferPointer<UnsafeMutableBufferPointer<Float>>
 
 /// What became of steps that were decided by looking at their gradients.
 struct DecidedSteps {

@@ -14,7 +14,7 @@ struct PieceCheck {
   mutating func check(_ parameters: HostPieces, _ gradients: HostPieces, zeroes: Bool) throws {
     if parameters.isEmpty && !zeroes { return }
     if zeroes == hostZeroes && isLast(parameters, gradients) { return }
-    let pieces = parameters.map { UnsafeRawBufferPointer($0) } + gradients.map { .init($0) }
+    let pieces = (Array(parameters) + gradients).map { UnsafeRawBufferPointer($0.bytes) }
     try checkApart(
       pieces.enumerated().filter { !$1.isEmpty }.map { index, piece in
         (piece.start..<piece.end, isWritten: zeroes || index < parameters.count)
@@ -25,16 +25,18 @@ struct PieceCheck {
   private func isLast(_ parameters: HostPieces, _ gradients: HostPieces) -> Bool {
     guard parameters.count + gradients.count == host.count else { return false }
     for (piece, last) in zip(parameters, host)
-    where !last.isSame(as: UnsafeRawBufferPointer(piece)) { return false }
+    where !last.isSame(as: UnsafeRawBufferPointer(piece.bytes)) { return false }
     for (index, piece) in gradients.enumerated()
-    where !host[parameters.count + index].isSame(as: UnsafeRawBufferPointer(piece)) { return false }
+    where !host[parameters.count + index].isSame(as: UnsafeRawBufferPointer(piece.bytes)) {
+      return false
+    }
     return true
   }
 
   #if OpenCL
   /// Slices of different memory are apart, so only those of one are compared.
   func check(
-    _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], zeroes: Bool
+    _ parameters: [DeviceSlice], _ gradients: [DeviceSlice], zeroes: Bool
   ) throws {
     if parameters.isEmpty && !zeroes { return }
     if parameters.count == 1, gradients.count == 1, !parameters[0].overlaps(gradients[0]) { return }

@@ -70,7 +70,7 @@ extension Pieces {
 
 /// A vector in pieces of host memory, read and written by places in the vector.
 struct HostVector {
-  private let memory: [UnsafeMutableBufferPointer<Float>]
+  private let memory: [ElementBuffer]
   private let pieces: Pieces
 
   init(_ memory: HostPieces) { (self.memory, pieces) = (Array(memory), Pieces(memory)) }
@@ -81,11 +81,10 @@ struct HostVector {
   /// Calls `body` with the memory of each part of a range of the vector that is in one piece, and
   /// where in the range the part begins.
   func forEachPart(
-    of range: Range<Int>, _ body: (UnsafeMutableBufferPointer<Float>, Int) throws -> Void
+    of range: Range<Int>, _ body: (ElementBuffer, Int) throws -> Void
   ) rethrows {
     try pieces.forEachPart(of: range) { piece, offset, part in
-      let part = (memory[piece][offset..<offset + part.count], part.lowerBound - range.lowerBound)
-      try body(UnsafeMutableBufferPointer(rebasing: part.0), part.1)
+      try body(memory[piece][offset..<offset + part.count], part.lowerBound - range.lowerBound)
     }
   }
 
@@ -93,26 +92,26 @@ struct HostVector {
   /// range in the vector, and its first element in memory.
   func forEachPart(
     of stretches: [ParameterLayout.Stretch],
-    _ body: (Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
+    _ body: (Range<Int>, ElementPointer) throws -> Void
   ) rethrows {
     for stretch in stretches {
       try pieces.forEachPart(of: stretch.range) { piece, offset, part in
-        if let start = memory[piece].baseAddress { try body(part, start + offset) }
+        if let start = memory[piece].start { try body(part, start + offset) }
       }
     }
   }
 
   /// Fills `target` with the elements from `start` on.
-  func copy(from start: Int, to target: UnsafeMutableBufferPointer<Float>) {
+  func copy(from start: Int, to target: ElementBuffer) {
     forEachPart(of: start..<start + target.count) { part, offset in
-      _ = UnsafeMutableBufferPointer(rebasing: target[offset...]).update(fromContentsOf: part)
+      target[offset..<offset + part.count].copy(from: part)
     }
   }
 
   /// Writes the elements from `start` on.
-  func copy(_ source: UnsafeBufferPointer<Float>, to start: Int) {
+  func copy(_ source: ElementBuffer, to start: Int) {
     forEachPart(of: start..<start + source.count) { part, offset in
-      _ = part.update(fromContentsOf: source[offset..<offset + part.count])
+      part.copy(from: source[offset..<offset + part.count])
     }
   }
 }

@@ -53,8 +53,8 @@ extension Optimizer {
 
   private func accumulate(_ gradients: VectorMemory, zeroes: Bool) throws {
     let gradients = gradients.pieces
-    try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
-    try gradientsApart.check(HostPieces(start: nil, count: 0), gradients, zeroes: zeroes)
+    try checkCount("gradients", gradients.elementCount)
+    try gradientsApart.check(HostPieces.none, gradients, zeroes: zeroes)
     try addingToSum { begins in
       try engine.accumulate(gradients, begins: begins, zeroes: zeroes)
     }

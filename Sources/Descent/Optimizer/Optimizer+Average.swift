@@ -51,7 +51,7 @@ extension Optimizer {
       let average = try average()
       HostVector(memory.pieces).forEachPart(of: layout.occupied) { range, part in
         average[range].withUnsafeBufferPointer {
-          if let start = $0.baseAddress { part.update(from: start, count: range.count) }
+          if let start = $0.baseAddress { part.floats.update(from: start, count: range.count) }
         }
       }
     }

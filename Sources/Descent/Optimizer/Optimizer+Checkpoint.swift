@@ -56,10 +56,10 @@ extension Optimizer {
       parameters.forEachPart(
         of: start + elements.lowerBound..<start + elements.upperBound
       ) { part, offset in
-        _ = memory[offset...].update(fromContentsOf: part)
+        memory[offset..<offset + part.count].copy(from: part)
       }
     } states: { state, tensor, elements, memory in
-      guard let vector = vector(state, of: tensor), let destination = memory.baseAddress else {
+      guard let vector = vector(state, of: tensor), let destination = memory.start else {
         return
       }
       let range = place(elements, of: tensor, in: vector)
@@ -349,9 +349,9 @@ extension Checkpoint {
   /// Reads elements of a state. Not compared with a checksum, which ``verify()`` does.
   func read(
     _ state: String, _ tensor: ParameterLayout.Tensor, _ elements: Range<Int>,
-    _ memory: UnsafeMutableBufferPointer<Float>
+    _ memory: ElementBuffer
   ) throws {
     let name = try fileName(ofState: state, of: tensor.name)
-    try reader.file(of: name).read(name, elements: elements, into: memory)
+    try reader.file(of: name).read(name, elements: elements, into: memory.floats)
   }
 }

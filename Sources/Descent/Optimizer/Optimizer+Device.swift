@@ -79,7 +79,7 @@ extension Optimizer {
   }
 
   func checkContext(
-    _ what: String, _ slices: [BufferSlice<Float>], _ engine: OpenCLEngine
+    _ what: String, _ slices: [DeviceSlice], _ engine: OpenCLEngine
   ) throws(DescentError) {
     for slice in slices where slice.buffer.context.rawHandle != engine.queue.context.rawHandle {
       throw .value(
@@ -88,7 +88,7 @@ extension Optimizer {
     }
   }
 
-  func checkWritable(_ what: String, _ slices: [BufferSlice<Float>]) throws(DescentError) {
+  func checkWritable(_ what: String, _ slices: [DeviceSlice]) throws(DescentError) {
     guard slices.allSatisfy(\.buffer.isWritable) else {
       throw .value(
         of: "the memory of \(what)", given: "read-only for kernels", allowed: "CL_MEM_READ_WRITE")

@@ -83,8 +83,8 @@ extension Optimizer {
     _ parameters: VectorMemory, _ gradients: VectorMemory, _ gradientScale: Double, zeroes: Bool
   ) throws {
     let (parameters, gradients) = (parameters.pieces, gradients.pieces)
-    try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
-    try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
+    try checkCount("parameters", parameters.elementCount)
+    try checkCount("gradients", gradients.elementCount)
     try apart.check(parameters, gradients, zeroes: zeroes)
     try take(gradientScale, zeroes: zeroes) { try engine.update(parameters, gradients, $0) }
     try collect(wait: true)

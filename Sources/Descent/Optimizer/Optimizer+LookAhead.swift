@@ -28,9 +28,7 @@ extension Optimizer {
         let ahead = try lookAhead(start)
         HostVector(iterate.pieces).forEachPart(of: layout.occupied) { range, iterate in
           start.forEachPart(of: range) { part, offset in
-            if let first = part.baseAddress {
-              (iterate + offset).update(from: first, count: part.count)
-            }
+            if let first = part.start { (iterate + offset).copy(from: first, count: part.count) }
           }
         }
         add(ahead, to: HostVector(iterate.pieces))
@@ -87,7 +85,7 @@ extension Optimizer {
     else { return try state(name, of: tensor.name) }
     var values = [Float](repeating: 0, count: tensor.count)
     values.withUnsafeMutableBufferPointer {
-      parameters.copy(from: tensor.range.lowerBound, to: $0)
+      parameters.copy(from: tensor.range.lowerBound, to: ElementBuffer($0))
     }
     return values
   }
@@ -96,6 +94,7 @@ extension Optimizer {
     withDefaultFloatingPoint {
       for (range, values) in ahead {
         parameters.forEachPart(of: range) { part, offset in
+          let part = part.floats
           for i in part.indices { part[i] += values[offset + i] }
         }
       }

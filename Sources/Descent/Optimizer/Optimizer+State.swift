@@ -79,7 +79,7 @@ extension Optimizer {
       guard let own = status.layout.index(of: tensor.name), let values = state.values[name],
         let start = wholes[name]?.parts[own]?.range.lowerBound
       else { return }
-      _ = memory.update(
+      _ = memory.floats.update(
         fromContentsOf: values[start + elements.lowerBound..<start + elements.upperBound])
     }
   }
@@ -102,7 +102,7 @@ extension Optimizer {
   /// Gives numbers of a state of a tensor, counted from its first.
   typealias StateReader = (
     _ state: String, _ tensor: ParameterLayout.Tensor, _ elements: Range<Int>,
-    _ memory: UnsafeMutableBufferPointer<Float>
+    _ memory: ElementBuffer
   ) throws -> Void
 
   /// Checks that a state fits, and takes it. `prepare` comes before the first state is written.
@@ -183,20 +183,17 @@ extension Optimizer {
     _ states: [String], of tensors: [ParameterLayout.Tensor], _ read: StateReader
   ) throws {
     let most = min(Self.pieceCount, tensors.map(\.count).max() ?? 0)
-    let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: most)
-    defer { memory.deallocate() }
-    memory.initialize(repeating: 0)
+    let memory = try HostVectors([.init(count: most)])
     for state in states {
       for tensor in tensors {
         guard let vector = vector(state, of: tensor) else { continue }
         let count = count(of: vector, tensor)
         for start in stride(from: 0, to: count, by: Self.pieceCount) {
           let elements = start..<min(start + Self.pieceCount, count)
-          let piece = UnsafeMutableBufferPointer(rebasing: memory[..<elements.count])
+          let piece = ElementBuffer(start: memory.arrays[0], count: elements.count)
           try read(state, tensor, elements, piece)
-          guard let source = piece.baseAddress else { continue }
           let range = place(elements, of: tensor, in: vector)
-          try markingTornSteps { try engine.write(vector, range, from: source) }
+          try markingTornSteps { try engine.write(vector, range, from: memory.arrays[0]) }
         }
       }
     }

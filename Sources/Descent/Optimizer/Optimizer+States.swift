@@ -23,7 +23,7 @@ extension Optimizer {
         try markingTornSteps {
           try engine.read(
             vector, place(0..<range.count, of: tensor, in: vector),
-            into: start + range.lowerBound)
+            into: ElementPointer(start + range.lowerBound))
         }
       }
     }
@@ -149,11 +149,10 @@ extension Optimizer {
     for (index, program) in programs.list.enumerated() {
       // Piece by piece: there may be no memory for another vector.
       let length = max(1, min(Self.pieceCount, programs.states[index].count))
-      let piece = try HostVectors([0], count: length)
+      let piece = try HostVectors([.init(count: length)])
       for (place, state) in program.states.enumerated() {
         let count = programs.count(ofState: place, in: index)
-        piece.arrays[0].update(
-          repeating: withDefaultFloatingPoint { Float(state.initialValue) }, count: length)
+        withDefaultFloatingPoint { piece.arrays[0].fill(with: state.initialValue, count: length) }
         for start in stride(from: 0, to: count, by: length) {
           let range = start..<min(start + length, count)
           try markingTornSteps {
@@ -262,7 +261,8 @@ extension Optimizer {
     return try markingTornSteps {
       try [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
         if let start = buffer.baseAddress {
-          try engine.read(vector, place(range, of: tensor, in: vector), into: start)
+          try engine.read(
+            vector, place(range, of: tensor, in: vector), into: ElementPointer(start))
         }
         initialized = range.count
       }
@@ -274,8 +274,10 @@ extension Optimizer {
     _ vector: StateVector, of tensor: ParameterLayout.Tensor, _ values: UnsafeBufferPointer<Float>
   ) throws {
     guard let start = values.baseAddress, !values.isEmpty else { return }
+    // An engine only reads it.
+    let source = ElementPointer(UnsafeMutablePointer(mutating: start))
     try markingTornSteps {
-      try engine.write(vector, place(0..<values.count, of: tensor, in: vector), from: start)
+      try engine.write(vector, place(0..<values.count, of: tensor, in: vector), from: source)
     }
   }
 }

@@ -120,7 +120,7 @@ extension UpdateRule {
     _ parameters: HostPieces, _ gradients: HostPieces, _ states: [HostPieces],
     _ deltas: HostPieces, _ step: Int, _ gradientScale: Double
   ) throws {
-    let (count, given) = (elementCount(parameters), elementCount(deltas))
+    let (count, given) = (parameters.elementCount, deltas.elementCount)
     guard given == count else {
       throw DescentError.count(of: "deltas", given: given, expected: count)
     }
@@ -142,29 +142,27 @@ extension UpdateRule {
 
   private func check(
     _ parameters: HostPieces, _ gradients: HostPieces, _ states: [HostPieces],
-    written: HostPieces, read: [UnsafeMutableBufferPointer<Float>], _ step: Int,
+    written: HostPieces, read: [ElementBuffer], _ step: Int,
     _ gradientScale: Double
   ) throws {
     try validate()
     try checkCounts(
-      elementCount(parameters), elementCount(gradients), states.map { elementCount($0) },
+      parameters.elementCount, gradients.elementCount, states.map { $0.elementCount },
       step: step)
     try checkScale(gradientScale)
     let pieces =
-      (read + Array(gradients)).map { (UnsafeRawBufferPointer($0), isWritten: false) }
-      + (states + [written]).joined().map { (UnsafeRawBufferPointer($0), isWritten: true) }
+      (read + Array(gradients)).map { (UnsafeRawBufferPointer($0.bytes), isWritten: false) }
+      + (states + [written]).joined().map { (UnsafeRawBufferPointer($0.bytes), isWritten: true) }
     try checkApart(
       pieces.filter { !$0.0.isEmpty }.map { ($0.0.start..<$0.0.end, isWritten: $0.isWritten) })
   }
 }
 
-private func elementCount(_ pieces: HostPieces) -> Int { pieces.reduce(0) { $0 + $1.count } }
-
 /// Calls `body` with the memory of all of these vectors at once.
 private func withMutableMemory<State: MutableVector>(
   of states: inout [State], _ body: ([HostPieces]) throws -> Void
 ) throws {
-  var lent = [HostPieces](repeating: HostPieces(start: nil, count: 0), count: states.count)
+  var lent = [HostPieces](repeating: .none, count: states.count)
   try withMutableMemory(of: &states, &lent, body)
 }
 
@@ -190,12 +188,12 @@ private func forEachCommonPart(
   ) { starts in
     starts.initialize(repeating: nil)
     if vectors.allSatisfy({ $0.count == 1 }) {
-      for (index, pieces) in vectors.enumerated() { starts[index] = pieces[0].baseAddress }
+      for (index, pieces) in vectors.enumerated() { starts[index] = pieces[0].start?.floats }
       if !vectors[0][0].isEmpty { body(UnsafeBufferPointer(starts), vectors[0][0].count) }
       return
     }
     var places = [(piece: Int, offset: Int)](repeating: (0, 0), count: vectors.count)
-    var left = elementCount(vectors[0])
+    var left = vectors[0].elementCount
     while left > 0 {
       var length = left
       for (index, pieces) in vectors.enumerated() {
@@ -203,7 +201,7 @@ private func forEachCommonPart(
           places[index] = (places[index].piece + 1, 0)
         }
         let (piece, offset) = (pieces[places[index].piece], places[index].offset)
-        starts[index] = piece.baseAddress.map { $0 + offset }
+        starts[index] = piece.start.map { ($0 + offset).floats }
         length = min(length, piece.count - offset)
       }
       body(UnsafeBufferPointer(starts), length)

@@ -55,14 +55,6 @@ extension RulePrograms.Program {
   }
 }
 
-/// What the elements of a vector in memory are. Rules compute in Float whatever they are.
-enum ElementType: Hashable {
-  case float32
-
-  /// Bytes.
-  var size: Int { MemoryLayout<Float>.size }
-}
-
 extension UpdateRule {
   /// Bytes that a step moves for each parameter: each operand of a pass is read once and perhaps
   /// written, and terms are read again to be summed. Numbers of other shapes are not counted.

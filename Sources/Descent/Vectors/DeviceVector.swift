@@ -11,7 +11,7 @@ public protocol DeviceVector {
 /// The device memory of a vector: slices of buffers that follow one another in the vector. Only
 /// conformances of this package append to it.
 public struct DeviceMemory {
-  var slices: [BufferSlice<Float>] = []
+  var slices: [DeviceSlice] = []
 
   init(_ vector: some DeviceVector) { vector.appendMemory(to: &self) }
 }
@@ -31,6 +31,105 @@ extension Array: DeviceVector where Element: DeviceVector {
   public func appendMemory(to memory: inout DeviceMemory) {
     memory.slices.reserveCapacity(memory.slices.count + count)
     for member in self { member.appendMemory(to: &memory) }
+  }
+}
+
+/// Elements in device memory that are contiguous in one buffer.
+struct DeviceSlice {
+  let type: ElementType
+  let buffer: Buffer<UInt8>
+  /// In elements.
+  let range: Range<Int>
+
+  init(_ slice: BufferSlice<Float>) {
+    (type, range) = (.float32, slice.range)
+    buffer = Buffer(viewing: slice.buffer, count: slice.buffer.byteCount)
+  }
+
+  private init(_ type: ElementType, _ buffer: Buffer<UInt8>, _ range: Range<Int>) {
+    (self.type, self.buffer, self.range) = (type, buffer, range)
+  }
+
+  /// Memory of its own. Throws as `Buffer.init(_:count:)` does.
+  init(_ type: ElementType, count: Int, in context: Context) throws {
+    switch type {
+    case .float32: self.init(try Buffer<Float>(context, count: count).whole)
+    }
+  }
+
+  /// Wraps host memory, which has to outlive it. Throws as `Buffer.init(_:lending:keeping:)` does.
+  init(lending memory: ElementBuffer, to context: Context) throws {
+    switch memory.start?.type ?? .float32 {
+    case .float32: self.init(try Buffer(context, lending: memory.floats).whole)
+    }
+  }
+
+  var count: Int { range.count }
+
+  /// A part, by elements from the first.
+  subscript(part: Range<Int>) -> DeviceSlice {
+    let start = range.lowerBound + part.lowerBound
+    return DeviceSlice(type, buffer, start..<start + part.count)
+  }
+
+  /// The bytes of the elements in the memory that `Buffer.place` names.
+  var bytes: Range<Int> {
+    let start = buffer.place.start
+    return start + range.lowerBound * type.size..<start + range.upperBound * type.size
+  }
+
+  func overlaps(_ other: DeviceSlice) -> Bool {
+    buffer.place.memory == other.buffer.place.memory && bytes.overlaps(other.bytes)
+  }
+
+  // MARK: Commands
+
+  /// Enqueues setting all elements to a number.
+  func fill(with value: Double, on queue: CommandQueue) throws -> Event {
+    switch type {
+    case .float32:
+      try Buffer<Float>(viewing: buffer, count: range.upperBound).fill(
+        with: Float(value), at: range.lowerBound, count: count, on: queue)
+    }
+  }
+
+  /// Copies elements from `offset` on to host memory, and waits.
+  func read(into memory: ElementBuffer, from offset: Int, on queue: CommandQueue) throws {
+    try buffer.read(into: memory.asBytes, from: byte(offset), on: queue)
+  }
+
+  /// Copies host memory to elements from `offset` on, and waits.
+  func write(_ memory: ElementBuffer, at offset: Int, on queue: CommandQueue) throws {
+    try buffer.write(UnsafeBufferPointer(memory.asBytes), at: byte(offset), on: queue)
+  }
+
+  /// Enqueues copying as many elements to host memory.
+  func enqueueRead(
+    into memory: ElementBuffer, on queue: CommandQueue, after events: [Event]
+  ) throws -> Event {
+    try buffer.enqueueRead(into: memory.asBytes, from: byte(0), on: queue, after: events)
+  }
+
+  /// Enqueues copying as many elements from host memory.
+  func enqueueWrite(_ memory: ElementBuffer, on queue: CommandQueue) throws -> Event {
+    try buffer.enqueueWrite(UnsafeBufferPointer(memory.asBytes), at: byte(0), on: queue)
+  }
+
+  /// Enqueues copying all elements to another vector of the type, from its element `offset` on.
+  func copy(
+    to other: DeviceSlice, at offset: Int, on queue: CommandQueue, after events: [Event]
+  ) throws -> Event {
+    try buffer.copy(
+      to: other.buffer, at: other.byte(offset), from: byte(0), count: count * type.size,
+      on: queue, after: events)
+  }
+
+  private func byte(_ element: Int) -> Int { (range.lowerBound + element) * type.size }
+}
+
+extension ElementBuffer {
+  fileprivate var asBytes: UnsafeMutableBufferPointer<UInt8> {
+    bytes.assumingMemoryBound(to: UInt8.self)
   }
 }
 #endif

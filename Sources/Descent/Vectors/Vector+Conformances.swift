@@ -132,7 +132,7 @@ extension ParameterVisitable {
     let loan = TensorLoan(
       layout, of: use.name, writes: writes, mayBeMissing: use.mayBeMissing)
     try loan.lend(&self) { pieces in
-      try pieces.withUnsafeBufferPointer { try body(VectorMemory(pieces: $0)) }
+      try pieces.withUnsafeBufferPointer { try body(Float.vectorMemory($0)) }
     }
   }
 }

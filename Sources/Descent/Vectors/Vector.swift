@@ -57,7 +57,7 @@ public struct VectorMemory {
   let pieces: HostPieces
 
   /// The number of elements.
-  public var count: Int { pieces.reduce(0) { $0 + $1.count } }
+  public var count: Int { pieces.elementCount }
 }
 
 /// What a call needs a vector for: its role in the call and, in calls of an optimizer, the layout
@@ -117,13 +117,13 @@ extension Float: VectorElement {
   public static func vectorMemory(
     _ pieces: UnsafeBufferPointer<UnsafeMutableBufferPointer<Float>>
   ) -> VectorMemory {
-    VectorMemory(pieces: pieces)
+    VectorMemory(pieces: HostPieces(pieces, of: .float32))
   }
 
   #if OpenCL
   /// Appends a slice of elements of this type.
   public static func append(_ slice: BufferSlice<Float>, to memory: inout DeviceMemory) {
-    memory.slices.append(slice)
+    memory.slices.append(DeviceSlice(slice))
   }
   #endif
 }

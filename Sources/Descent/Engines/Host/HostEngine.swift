@@ -36,15 +36,13 @@ extension HostEngine {
 
   func dropAverage() { states.dropAverage() }
 
-  func read(
-    _ vector: StateVector, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>
-  ) {
+  func read(_ vector: StateVector, _ range: Range<Int>, into destination: ElementPointer) {
     guard let state = states[vector] else { return }
-    destination.update(from: state + range.lowerBound, count: range.count)
+    destination.copy(from: state + range.lowerBound, count: range.count)
   }
 
-  func write(_ vector: StateVector, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
+  func write(_ vector: StateVector, _ range: Range<Int>, from source: ElementPointer) throws {
     let state = try states[vector] ?? states.makeAverageIfNeeded()
-    (state + range.lowerBound).update(from: source, count: range.count)
+    (state + range.lowerBound).copy(from: source, count: range.count)
   }
 }

@@ -40,7 +40,7 @@ final class HostNorm {
   /// Looks at the gradient, with the sum of those before it where there is one, decides, and sets
   /// the coefficients.
   func measure(
-    _ gradients: HostPieces, with sum: UnsafePointer<Float>?, scale: Float,
+    _ gradients: HostPieces, with sum: ElementPointer?, scale: Float,
     _ now: inout descent_control, _ tile: descent_norm_tile, _ pool: WorkerPool?
   ) {
     sumTiles(gradients, sum, tile, pool)
@@ -73,7 +73,7 @@ final class HostNorm {
   }
 
   private func sumTiles(
-    _ gradients: HostPieces, _ sum: UnsafePointer<Float>?, _ tile: descent_norm_tile,
+    _ gradients: HostPieces, _ sum: ElementPointer?, _ tile: descent_norm_tile,
     _ pool: WorkerPool?
   ) {
     guard let cut else { return }
@@ -108,7 +108,7 @@ private struct TileJob {
   let starts: UnsafeBufferPointer<Int>
   let gradients: HostPieces
   /// From the beginning of the layout.
-  let with: UnsafePointer<Float>?
+  let with: ElementPointer?
   let sum: descent_norm_tile
   let results: UnsafeMutableBufferPointer<descent_partial>
 
@@ -116,12 +116,12 @@ private struct TileJob {
     let first = block * Self.tilesPerBlock
     for index in first..<min(first + Self.tilesPerBlock, tiles.count) {
       let (tile, piece) = (tiles[index], pieces[index])
-      guard let start = gradients[piece].baseAddress, let result = results.baseAddress else {
+      guard let start = gradients[piece].start, let result = results.baseAddress else {
         continue
       }
       sum(
-        start + (tile.start - starts[piece]), with.map { $0 + tile.start }, tile.count,
-        result + index)
+        (start + (tile.start - starts[piece])).floats, with.map { ($0 + tile.start).floats },
+        tile.count, result + index)
     }
   }
 }

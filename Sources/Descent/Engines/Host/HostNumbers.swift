@@ -20,7 +20,7 @@ extension HostStates {
     return HostProgram(
       updates[index], operands: operands,
       numbers: own.numbers(ofPass: index).map {
-        HostNumbers(shape: own.states[$0].shape, memory: arrays[$0])
+        HostNumbers(shape: own.states[$0].shape, memory: arrays[$0].floats)
       }, values: values, isLast: own.passes[index].work == .elements)
   }
 
@@ -45,10 +45,10 @@ extension HostStates {
       stretches.map { stretch in
         HostNumberPass.Part(
           group: stretch.group, count: stretch.range.count,
-          operands: operands.map { $0 + stretch.range.lowerBound },
+          operands: operands.map { ($0 + stretch.range.lowerBound).floats },
           numbers: numbers.map {
             descent_number(
-              at: arrays[$0] + stretch.place.index(of: own.states[$0].shape), step: 0)
+              at: (arrays[$0] + stretch.place.index(of: own.states[$0].shape)).floats, step: 0)
           } + [descent_number(at: nil, step: 0)])
       })
   }

@@ -79,7 +79,7 @@ struct HostOperand {
 
   let place: Place
   /// The first element; nil for the caller's vectors.
-  let memory: UnsafeMutablePointer<Float>?
+  let memory: ElementPointer?
 }
 
 /// Numbers of another shape than the parameters'.
@@ -132,8 +132,8 @@ struct Pass {
   let besideKernel: descent_update_beside
   /// The sum of earlier gradients and the average of the parameters, from the beginning of the
   /// layout; nil where the step has none.
-  let sum: UnsafeMutablePointer<Float>?
-  let average: UnsafeMutablePointer<Float>?
+  let sum: ElementPointer?
+  let average: ElementPointer?
 
   /// Elements that are zeroed as soon as they are updated, while they are in the cache.
   static let zeroedAtOnce = 1 << 12
@@ -173,11 +173,11 @@ struct Pass {
       if let values { update(run, program, range, operands, numbers, values) }
       return
     }
-    guard let piece = gradients[run.gradients.piece].baseAddress else { return }
+    guard let piece = gradients[run.gradients.piece].start else { return }
     for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.zeroedAtOnce) {
       let part = start..<min(start + Self.zeroedAtOnce, range.upperBound)
       if let values { update(run, program, part, operands, numbers, values) }
-      (piece + (start - run.gradients.origin)).update(repeating: 0, count: part.count)
+      (piece + (start - run.gradients.origin)).zero(count: part.count)
     }
   }
 
@@ -187,15 +187,15 @@ struct Pass {
   ) {
     let start = range.lowerBound
     for (index, operand) in program.operands.enumerated() {
-      operands[index] =
+      let (vector, distance) =
         switch operand.place {
         case .parameters:
-          parameters[run.parameters.piece].baseAddress.map { $0 + (start - run.parameters.origin) }
-        case .gradients:
-          gradients[run.gradients.piece].baseAddress.map { $0 + (start - run.gradients.origin) }
-        case .states: operand.memory.map { $0 + (start - run.states.origin) }
-        case .layout: operand.memory.map { $0 + start }
+          (parameters[run.parameters.piece].start, start - run.parameters.origin)
+        case .gradients: (gradients[run.gradients.piece].start, start - run.gradients.origin)
+        case .states: (operand.memory, start - run.states.origin)
+        case .layout: (operand.memory, start)
         }
+      operands[index] = vector.map { ($0 + distance).floats }
     }
     for (index, own) in program.numbers.enumerated() {
       let (first, step) = (run.place.index(of: own.shape), own.shape.step)
@@ -226,7 +226,8 @@ struct Pass {
     }
     besideKernel(
       program.kernel, operands.baseAddress, Int32(program.operands.count), numbers.baseAddress,
-      sum.map { $0 + range.lowerBound }, average.map { $0 + range.lowerBound }, range.count,
+      sum.map { ($0 + range.lowerBound).floats }, average.map { ($0 + range.lowerBound).floats },
+      range.count,
       preparation, scalars)
   }
 }
@@ -235,7 +236,7 @@ struct Pass {
 struct AccumulatePass {
   let kernel: descent_accumulate
   let gradients: HostPieces
-  let sum: UnsafeMutablePointer<Float>
+  let sum: ElementPointer
   let runs: UnsafeMutableBufferPointer<StepPlan.Run>
   let count: Int
   let block: Int
@@ -249,14 +250,14 @@ struct AccumulatePass {
 
   func run(_ range: Range<Int>) {
     StepPlan.forEachPart(of: range, in: runs) { run, part in
-      guard let piece = gradients[run.gradients.piece].baseAddress else { return }
+      guard let piece = gradients[run.gradients.piece].start else { return }
       let g = piece + (part.lowerBound - run.gradients.origin)
       // Zeroed while they are in the cache.
       let most = zeroes ? Pass.zeroedAtOnce : part.count
       for start in stride(from: 0, to: part.count, by: most) {
         let count = min(most, part.count - start)
-        kernel(sum + part.lowerBound + start, g + start, count, begins)
-        if zeroes { (g + start).update(repeating: 0, count: count) }
+        kernel((sum + (part.lowerBound + start)).floats, (g + start).floats, count, begins)
+        if zeroes { (g + start).zero(count: count) }
       }
     }
   }

@@ -14,26 +14,27 @@ final class HostStates {
     ofPrograms = try programs.list.enumerated().map { index, program in
       try HostVectors(
         program.states.enumerated().map { place, state in
-          (Float(state.initialValue), programs.count(ofState: place, in: index))
+          HostVectors.Kind(
+            start: state.initialValue, count: programs.count(ofState: place, in: index))
         })
     }
     terms = try HostVectors(
-      Array(repeating: 0, count: programs.termCount), count: programs.layout.count)
+      Array(repeating: .init(count: programs.layout.count), count: programs.termCount))
   }
 
-  var sum: UnsafeMutablePointer<Float>? { sumVector?.arrays[0] }
-  var average: UnsafeMutablePointer<Float>? { averageVector?.arrays[0] }
+  var sum: ElementPointer? { sumVector?.arrays[0] }
+  var average: ElementPointer? { averageVector?.arrays[0] }
 
   /// The sum, which is made if there was none.
-  func makeSumIfNeeded() throws -> UnsafeMutablePointer<Float> {
-    let vector = try sumVector ?? HostVectors([0], count: programs.layout.count)
+  func makeSumIfNeeded() throws -> ElementPointer {
+    let vector = try sumVector ?? HostVectors([.init(count: programs.layout.count)])
     sumVector = vector
     return vector.arrays[0]
   }
 
   /// The average, which is made if there was none.
-  func makeAverageIfNeeded() throws -> UnsafeMutablePointer<Float> {
-    let vector = try averageVector ?? HostVectors([0], count: programs.layout.count)
+  func makeAverageIfNeeded() throws -> ElementPointer {
+    let vector = try averageVector ?? HostVectors([.init(count: programs.layout.count)])
     averageVector = vector
     return vector.arrays[0]
   }
@@ -44,7 +45,7 @@ final class HostStates {
     let parameters = HostVector(parameters)
     if let average, step.average?.begins == true {
       parameters.forEachPart(of: programs.layout.occupied) { range, memory in
-        (average + range.lowerBound).update(from: memory, count: range.count)
+        (average + range.lowerBound).copy(from: memory, count: range.count)
       }
     }
     guard step.statesBegin else { return }
@@ -52,7 +53,7 @@ final class HostStates {
       for (place, state) in program.states.enumerated() where state.start == .parameters {
         let (vector, map) = (ofPrograms[index].arrays[place], programs.states[index])
         parameters.forEachPart(of: programs.stretches(of: index)) { range, memory in
-          (vector + map.place(of: range).lowerBound).update(from: memory, count: range.count)
+          (vector + map.place(of: range).lowerBound).copy(from: memory, count: range.count)
         }
       }
     }
@@ -60,7 +61,7 @@ final class HostStates {
 
   func dropAverage() { averageVector = nil }
 
-  subscript(vector: StateVector) -> UnsafeMutablePointer<Float>? {
+  subscript(vector: StateVector) -> ElementPointer? {
     switch vector {
     case .average: average
     case .state(let program, let index): ofPrograms[program].arrays[index]

@@ -22,7 +22,7 @@ final class HostSums {
   ///   - states: the program's.
   init(
     _ programs: RulePrograms, program: Int, pass: Int, leftOut: [Bool], isIdle: (Int) -> Bool,
-    terms: [UnsafeMutablePointer<Float>], states: [UnsafeMutablePointer<Float>]
+    terms: [ElementPointer], states: [ElementPointer]
   ) {
     let own = programs.list[program]
     parts = zip(own.passes[pass].sums, terms).compactMap { sum, term in
@@ -34,7 +34,7 @@ final class HostSums {
         capacity: plan.tiles.count)
       partials.initialize(repeating: descent_partial())
       return Part(
-        term: term, plan: plan, reduction: sum.reduction, numbers: states[index],
+        term: term.floats, plan: plan, reduction: sum.reduction, numbers: states[index].floats,
         partials: partials, isStrided: plan.tiles.contains { $0.stride > 1 })
     }
     gathered = .allocate(capacity: parts.contains(where: \.isStrided) ? Tile.length : 0)

@@ -6,26 +6,32 @@ import Musl
 
 /// Vectors in host memory, aligned to a page.
 final class HostVectors {
-  let arrays: [UnsafeMutablePointer<Float>]
+  /// The first element of each.
+  let arrays: [ElementPointer]
 
-  /// A vector of `count` elements for each of the values, which it begins with.
-  ///
-  /// - Throws: ``DescentError/memory(bytes:)`` if the machine has not that much.
-  convenience init(_ values: [Float], count: Int) throws {
-    try self.init(values.map { ($0, count) })
+  /// What a vector has.
+  struct Kind {
+    var type = ElementType.float32
+    /// The value of every element at first.
+    var start = 0.0
+    /// Elements.
+    var count: Int
   }
 
-  /// A vector for each pair of a value, which it begins with, and a count.
-  init(_ vectors: [(value: Float, count: Int)]) throws {
-    var arrays: [UnsafeMutablePointer<Float>] = []
+  /// A vector of each kind.
+  ///
+  /// - Throws: ``DescentError/memory(bytes:)`` if the machine does not have that much.
+  init(_ kinds: [Kind]) throws {
+    var arrays: [ElementPointer] = []
     do {
-      for (value, count) in vectors {
-        let array = try Self.allocate(count)
-        array.initialize(repeating: value, count: count)
+      for kind in kinds {
+        let array = ElementPointer(
+          try Self.allocate(bytes: kind.count * kind.type.size), kind.type)
+        array.fill(with: kind.start, count: kind.count)
         arrays.append(array)
       }
     } catch {
-      for array in arrays { free(array) }
+      for array in arrays { free(array.address) }
       throw error
     }
     self.arrays = arrays
@@ -35,8 +41,8 @@ final class HostVectors {
   private static let hugePage = 1 << 21
 
   // Not Swift's allocate, which ends the program where there is no memory.
-  private static func allocate(_ count: Int) throws -> UnsafeMutablePointer<Float> {
-    let bytes = max(1, count) * MemoryLayout<Float>.stride
+  private static func allocate(bytes count: Int) throws -> UnsafeMutableRawPointer {
+    let bytes = max(1, count)
     var memory: UnsafeMutableRawPointer?
     let isLarge = bytes >= hugePage
     guard posix_memalign(&memory, isLarge ? hugePage : 4096, bytes) == 0, let memory else {
@@ -46,10 +52,10 @@ final class HostVectors {
     // Only advice: where the system has no huge pages to give, all is as before.
     if isLarge { madvise(memory, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
     #endif
-    return memory.bindMemory(to: Float.self, capacity: max(1, count))
+    return memory
   }
 
   deinit {
-    for array in arrays { free(array) }
+    for array in arrays { free(array.address) }
   }
 }

@@ -67,7 +67,7 @@ final class DeviceNorm {
   ///   - state: what `descent_control` says, on the device.
   ///   - enqueued: takes every command's event; each waits for the one before.
   func enqueue(
-    _ gradients: [BufferSlice<Float>], with sum: [Buffer<Float>]? = nil, scale: Float,
+    _ gradients: [DeviceSlice], with sum: [DeviceSlice]? = nil, scale: Float,
     state: Buffer<descent_control>,
     on queue: CommandQueue, after events: [Event],
     enqueued: (Event) -> Void = { _ in }
@@ -76,7 +76,7 @@ final class DeviceNorm {
     let tileKernel = sum == nil ? kernels.tiles : kernels.sumTiles ?? kernels.tiles
     for launch in launches {
       if let sum {
-        try tileKernel.setArgument(6, sum[launch.second.piece])
+        try tileKernel.setArgument(6, sum[launch.second.piece].buffer)
         try tileKernel.setArgument(7, UInt64(bitPattern: Int64(launch.second.offset)))
       }
       let event = try launch.enqueue(

@@ -29,7 +29,7 @@ final class DeviceProgram {
     values = GroupValues(
       try CompiledRule(program.last), groups: all.layout.groupNames.count)
     states = try DeviceStates(
-      program.elements.map { Float(program.states[$0].initialValue) },
+      program.elements.map { program.states[$0].initialValue },
       SegmentCuts(
         all.states[index], all.layout.tensors.filter { all.program(of: $0) == index },
         queue.context),

@@ -6,23 +6,25 @@ final class DeviceStates {
   /// How many states there are.
   var count: Int { segments.count }
   /// Segment after segment of each state.
-  let segments: [[Buffer<Float>]]
+  let segments: [[DeviceSlice]]
   /// How every state is cut into segments.
   let pieces: Pieces
   private var births: [Event]
 
   /// A vector for each of the values, which it begins with.
-  init(_ values: [Float], _ cuts: SegmentCuts, queue: CommandQueue) throws {
+  init(
+    _ values: [Double], type: ElementType = .float32, _ cuts: SegmentCuts, queue: CommandQueue
+  ) throws {
     // Some drivers make memory when it is first used, and end the program where there is none.
     if queue.device.sharesHostMemory {
-      try checkMemory(cuts.count, stride: values.count * MemoryLayout<Float>.stride)
+      try checkMemory(cuts.count, stride: values.count * type.size)
     }
     let pieces = cuts.pieces(of: 0..<cuts.count)
     self.pieces = pieces
     var births: [Event] = []
     segments = try values.map { value in
       try pieces.counts.map { count in
-        let segment = try Buffer<Float>(queue.context, count: count)
+        let segment = try DeviceSlice(type, count: count, in: queue.context)
         births.append(try segment.fill(with: value, on: queue))
         return segment
       }
@@ -37,23 +39,22 @@ final class DeviceStates {
   }
 
   func read(
-    _ index: Int, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>,
-    on queue: CommandQueue
+    _ index: Int, _ range: Range<Int>, into destination: ElementPointer, on queue: CommandQueue
   ) throws {
     try pieces.forEachPart(of: range) { segment, offset, part in
       let target = destination + (part.lowerBound - range.lowerBound)
       try segments[index][segment].read(
-        into: UnsafeMutableBufferPointer(start: target, count: part.count), from: offset, on: queue)
+        into: ElementBuffer(start: target, count: part.count), from: offset, on: queue)
     }
   }
 
   func write(
-    _ index: Int, _ range: Range<Int>, from source: UnsafePointer<Float>, on queue: CommandQueue
+    _ index: Int, _ range: Range<Int>, from source: ElementPointer, on queue: CommandQueue
   ) throws {
     try pieces.forEachPart(of: range) { segment, offset, part in
       let origin = source + (part.lowerBound - range.lowerBound)
       try segments[index][segment].write(
-        UnsafeBufferPointer(start: origin, count: part.count), at: offset, on: queue)
+        ElementBuffer(start: origin, count: part.count), at: offset, on: queue)
     }
   }
 }

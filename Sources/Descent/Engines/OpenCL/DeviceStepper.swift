@@ -12,8 +12,8 @@ struct CarriedVectors {
 /// A step over a device's memory, in one queue: every command waits for the one before.
 struct DeviceStepper: Stepper {
   let engine: OpenCLEngine
-  let parameters: [BufferSlice<Float>]
-  let gradients: [BufferSlice<Float>]
+  let parameters: [DeviceSlice]
+  let gradients: [DeviceSlice]
   let host: CarriedVectors?
   /// Whether a failure leaves states in doubt.
   private(set) var hasBegun = false
@@ -26,8 +26,8 @@ struct DeviceStepper: Stepper {
   private var rows = 1
 
   init(
-    engine: OpenCLEngine, parameters: [BufferSlice<Float>], gradients: [BufferSlice<Float>],
-    after: [Event], host: CarriedVectors?
+    engine: OpenCLEngine, parameters: [DeviceSlice], gradients: [DeviceSlice], after: [Event],
+    host: CarriedVectors?
   ) {
     (self.engine, self.parameters, self.gradients) = (engine, parameters, gradients)
     self.host = host
@@ -304,7 +304,7 @@ struct DeviceStepper: Stepper {
   /// The slice of a launch's operand, and the offset to add to a block's start.
   private func place(
     _ operand: Operand, _ work: DevicePlan.Launch, _ index: Int
-  ) -> (BufferSlice<Float>, Int)? {
+  ) -> (DeviceSlice, Int)? {
     let program = engine.own[index]
     switch operand.name {
     case .parameters: return (parameters[work.parameters.piece], work.parameters.offset)
@@ -312,18 +312,18 @@ struct DeviceStepper: Stepper {
     case .state(let state):
       let elements = engine.programs.list[index].elements
       guard let place = elements.firstIndex(of: state) else { return nil }
-      let segment = program.states.segments[place][work.states.piece].whole
+      let segment = program.states.segments[place][work.states.piece]
       // A block of a table holds its own position in the states.
       if case .table = work.work { return (segment, 0) }
       return (segment, work.states.offset)
-    case .number(let state): return program.numbers[state].map { ($0.whole, 0) }
+    case .number(let state): return program.numbers[state].map { (DeviceSlice($0.whole), 0) }
     case .term(let term):
       return engine.terms.map {
-        ($0.segments[term][work.vectors.piece].whole, work.vectors.offset)
+        ($0.segments[term][work.vectors.piece], work.vectors.offset)
       }
     case .sum, .average:
       let vector = operand.name == .sum ? engine.sum?.vector : engine.average
-      return vector.map { ($0.segments[0][work.vectors.piece].whole, work.vectors.offset) }
+      return vector.map { ($0.segments[0][work.vectors.piece], work.vectors.offset) }
     }
   }
 

@@ -27,7 +27,7 @@ final class DeviceSum {
   ///
   /// - Parameter launched: takes every launch's event; each waits for the one before.
   func enqueue(
-    _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, on queue: CommandQueue,
+    _ gradients: [DeviceSlice], begins: Bool, zeroes: Bool, on queue: CommandQueue,
     after events: [Event], launched: (Event) -> Void
   ) throws {
     let pieces = Pieces(counts: gradients.map(\.count))
@@ -43,7 +43,7 @@ final class DeviceSum {
       try kernel.setArgument(2, gradient.buffer)
       try kernel.setArgument(
         3, UInt64(bitPattern: Int64(gradient.range.lowerBound + launch.gradients.offset)))
-      try kernel.setArgument(4, vector.segments[0][launch.vectors.piece])
+      try kernel.setArgument(4, vector.segments[0][launch.vectors.piece].buffer)
       try kernel.setArgument(5, UInt64(bitPattern: Int64(launch.vectors.offset)))
       let event = try kernel.enqueue(
         on: queue, global: count * groupSize, local: groupSize, after: after)
@@ -95,7 +95,7 @@ extension DeviceStates {
   ///
   /// - Parameter enqueued: is called with every copy's event; each copy waits for the one before.
   func enqueueCopy(
-    _ stretches: [ParameterLayout.Stretch], of slices: [BufferSlice<Float>], to index: Int = 0,
+    _ stretches: [ParameterLayout.Stretch], of slices: [DeviceSlice], to index: Int = 0,
     map: StateMap, on queue: CommandQueue, after events: [Event], enqueued: (Event) -> Void
   ) throws {
     let from = Pieces(counts: slices.map(\.count))
@@ -105,11 +105,10 @@ extension DeviceStates {
       states: [(map, pieces)], vectors: from)
     var after = events
     for run in plan.runs {
-      let slice = slices[run.parameters.piece]
-      let event = try slice.buffer.copy(
-        to: segments[index][run.states.piece], at: run.start - run.states.origin,
-        from: slice.range.lowerBound + run.start - run.parameters.origin, count: run.count,
-        on: queue, after: after)
+      let first = run.start - run.parameters.origin
+      let event = try slices[run.parameters.piece][first..<first + run.count].copy(
+        to: segments[index][run.states.piece], at: run.start - run.states.origin, on: queue,
+        after: after)
       enqueued(event)
       after = [event]
     }

@@ -73,7 +73,7 @@ final class DeviceSums {
   ///   - control: what says whether the step is skipped, where the device decides.
   ///   - enqueued: takes every command's event; each waits for the one before.
   func enqueue(
-    _ terms: [[Buffer<Float>]], control: Buffer<descent_control>?, on queue: CommandQueue,
+    _ terms: [[DeviceSlice]], control: Buffer<descent_control>?, on queue: CommandQueue,
     after events: [Event], enqueued: (Event) -> Void
   ) throws {
     var after = events
@@ -85,7 +85,7 @@ final class DeviceSums {
       for launch in part.launches {
         add(
           try launch.enqueue(
-            part.kernels.tiles, over: terms[part.term][launch.piece].whole, to: part.partials,
+            part.kernels.tiles, over: terms[part.term][launch.piece], to: part.partials,
             part.shape, on: queue, after: after))
       }
       add(
@@ -142,7 +142,7 @@ struct TileLaunch {
 
   /// Enqueues `norm_tiles` without the arguments for a second vector.
   func enqueue(
-    _ kernel: Kernel, over memory: BufferSlice<Float>, to partials: Buffer<descent_partial>,
+    _ kernel: Kernel, over memory: DeviceSlice, to partials: Buffer<descent_partial>,
     _ shape: NormShape, on queue: CommandQueue, after: [Event]
   ) throws -> Event {
     try kernel.setArgument(0, UInt32(tiles.count))

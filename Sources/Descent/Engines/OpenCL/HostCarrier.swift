@@ -16,13 +16,13 @@ final class HostCarrier {
   private static let slotCount = 3
 
   /// Parameters on the device, a slice for each chunk. None is in two segments of the states.
-  let parameters: [BufferSlice<Float>]
+  let parameters: [DeviceSlice]
   /// Gradients on the device: in chunks, and in one piece for each segment, as norms need them.
-  let gradients: (chunks: [BufferSlice<Float>], segments: [BufferSlice<Float>])
+  let gradients: (chunks: [DeviceSlice], segments: [DeviceSlice])
 
   private struct Slot {
-    let parameters: PinnedMemory<Float>
-    let gradients: PinnedMemory<Float>
+    let parameters: PinnedMemory<UInt8>
+    let gradients: PinnedMemory<UInt8>
     var sent: [Event] = []
     var fetched: (chunk: Int, event: Event)?
   }
@@ -41,17 +41,21 @@ final class HostCarrier {
   /// - Parameters:
   ///   - segments: the lengths that no buffer and no chunk crosses.
   ///   - chunk: elements of a chunk at most.
-  init(_ queue: CommandQueue, segments: [Int], chunk: Int = defaultChunk) throws {
-    var (parameters, gradients): ([BufferSlice<Float>], [BufferSlice<Float>]) = ([], [])
-    var whole: [BufferSlice<Float>] = []
+  ///   - type: of the elements of both vectors.
+  init(
+    _ queue: CommandQueue, segments: [Int], chunk: Int = defaultChunk,
+    type: ElementType = .float32
+  ) throws {
+    var (parameters, gradients): ([DeviceSlice], [DeviceSlice]) = ([], [])
+    var whole: [DeviceSlice] = []
     for count in segments {
-      let x = try Buffer<Float>(queue.context, count: count)
-      let g = try Buffer<Float>(queue.context, count: count)
-      whole.append(g.whole)
+      let x = try DeviceSlice(type, count: count, in: queue.context)
+      let g = try DeviceSlice(type, count: count, in: queue.context)
+      whole.append(g)
       for start in stride(from: 0, to: count, by: chunk) {
         let part = start..<min(count, start + chunk)
-        parameters.append(try x.slice(part))
-        gradients.append(try g.slice(part))
+        parameters.append(x[part])
+        gradients.append(g[part])
       }
     }
     self.parameters = parameters
@@ -60,7 +64,7 @@ final class HostCarrier {
     up = try CommandQueue(queue.context)
     down = try CommandQueue(queue.context)
     chunks = Pieces(counts: parameters.map(\.count))
-    let longest = parameters.map(\.count).max() ?? 0
+    let longest = (parameters.map(\.count).max() ?? 0) * type.size
     slots = try (0..<min(Self.slotCount, parameters.count)).map { _ in
       Slot(
         parameters: try PinnedMemory(queue, count: longest),
@@ -98,10 +102,7 @@ final class HostCarrier {
     if hostGradients != nil { slots[slot].sent = [try sendGradients(chunk, slot)] }
     let memory = part(slots[slot].parameters, chunk)
     hostParameters?.copy(from: chunks.starts[chunk], to: memory)
-    let target = parameters[chunk]
-    slots[slot].sent.append(
-      try target.buffer.enqueueWrite(
-        UnsafeBufferPointer(memory), at: target.range.lowerBound, on: up))
+    slots[slot].sent.append(try parameters[chunk].enqueueWrite(memory, on: up))
     try up.flush()
     return slots[slot].sent
   }
@@ -111,10 +112,8 @@ final class HostCarrier {
   /// - Parameter isAlone: whether other chunks were sent since this one was.
   func fetch(_ chunk: Int, after update: Event, isAlone: Bool = false) throws {
     if isAlone { _ = try takeSlot() }
-    let source = parameters[chunk]
-    let fetched = try source.buffer.enqueueRead(
-      into: part(slots[current].parameters, chunk), from: source.range.lowerBound, on: down,
-      after: [update])
+    let fetched = try parameters[chunk].enqueueRead(
+      into: part(slots[current].parameters, chunk), on: down, after: [update])
     slots[current].fetched = (chunk, fetched)
     try queue.flush()
     try down.flush()
@@ -153,23 +152,20 @@ final class HostCarrier {
   private func collect(_ slot: Int) throws {
     guard let (chunk, event) = slots[slot].fetched else { return }
     try event.wait()
-    hostParameters?.copy(
-      UnsafeBufferPointer(part(slots[slot].parameters, chunk)), to: chunks.starts[chunk])
+    hostParameters?.copy(part(slots[slot].parameters, chunk), to: chunks.starts[chunk])
     slots[slot].fetched = nil
   }
 
   private func sendGradients(_ chunk: Int, _ slot: Int) throws -> Event {
     let memory = part(slots[slot].gradients, chunk)
     hostGradients?.copy(from: chunks.starts[chunk], to: memory)
-    let target = gradients.chunks[chunk]
-    return try target.buffer.enqueueWrite(
-      UnsafeBufferPointer(memory), at: target.range.lowerBound, on: up)
+    return try gradients.chunks[chunk].enqueueWrite(memory, on: up)
   }
 
-  private func part(
-    _ pinned: PinnedMemory<Float>, _ chunk: Int
-  ) -> UnsafeMutableBufferPointer<Float> {
-    UnsafeMutableBufferPointer(rebasing: pinned.memory[..<parameters[chunk].count])
+  private func part(_ pinned: PinnedMemory<UInt8>, _ chunk: Int) -> ElementBuffer {
+    let slice = parameters[chunk]
+    return ElementBuffer(
+      start: pinned.memory.baseAddress.map { ElementPointer($0, slice.type) }, count: slice.count)
   }
 }
 #endif

@@ -7,8 +7,8 @@ extension OpenCLEngine {
   func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
     if let chunk { return try carry(parameters, gradients, step, chunk: chunk) }
     let (x, g) = (try lent(parameters), try lent(gradients))
-    try enqueueAndFinish(x.map(\.whole), g.map(\.whole), step) {
-      for piece in step.zeroes ? x + g : x { try piece.synchronize(on: queue) }
+    try enqueueAndFinish(x, g, step) {
+      for piece in step.zeroes ? x + g : x { try piece.buffer.synchronize(on: queue) }
     }
   }
 
@@ -64,14 +64,13 @@ extension OpenCLEngine {
     guard let chunk else {
       let g = try lent(gradients)
       return try finishing {
-        _ = try enqueueAccumulate(g.map(\.whole), begins: begins, zeroes: zeroes, after: [])
+        _ = try enqueueAccumulate(g, begins: begins, zeroes: zeroes, after: [])
         try waitForPending()
-        for piece in zeroes ? g : [] { try piece.synchronize(on: queue) }
+        for piece in zeroes ? g : [] { try piece.buffer.synchronize(on: queue) }
       }
     }
     try carrying(chunk) { carrier in
-      let none = HostPieces(start: nil, count: 0)
-      let ready = try carrier.begin(none, gradients, gradientsFirst: true)
+      let ready = try carrier.begin(HostPieces.none, gradients, gradientsFirst: true)
       try finishing {
         _ = try enqueueAccumulate(
           carrier.gradients.segments, begins: begins, zeroes: false, after: ready)
@@ -85,25 +84,24 @@ extension OpenCLEngine {
   /// Zeroes every tensor's gradient in host memory.
   private func zero(_ gradients: HostPieces) {
     HostVector(gradients).forEachPart(of: layout.occupied) { range, memory in
-      memory.update(repeating: 0, count: range.count)
+      memory.zero(count: range.count)
     }
   }
 
   /// Pieces of host memory as buffers that the context allows.
-  private func lent(_ pieces: HostPieces) throws -> [Buffer<Float>] {
+  private func lent(_ pieces: HostPieces) throws -> [DeviceSlice] {
     let own = Pieces(pieces)
     return try own.indices.flatMap { index in
       let parts = cuts.pieces(of: own[index])
       return try parts.indices.map {
-        let part = UnsafeMutableBufferPointer(rebasing: pieces[index][parts[$0]])
-        return try Buffer(queue.context, lending: part)
+        try DeviceSlice(lending: pieces[index][parts[$0]], to: queue.context)
       }
     }
   }
 
   /// Once a launch is enqueued, a failure leaves the states in doubt.
   private func enqueueAndFinish(
-    _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
+    _ parameters: [DeviceSlice], _ gradients: [DeviceSlice], _ step: StepInput,
     from host: CarriedVectors? = nil, _ fetch: () throws -> Void
   ) throws {
     try finishing {

@@ -3,15 +3,13 @@ import OpenCLHost
 
 /// States and the average to host memory and from it.
 extension OpenCLEngine {
-  func read(
-    _ vector: StateVector, _ range: Range<Int>, into destination: UnsafeMutablePointer<Float>
-  ) throws {
+  func read(_ vector: StateVector, _ range: Range<Int>, into destination: ElementPointer) throws {
     try waitForPending()
     switch vector {
     case .average: try average?.read(0, range, into: destination, on: queue)
     case .state(let program, let index):
       if let numbers = own[program].numbers[index] {
-        let memory = UnsafeMutableBufferPointer(start: destination, count: range.count)
+        let memory = UnsafeMutableBufferPointer(start: destination.floats, count: range.count)
         try numbers.read(into: memory, from: range.lowerBound, on: queue)
       } else if let place = programs.list[program].elements.firstIndex(of: index) {
         try own[program].states.read(place, range, into: destination, on: queue)
@@ -19,14 +17,14 @@ extension OpenCLEngine {
     }
   }
 
-  func write(_ vector: StateVector, _ range: Range<Int>, from source: UnsafePointer<Float>) throws {
+  func write(_ vector: StateVector, _ range: Range<Int>, from source: ElementPointer) throws {
     if vector == .average && average == nil { average = try makeVector() }
     try waitForPending()
     switch vector {
     case .average: try average?.write(0, range, from: source, on: queue)
     case .state(let program, let index):
       if let numbers = own[program].numbers[index] {
-        let memory = UnsafeBufferPointer(start: source, count: range.count)
+        let memory = UnsafeBufferPointer(start: source.floats, count: range.count)
         try numbers.write(memory, at: range.lowerBound, on: queue)
       } else if let place = programs.list[program].elements.firstIndex(of: index) {
         try own[program].states.write(place, range, from: source, on: queue)

@@ -108,8 +108,8 @@ final class OpenCLEngine: Engine {
   /// - Parameter host: copies host memory to these pieces and back; nil if these are the caller's
   ///   vectors.
   func enqueue(
-    _ parameters: [BufferSlice<Float>], _ gradients: [BufferSlice<Float>], _ step: StepInput,
-    after: [Event], from host: CarriedVectors? = nil
+    _ parameters: [DeviceSlice], _ gradients: [DeviceSlice], _ step: StepInput, after: [Event],
+    from host: CarriedVectors? = nil
   ) throws -> Event {
     var stepper = DeviceStepper(
       engine: self, parameters: parameters, gradients: gradients, after: after, host: host)
@@ -124,7 +124,7 @@ final class OpenCLEngine: Engine {
   /// Enqueues adding a gradient in memory of the device to the sum, or starting the sum with it,
   /// and flushes.
   func enqueueAccumulate(
-    _ gradients: [BufferSlice<Float>], begins: Bool, zeroes: Bool, after: [Event]
+    _ gradients: [DeviceSlice], begins: Bool, zeroes: Bool, after: [Event]
   ) throws -> Event {
     let sum =
       try self.sum ?? DeviceSum(makeVector(), layout, shape: own[0].shape, logger: logger)

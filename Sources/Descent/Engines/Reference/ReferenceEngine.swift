@@ -20,8 +20,9 @@ final class ReferenceEngine: HostEngine {
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
-    let sum = try states.makeSumIfNeeded()
-    HostVector(gradients).forEachPart(of: layout.occupied) { range, gradient in
+    let sum = try states.makeSumIfNeeded().floats
+    HostVector(gradients).forEachPart(of: layout.occupied) { range, memory in
+      let gradient = memory.floats
       for i in range {
         let g = gradient[i - range.lowerBound]
         sum[i] = begins ? g : ReferenceBeside.accumulated(sum[i], g)
@@ -67,7 +68,7 @@ private struct ReferenceStepper: Stepper {
     let cut = Pieces(gradients)
     let pieces = try plan.pieces(of: cut)
     let tiles = zip(plan.tiles, pieces).map { tile, piece in
-      guard let start = gradients[piece].baseAddress else { return ReferenceNorm.Partial() }
+      guard let start = gradients[piece].start?.floats else { return ReferenceNorm.Partial() }
       return whole(start + (tile.start - cut.starts[piece]), tile.start, tile.count, step)
         .withUnsafeBufferPointer { ReferenceNorm.tile($0) }
     }
@@ -88,16 +89,14 @@ private struct ReferenceStepper: Stepper {
     for run in plan?.runs ?? [] {
       let passes = engine.programs.list[run.program].passes
       guard pass < passes.count, passes[pass].shape == .parameter,
-        let x = parameters[run.parameters.piece].baseAddress,
-        let g = gradients[run.gradients.piece].baseAddress
+        let x = parameters[run.parameters.piece].start?.floats,
+        let g = gradients[run.gradients.piece].start
       else { continue }
       let gradient = g + (run.start - run.gradients.origin)
       if !isSkipped && !step.isIdle(run.group) {
-        update(run, pass, x + (run.start - run.parameters.origin), gradient, step)
+        update(run, pass, x + (run.start - run.parameters.origin), gradient.floats, step)
       }
-      if step.zeroes && passes[pass].work == .elements {
-        gradient.update(repeating: 0, count: run.count)
-      }
+      if step.zeroes && passes[pass].work == .elements { gradient.zero(count: run.count) }
     }
     if isSkipped { return }
     for (index, program) in engine.programs.list.enumerated() where pass < program.passes.count {
@@ -115,7 +114,7 @@ private struct ReferenceStepper: Stepper {
     _ g: UnsafePointer<Float>, _ step: StepInput
   ) {
     let program = engine.programs.list[run.program]
-    let arrays = engine.states.ofPrograms[run.program].arrays
+    let arrays = engine.states.ofPrograms[run.program].arrays.map(\.floats)
     whole(g, run.start, run.count, step).withUnsafeBufferPointer { whole in
       var elements = elements(run.group, set: run.set, step) {
         ReferenceElements(
@@ -125,7 +124,7 @@ private struct ReferenceStepper: Stepper {
       }
       elements.pass = pass
       elements.terms = program.passes[pass].sums.indices.map {
-        engine.states.terms.arrays[$0] + run.start
+        engine.states.terms.arrays[$0].floats + run.start
       }
       elements.numbers = program.numbers(ofPass: pass).map {
         let shape = program.states[$0].shape
@@ -134,7 +133,7 @@ private struct ReferenceStepper: Stepper {
       Self.update(step.groups.rules[run.group], elements, step, run.group)
     }
     guard program.passes[pass].work == .elements, let weight = step.average?.weight,
-      let average = engine.states.average
+      let average = engine.states.average?.floats
     else { return }
     for i in 0..<run.count {
       average[run.start + i] = ReferenceBeside.averaged(average[run.start + i], x[i], weight)
@@ -149,7 +148,7 @@ private struct ReferenceStepper: Stepper {
       let plan = SumPlan(
         programs, program: program, over: programs.list[program].states[index].shape,
         leftOut: step.control.leftOut, isIdle: step.isIdle)
-      let memory = engine.states.terms.arrays[term]
+      let memory = engine.states.terms.arrays[term].floats
       let isOfSquares = sum.reduction.isOfSquares
       let tiles = plan.tiles.map { tile in
         ReferenceNorm.tile(
@@ -159,7 +158,7 @@ private struct ReferenceStepper: Stepper {
         plan.places, zip(plan.numbers.starts, plan.numbers.starts.dropFirst()))
       {
         let own = plan.numbers.list[Int(ends.0)..<Int(ends.1)].map { tiles[Int($0)] }
-        engine.states.ofPrograms[program].arrays[index][place] = ReferenceNorm.value(
+        engine.states.ofPrograms[program].arrays[index].floats[place] = ReferenceNorm.value(
           ReferenceNorm.fold(own, ofSquares: isOfSquares), sum.reduction)
       }
     }
@@ -169,7 +168,7 @@ private struct ReferenceStepper: Stepper {
     _ shape: StateShape, of index: Int, _ pass: Int, _ step: StepInput
   ) {
     let program = engine.programs.list[index]
-    let arrays = engine.states.ofPrograms[index].arrays
+    let arrays = engine.states.ofPrograms[index].arrays.map(\.floats)
     for stretch in engine.programs.stretches(
       ofNumbers: shape, program: index, leftOut: step.control.leftOut, isIdle: step.isIdle)
     where !step.isIdle(stretch.group) {
@@ -220,7 +219,7 @@ private struct ReferenceStepper: Stepper {
     _ gradient: UnsafePointer<Float>, _ start: Int, _ count: Int, _ step: StepInput
   ) -> [Float] {
     let own = UnsafeBufferPointer(start: gradient, count: count)
-    guard step.accumulates, let sum = engine.states.sum else { return Array(own) }
+    guard step.accumulates, let sum = engine.states.sum?.floats else { return Array(own) }
     return own.indices.map { ReferenceBeside.accumulated(sum[start + $0], own[$0]) }
   }
 
