@@ -22,6 +22,7 @@ public final class Optimizer {
   public var rule: any UpdateRule {
     didSet {
       ruleIsChecked = false
+      lastRuleIsRule = false
       baseLearningRate = rule.learningRate
     }
   }
@@ -157,11 +158,17 @@ public final class Optimizer {
   var gradientsApart = PieceCheck()
   /// The rule that the states belong to.
   let firstRule: any UpdateRule
-  private var ruleIsChecked = true
+  private var ruleIsChecked = false
+  /// Whether the rule may follow itself: not where it announces a γ that changes.
+  private var ruleFollowsItself = false
   /// The schedule that the steps in flight follow.
   private var stepSchedule: Schedule?
   /// The rule as the last step took it, for rules that depend on it.
-  var lastRule: (any UpdateRule)?
+  var lastRule: (any UpdateRule)? {
+    didSet { lastRuleIsRule = false }
+  }
+  /// Whether the two are known to be the same, so that a step need not copy it.
+  private var lastRuleIsRule = false
   var isSettled = false
   var tornReason: String?
 
@@ -260,10 +267,12 @@ public final class Optimizer {
     averageHasBegun = averaging != nil
     statesHaveBegun = true
     lastStepLooked = control.looks
-    lastRule = rule
+    if !lastRuleIsRule {
+      lastRule = rule
+      lastRuleIsRule = true
+    }
     groups.keepLast()
-    // Where a rule cannot follow itself, as with a γ announced to change, it is looked at again.
-    ruleIsChecked = (try? Self.validate(rule, after: rule)) != nil
+    ruleIsChecked = ruleFollowsItself
     return result
   }
 
@@ -285,6 +294,7 @@ public final class Optimizer {
   }
 
   private func count(_ steps: DecidedSteps) {
+    if steps.applied == 0 && steps.skipped == 0 && missingInFlight.isEmpty { return }
     let before = appliedSteps
     appliedSteps += steps.applied
     skippedSteps += steps.skipped
@@ -334,6 +344,7 @@ public final class Optimizer {
     }
     if let last { try Self.validate(rule, after: last) }
     try withDefaultFloatingPoint { try groups.follow(rule) }
+    ruleFollowsItself = (try? Self.validate(rule, after: rule)) != nil
     ruleIsChecked = true
   }
 
@@ -344,15 +355,13 @@ public final class Optimizer {
   /// Throws if a rule prepares for the next step by one that may not be taken, or not by all
   /// groups.
   private func checkLookAhead() throws {
-    for rule in groups.rules {
-      guard let reason = rule.unskippable else { continue }
-      guard control.looks || !leftOut.isEmpty || groups.groups.contains(where: \.isFrozen) else {
-        return
-      }
-      throw DescentError.combination(
-        rule: type(of: rule).name,
-        reason: "\(reason) in a step that may be skipped, leaves tensors out or has a frozen group")
-    }
+    guard let unskippable = groups.unskippable,
+      control.looks || !leftOut.isEmpty || groups.groups.contains(where: \.isFrozen)
+    else { return }
+    throw DescentError.combination(
+      rule: unskippable.rule,
+      reason: "\(unskippable.reason) in a step that may be skipped, leaves tensors out or has a "
+        + "frozen group")
   }
 
   /// Throws unless clipping, averaging and `leftOut` are valid, and sets up the step control.

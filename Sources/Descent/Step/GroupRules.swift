@@ -6,11 +6,18 @@ final class GroupRules {
   let names: [String]
   private(set) var groups: [ParameterGroup]
   /// A group's own rule; nil where it follows the optimizer's.
-  private(set) var own: [(any UpdateRule)?]
+  private(set) var own: [(any UpdateRule)?] {
+    didSet { hasOwn = own.contains { $0 != nil } }
+  }
+  private var hasOwn: Bool
   /// A group's own schedule; nil where it follows the optimizer's, or where its rule is its own.
   var schedules: [Schedule?]
   /// Each group's rule with the group's settings.
-  private(set) var rules: [any UpdateRule]
+  private(set) var rules: [any UpdateRule] {
+    didSet { unskippable = Self.unskippable(rules) }
+  }
+  /// The first of these rules with an ``UpdateRule/unskippable`` step.
+  private(set) var unskippable: (rule: String, reason: String)?
   /// The rules that the groups' states belong to.
   let first: [any UpdateRule]
   /// The groups' own rules as the last step took them, for rules that depend on it.
@@ -35,11 +42,13 @@ final class GroupRules {
     names = layout.groupNames
     groups = names.map { layout.group($0) ?? ParameterGroup() }
     own = names.map { ownRules[$0] }
+    hasOwn = !ownRules.isEmpty
     schedules = names.map { _ in nil }
     lastOwn = schedules.map { _ in nil }
     let first = own.map { $0 ?? rule }
     self.first = first
     rules = zip(groups, first).map { $0.applied(to: $1) }
+    unskippable = Self.unskippable(rules)
     for rule in first + [rule] { try RulePrograms.Program(rule).validate(rule) }
     programs = RulePrograms(layout, first, else: rule)
     counts = Array(repeating: 0, count: names.count)
@@ -48,6 +57,15 @@ final class GroupRules {
     for name in ownRules.keys.sorted() { _ = try index(of: name) }
     for rule in own { try rule?.validate() }
     for rule in rules { try rule.validate() }
+  }
+
+  private static func unskippable(
+    _ rules: [any UpdateRule]
+  ) -> (rule: String, reason: String)? {
+    for rule in rules {
+      if let reason = rule.unskippable { return (type(of: rule).name, reason) }
+    }
+    return nil
   }
 
   func index(of name: String) throws -> Int {
@@ -80,6 +98,7 @@ final class GroupRules {
 
   /// Throws unless every group's own rule may follow itself as the last step took it.
   func checkOwn() throws {
+    guard hasOwn else { return }
     func check<Rule: UpdateRule>(_ rule: Rule, after last: any UpdateRule) throws {
       if let last = last as? Rule { try rule.validate(after: last) }
     }
@@ -90,6 +109,7 @@ final class GroupRules {
 
   /// The step that is taken is the groups' last.
   func keepLast() {
+    guard hasOwn else { return }
     for index in own.indices where own[index] != nil { lastOwn[index] = own[index] }
   }
 
@@ -159,6 +179,13 @@ final class GroupRules {
     limit: Double, averageWeight: Float,
     _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
   ) rethrows -> Result {
+    if later[index].isEmpty {
+      // Nearly every rule: without access to the array, which would be checked for exclusivity.
+      var none: [Double] = []
+      return try rules[index].withScalars(
+        at: counts[index] + 1 + steps, history: &none, learningRate: learningRate,
+        gradientScale: gradientScale, limit: limit, averageWeight: averageWeight, body)
+    }
     // In place: an assigned array would be copied when it is moved on.
     if steps == 0 {
       for place in later[index].indices { later[index][place] = histories[index][place] }
