@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The CPU rules on emulated arm64: cross-compiles them with a small program in C, and compares every
-# setting's pinned digest under qemu. First the same on this machine, to check the program itself.
+# Checks the CPU rules on emulated arm64: cross-compiles them with a small C program, and compares
+# the pinned digest of every setting under qemu. The same runs on this machine first, to check the
+# program itself.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DESCENT=${DESCENT:-.build/release/descent}
-# Swift's clang: the rules need ext_vector_type, which gcc lacks, and #embed, which old clangs do.
+# Swift's clang: the rules need ext_vector_type, which gcc lacks, and #embed, which old clangs lack.
 swift=$(command -v swift) || {
   echo "missing: swift" >&2
   exit 1
@@ -35,7 +36,8 @@ compile host -O2
 printf '%s: ' "$(uname -m)"
 "$work/host" "$work/cases"
 
-# As in SwiftPM's release and debug. Static, so that the emulator needs no arm64 libraries.
+# The levels of SwiftPM's release and debug builds. Static, so that the emulator needs no arm64
+# libraries.
 for level in -O2 -O0; do
   compile "arm$level" "$level" --target=aarch64-linux-gnu -static \
     -fuse-ld="$(command -v aarch64-linux-gnu-ld)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Links programs in C against the finished libraries, as a caller would, and runs them: with each
-# compiler there is, against the dynamic library and against the static one.
+# Links C programs against the built libraries, as a caller would, and runs them: against the
+# dynamic library with each compiler there is, and against the static one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 swift=${SWIFT:-swift}
@@ -23,13 +23,13 @@ for compiler in clang gcc cc; do
   make -s -C Examples/c clean
 done
 [[ $found -eq 1 ]] || { echo "there is no C compiler" >&2; exit 1; }
-# The header alone, by the strictest of its readers.
+# Compile the header by itself with the strictest options.
 for language in "c -std=c99 -pedantic" "c++ -std=c++11 -pedantic"; do
   # shellcheck disable=SC2086
   clang -fsyntax-only -Wall -Wextra -Werror -x $language Sources/CDescent/include/descent.h
 done
 
-# By itself: no Swift libraries, no OpenCL.
+# The static library must need neither Swift libraries nor OpenCL.
 static=.build-notraits
 $swift build -c release --disable-default-traits --scratch-path $static --product DescentCStatic
 clang -std=c11 "${flags[@]}" -c "$checks" -o "$out/check.o"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every public symbol of the libraries has a doc comment, its own or that of the requirement it
-# meets, and every top-level one is listed on the library's first page. Reads
-# modules that are built already: MODULES, by default those of `swift build`.
+# Checks that every public symbol of the libraries has a doc comment, its own or that of the
+# requirement it implements, and that every top-level one is listed on the library's first page.
+# Reads modules that are built already: MODULES, by default those of `swift build`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 MODULES=${MODULES:-.build/debug/Modules}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Imports point one way: CDescentOpenCL ← OpenCLHost ← Descent ← everything else,
-# DescentKernels ← Descent, and Safetensors ← Descent. No Foundation in the libraries. Only the
-# command's own tests import the command.
+# Checks the directions of imports: CDescentOpenCL ← OpenCLHost ← Descent ← everything else,
+# DescentKernels ← Descent, and Safetensors ← Descent. The libraries must not import Foundation.
+# Only the command's own tests import the command.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ forbid() { # what, then where
   local what=$1 status=0
   shift
   grep -rnE "^ *(@?[a-z]+ )*import $what\b" --include='*.swift' "$@" || status=$?
-  # 1 is nothing found; anything else is an import, or a folder that is not there.
+  # Status 1 means that nothing was found; anything else is an import, or a missing folder.
   if [[ $status -ne 1 ]]; then
     echo "$what must not be imported in $*" >&2
     failed=1
@@ -34,7 +34,7 @@ forbid "(Verification|Figures)" Sources/Training
 forbid Verification Sources/Figures
 forbid descent_tool "${suites[@]}"
 forbid "Foundation(Essentials)?" Sources/OpenCLHost Sources/Safetensors Sources/Descent Sources/DescentC
-# The C modules are no part of the libraries' interfaces.
+# The C modules are not part of the libraries' interfaces.
 if grep -rnE "^ *(public )?import (CDescentOpenCL|DescentKernels)\b" --include='*.swift' Sources; then
   echo "C modules are imported internally" >&2
   failed=1

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Checks the kernels without a driver: every rule and variant, at every number of lanes, through
-# clang as OpenCL C 1.2; then `descent verify` under oclgrind, which sees accesses out of bounds,
-# races and barriers that not all items reach. With the argument `syntax` only the first.
+# clang as OpenCL C 1.2; then `descent verify` under oclgrind, which detects accesses out of bounds,
+# data races and barriers that not all items reach. The argument `syntax` runs the first part only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DESCENT=${DESCENT:-.build/release/descent}
 
-find_clang() { # the newest there is: Swift brings one
+find_clang() { # the first of CLANG, clang and that of Swift
   local swift
   swift=$(command -v swift || true)
   for clang in ${CLANG:-} clang ${swift:+"$(dirname "$(readlink -f "$swift")")/clang"}; do
@@ -19,8 +19,9 @@ clang=$(find_clang)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The blocks of a list as the preprocessor sees them, so that none is listed twice: an EACH that
-# leaves one line per block. The tests' list has passes that no rule of the package has yet.
+# The blocks of the lists, expanded by the preprocessor so that they are not listed twice: an EACH
+# that expands to one line per block. The tests' list has passes that no rule of the package has
+# yet.
 cat >"$work/row.inc" <<EOF
 #include "$PWD/Kernels/cpu/begin.inc"
 @row FOLDER FILE_ NAME STATES PASS NUMBERS TERMS READ_ONLY (VARIANT)
@@ -31,8 +32,8 @@ rows=$(for folder in Kernels/rules Tests/MadeUpRules; do
     sed "s|FOLDER|$folder|"
 done)
 
-# As PoCL compiles for a processor without AVX-512: no warning may name vectors of 16 floats, since
-# PoCL prints how many warnings there were.
+# Compiles as PoCL does for a processor without AVX-512. There must be no warning about vectors of
+# 16 floats, since PoCL prints the number of warnings.
 compile_for_avx2() {
   "$clang" -x cl -cl-std=CL1.2 -target x86_64 -march=haswell -S -o /dev/null -Wall -Werror \
     -Wno-unused-function -DLANES=16 -DGROUP=64 "$@" || failed=1
@@ -41,8 +42,8 @@ compile_for_avx2() {
 
 checked=0
 failed=0
-# What UpdatePrograms.swift says of the operands of a row, which is in `states`, `pass` and so on,
-# and of these words: zeroing, sum, average.
+# Prints the macros that UpdatePrograms.swift defines for the operands of a row, which is in
+# `states`, `pass` and so on, and of the arguments: zeroing, sum, average.
 operands() {
   local first=2 count written=0 unread=0 macros=
   [[ $pass != DESCENT_NUMBERS ]] || first=0
@@ -64,13 +65,13 @@ operands() {
 }
 
 while read -r _ folder file name states pass numbers terms readOnly variant; do
-  # The programs that UpdatePrograms.swift puts together.
+  # The programs that UpdatePrograms.swift assembles.
   for part in Kernels/{types.h,lanes.cl,states.cl,beside.cl,prepare.cl,norm.cl} "$folder/$file" \
     Kernels/update.cl; do
     printf '#line 1 "%s"\n' "$part"
     cat "$part"
   done >"$work/program.cl"
-  # Beside what its rules do a pass has these, as far as its kind allows.
+  # The operations that are fused with the rules, as far as the kind of pass allows.
   besides=("" sum)
   [[ $pass != DESCENT_ELEMENTS ]] || besides+=(zeroing average "zeroing sum average")
   [[ $pass != DESCENT_NUMBERS ]] || besides=("")
@@ -136,7 +137,7 @@ command -v oclgrind >/dev/null || {
   exit 1
 }
 
-# No driver but oclgrind's own; and it must be the one that answers.
+# Use oclgrind's driver only, and check that it is the one in use.
 export OCL_ICD_VENDORS=/nonexistent
 oclgrind "$DESCENT" devices >"$work/out"
 grep -q Oclgrind "$work/out" || {
@@ -145,8 +146,8 @@ grep -q Oclgrind "$work/out" || {
   exit 1
 }
 
-# Its exit status says nothing of its findings; its log stays empty without any. Few elements and
-# small groups, so that full and broken blocks are both met in little time.
+# oclgrind's exit status does not depend on what it reports; its log is empty if there is nothing.
+# Few elements and small groups, so that full and partial blocks both occur in little time.
 for lanes in 1 4 16; do
   passed=yes
   oclgrind --data-races --log "$work/log" "$DESCENT" verify --device opencl:0 \

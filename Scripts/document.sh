@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Draws the guide's pictures anew, and makes the DocC article from the guide. The guide itself,
-# Documentation/Optimizers.md, is written by hand; a test holds its captions to the experiments, and
-# the article to the guide.
+# Draws the guide's pictures again, and makes the DocC article from the guide. The guide itself,
+# Documentation/Optimizers.md, is written by hand; a test compares its captions with the
+# experiments, and the article with the guide.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DESCENT=${DESCENT:-.build/release/descent}
@@ -12,5 +12,5 @@ DESCENT=${DESCENT:-.build/release/descent}
 catalog=Sources/Descent/Descent.docc
 mkdir -p $catalog/Resources
 cp Documentation/figures/*.svg $catalog/Resources/
-# DocC finds pictures by their names alone.
+# DocC finds pictures by their names only.
 sed 's|](figures/|](|' Documentation/Optimizers.md >$catalog/Optimizers.md

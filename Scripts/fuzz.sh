@@ -4,11 +4,12 @@
 # SEED fixes the random numbers.
 #
 # Inputs are up to 1 MiB long, CSV files 128 KiB: SwiftCSV normalizes Characters to compare them,
-# which under the sanitizer takes 3 µs a byte of combining marks. One fails that crashes, that takes
-# more than a second of processor time, or for which more than ten times its size and 16 MiB are
-# allocated at once (Tests/Fuzz/Sources/FuzzLimits). The script then ends with status 1, and names
-# the file with the input: `.build-fuzz/release/TARGET FILE` runs it again. What was found stays in
-# out/fuzz, and the next run begins with it, with inputs that failed first.
+# which under the sanitizer takes 3 µs per byte of combining marks. An input fails if it crashes the
+# target, if it takes more than a second of processor time, or if more than ten times its size plus
+# 16 MiB are allocated at once (Tests/Fuzz/Sources/FuzzLimits). The script then exits with status 1,
+# and names the file with the input: `.build-fuzz/release/TARGET FILE` runs it again. All inputs
+# that were found are kept in out/fuzz. The next run starts with them, and runs the failed ones
+# first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,11 +18,11 @@ shift || true
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || targets=(Header Metadata Index Optimizer CSV)
 
-# Several options --sanitize lose the coverage without an error.
+# With several --sanitize options the coverage is lost without an error.
 "${SWIFT:-swift}" build --package-path Tests/Fuzz --scratch-path .build-fuzz -c release \
   --sanitize=fuzzer -Xswiftc -sanitize=fuzzer,address
 
-# Swift's own handler of crashes would end the process before libFuzzer has kept the input.
+# Swift's crash handler would end the process before libFuzzer has saved the input.
 export SWIFT_BACKTRACE=enable=no
 TMPDIR=$(mktemp -d)
 export TMPDIR
@@ -39,7 +40,7 @@ for target in "${targets[@]}"; do
     if ".build-fuzz/release/$target" -timeout=60 -rss_limit_mb=4096 \
       -artifact_prefix="out/fuzz/$target-" "$input" \
       >"out/fuzz/$target.log" 2>&1; then
-      # It now is an input as others.
+      # It no longer fails, so it becomes an ordinary input.
       mv "$input" "$found/"
     else
       failed+=("$target")
@@ -48,7 +49,7 @@ for target in "${targets[@]}"; do
       continue 2
     fi
   done
-  # The limits count processor time; the timeout is for what never ends.
+  # The limits count processor time; the timeout is for inputs that never end.
   if ! ".build-fuzz/release/$target" -seed="${SEED:-0}" -max_total_time="$seconds" \
     -max_len="$longest" -len_control=0 -timeout=60 -rss_limit_mb=4096 -dict="$dictionary" \
     -artifact_prefix="out/fuzz/$target-" -print_final_stats=1 -verbosity=1 "$found" "Tests/Fuzz/Corpus/$target" \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs those of the Debian packages named that are missing, and says so. Elsewhere it says what
-# to install by hand.
+# Installs the given Debian packages that are missing, and prints their names. On other systems it
+# prints what to install by hand.
 set -euo pipefail
 
 command -v swift >/dev/null || {

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Renders SVG files in a browser, to be looked at: wide and narrow, light and dark, and in grey.
+# Renders SVG files in a browser, for inspection: wide and narrow, light and dark, and in grey.
 #
 #   Scripts/render.sh OUTPUT-FOLDER FILE.svg…
 #
-# Needs chromium; without motion, so the still picture is what is shown.
+# Needs chromium. Reduced motion is forced, so the still picture is rendered.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
@@ -16,7 +16,7 @@ mkdir -p "$output"
 pages=$(mktemp -d)
 trap 'rm -rf "$pages"' EXIT
 
-page() { # name, svg, filter: a page, since only there an SVG gets narrower than it was drawn
+page() { # name, svg, filter: an HTML page, where an SVG can be narrower than it was drawn
   printf '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">
 <style>body{margin:0}img{display:block;max-width:100%%;filter:%s}</style><img src="file://%s">' \
     "$3" "$(realpath "$2")" >"$pages/$1.html"
@@ -35,7 +35,7 @@ for svg in "$@"; do
   page "$name-grey" "$svg" 'grayscale(1)'
   shoot "$name" 1280 720 1 "$name-1280-light"
   shoot "$name" 1280 720 0 "$name-1280-dark"
-  # Chromium's window has a least width; a narrower page is a frame in it.
+  # Chromium's window has a minimum width; a narrower page is shown in a frame.
   printf '<!doctype html><style>body{margin:0}</style><iframe src="%s.html" width="320" height="720" style="border:0"></iframe>' \
     "$name" >"$pages/$name-320.html"
   shoot "$name-320" 500 720 1 "$name-320-light"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Packs everything that a bare Linux x86-64 machine with a GPU's driver needs to test and time
-# Descent there into out/gpu-bundle and out/gpu-bundle.tar.gz: run.sh says how it is used.
+# Descent into out/gpu-bundle and out/gpu-bundle.tar.gz. See run.sh for how to use it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 SWIFT=${SWIFT:-swift}
@@ -23,7 +23,7 @@ rm -rf "$out" "$out.tar.gz"
 mkdir -p "$out/lib/fallback"
 strip -o "$out/descent" "$build/release/descent"
 
-library() { # NAME: the file that the program gets under that name here
+library() { # NAME: the file that the loader finds under that name on this machine
   local found
   found=$(ldd "$out/descent" | awk -v name="$1" '$1 == name && $2 == "=>" { print $3 }')
   [[ -n $found ]] || {
@@ -33,7 +33,7 @@ library() { # NAME: the file that the program gets under that name here
   readlink -f "$found"
 }
 cp "$(library libOpenCL.so.1)" "$out/lib/libOpenCL.so.1"
-# Drivers may need newer ones than these, so these are for systems that have none.
+# Drivers may need newer versions than these, so these are for systems that have none.
 for name in libstdc++.so.6 libgcc_s.so.1; do
   cp "$(library "$name")" "$out/lib/fallback/$name"
 done

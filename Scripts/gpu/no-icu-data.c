@@ -1,6 +1,5 @@
-// ICU's package of locale data with nothing in it, as ICU's own stubdata.cpp has it. bundle.sh
-// links it in place of the 34 MB that Foundation brings, which `descent` makes no use of: all it
-// prints is in English and in numbers.
+// An empty package of ICU's locale data, as in ICU's own stubdata.cpp. bundle.sh links it instead
+// of the 34 MB of Foundation, which `descent` does not use: its output is English text and numbers.
 #include <stdint.h>
 
 struct package {

@@ -93,7 +93,7 @@ mkdir -p "$output/status" || exit 1
 output=$(cd "$output" && pwd)
 descent=$here/descent
 
-# Tuned shapes and built programs stay in the results: HOME need not be there.
+# Tuned shapes and built programs are kept with the results: HOME may not exist.
 export DESCENT_CACHE=$output/cache
 mkdir -p "$DESCENT_CACHE"
 
@@ -139,7 +139,7 @@ cat "$output/system.txt"
 
 deadline=0
 
-# Runs a command with what is left of its part's time. Its output goes to NAME.txt.
+# Runs a command in the time that is left for its part. Its output goes to NAME.txt.
 attempt() { # NAME COMMAND...
   local name=$1 left=$((deadline - SECONDS)) began=$SECONDS status note=
   shift
@@ -168,7 +168,7 @@ bench() { # NAME ARGUMENT...
     --json "$output/$name.json" --html "$output/$name.html"
 }
 
-# Measures at a size, and at half of it and so on where that does not fit in memory.
+# Measures at a size. If it does not fit in memory, measures at half of it, and so on.
 fitting() { # NAME OPTION FIRST STEP ARGUMENT...
   local name=$1 option=$2 size=$3 step=$4
   shift 4
@@ -222,7 +222,7 @@ run_part() {
 
 for part in "${only[@]}"; do run_part "$part"; done
 
-# Of all parts that were ever run into this folder.
+# The summary covers all parts that were ever run into this folder.
 {
   cat "$output/system.txt"
   echo

@@ -2,7 +2,8 @@
 
 vendor_names=(libnvidia-opencl.so.1 libamdocl64.so libigdrcl.so)
 
-# Where drivers put them, from the usual to the odd. Patterns that match nothing are passed over.
+# The folders where drivers install them, from the usual to the unusual. Patterns without a match
+# are ignored.
 vendor_folders() {
   local folders
   IFS=: read -r -a folders <<<"${LD_LIBRARY_PATH:-}"
@@ -17,7 +18,7 @@ vendor_folders() {
 
 loader_cache() { { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null; }
 
-# Prints the path of the library NAME, or of one whose name goes on behind it (.2, say).
+# Prints the path of the library NAME, or of one whose name continues after NAME (.2, for example).
 find_library() { # NAME
   local name=$1 folder file line
   while read -r line; do
@@ -39,8 +40,9 @@ find_library() { # NAME
   return 1
 }
 
-# Writes an .icd file for each library into FOLDER: those given, or else those that the system's own
-# .icd files name and those that none names. Says on standard output what it took and from where.
+# Writes an .icd file for each library into FOLDER: for the given libraries, or otherwise for those
+# that the system's own .icd files name and those that are found without one. Prints each library
+# and where it comes from.
 write_vendors() { # FOLDER [LIBRARY...]
   local folder=$1 icd name file
   shift
@@ -74,8 +76,8 @@ is_known() { # FILE: whether the loader finds this very file by its name
   return 1
 }
 
-# The folders, by colons, of libraries that the loader would not find by name: the dependencies
-# of a vendor's library are in its folder.
+# The folders, separated by colons, of libraries that the loader would not find by name: the
+# dependencies of a vendor's library are in its folder.
 vendor_library_path() { # FOLDER
   local icd file path=
   for icd in "$1"/*.icd; do

@@ -1,5 +1,5 @@
-// The ceiling's pass, cut into work-groups as Kernels/update.cl cuts an update. It follows types.h,
-// lanes.cl and states.cl of Kernels.
+// The ceiling's in-place pass, divided into work-groups as Kernels/update.cl divides an update.
+// This source follows types.h, lanes.cl and states.cl of Kernels.
 #define TINY 0x1p-20f
 
 #define ARGUMENT(i) , global float *restrict state##i

@@ -1,4 +1,4 @@
-// The ceiling's pass on this processor, by its widest vectors, over threads that stay alive.
+// The ceiling's passes on this processor, with its widest vectors, on threads that stay alive.
 #include "DescentCeiling.h"
 
 #include "../../Kernels/types.h"
@@ -11,9 +11,9 @@
 
 #pragma clang fp contract(off)
 
-// As long as the CPU engine's blocks; threads take them as they come, so that one which is held up
-// by another process does not hold up all. Below a few blocks, waking a thread costs more than it
-// saves.
+// Blocks have the length of the CPU engine's. Threads take them dynamically, so that a thread that
+// another process delays does not delay the others. Below a few blocks, waking a thread costs more
+// than it saves.
 enum { usual_block = 1 << 16, blocks_for_threads = 4 };
 
 _Static_assert(ceiling_states_limit == DESCENT_MOST_STATES, "as many states as a rule may keep");
@@ -47,7 +47,7 @@ static inline __attribute__((always_inline)) void over(const streams *all, int s
   }
 }
 
-// Constants, so that the loop over the states is no loop.
+// The counts are constants, so that the loop over the states is unrolled.
 static inline __attribute__((always_inline)) void select_count(const streams *all, long begin,
                                                                long end) {
   switch (all->stateCount) {
@@ -110,7 +110,8 @@ static void pause_briefly(void) {
 #endif
 }
 
-// Waking a thread takes longer than looking for some microseconds.
+// The number of polls before a thread waits: waking it takes longer than polling for some
+// microseconds.
 enum { looks = 200 };
 
 static void take_blocks(ceiling_pool *pool, const streams *all, part *part, long block) {
@@ -189,7 +190,7 @@ static void run(ceiling_pool *pool, const streams *work, part *part, long block)
   pthread_cond_broadcast(&pool->started);
   pthread_mutex_unlock(&pool->mutex);
   take_blocks(pool, work, part, block);
-  // Who has not woken up until now finds nothing left to do.
+  // Threads that have not woken up by now find no block left.
   pthread_mutex_lock(&pool->mutex);
   pool->open = false;
   pthread_mutex_unlock(&pool->mutex);
@@ -208,7 +209,7 @@ void ceiling_pass(ceiling_pool *pool, float *parameters, const float *gradients,
 
 void ceiling_copy(ceiling_pool *pool, float *to, const float *from, long count) {
   streams work = {to, from, {NULL}, 0, count};
-  // The longer the piece, the more of it the C library writes past the caches.
+  // The longer the piece, the more of it the C library writes around the caches.
   run(pool, &work, copied, count / (pool->workers + 1) + 1);
 }
 

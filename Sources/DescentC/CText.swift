@@ -6,7 +6,7 @@ import Glibc
 import Musl
 #endif
 
-/// The catalogue's names as C takes them.
+/// The names of the catalogue as C strings.
 enum CText {
   static var version: UnsafePointer<CChar>? { ownVersion.pointer }
 

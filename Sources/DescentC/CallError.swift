@@ -1,7 +1,7 @@
 internal import CDescent
 internal import Descent
 
-/// What only a caller from C can do wrong.
+/// Errors that only a caller from C can make.
 enum CallError: Error, CustomStringConvertible {
   case null(String)
   case count(UInt)
@@ -14,7 +14,7 @@ enum CallError: Error, CustomStringConvertible {
   }
 }
 
-/// Runs `body`, and on failure keeps what went wrong for `descent_error` and gives the code.
+/// Runs `body` and returns the status code. On failure the message is stored for `descent_error`.
 func status(_ body: () throws -> Void) -> CInt {
   do {
     try body()
@@ -43,7 +43,7 @@ private func failed(_ error: any Error) -> CInt {
   }
 }
 
-/// A caller's text; throws for a null pointer.
+/// A caller's C string; throws for a null pointer.
 func text(_ pointer: UnsafePointer<CChar>?, _ what: String) throws(CallError) -> String {
   guard let pointer else { throw CallError.null(what) }
   return String(cString: pointer)

@@ -51,7 +51,7 @@ private func checked(
   return (rule, vectors)
 }
 
-/// What lies behind the pointer. Throws if that is null and something should lie there.
+/// The vector at the pointer. Throws if the pointer is null and the count is not 0.
 private func vector(
   _ pointer: UnsafeMutablePointer<Float>?, _ count: Int, _ what: @autoclosure () -> String
 ) throws -> UnsafeMutableBufferPointer<Float> {

@@ -2,19 +2,19 @@
 internal import CDescentOpenCL
 
 extension Buffer {
-  /// Wraps memory of the caller's (`CL_MEM_USE_HOST_PTR`). If device and host share memory,
-  /// commands access it without a copy; otherwise the driver copies it to the device and back.
+  /// Wraps the caller's memory (`CL_MEM_USE_HOST_PTR`). If device and host share memory, commands
+  /// access it without a copy; otherwise the driver copies it to the device and back.
   ///
   /// The memory must outlive the buffer and every command on it. An `owner` ensures this: it is
   /// retained until the driver releases the memory, after the last command on it. Results of
   /// commands are visible in the memory only after `synchronize(on:)`; nothing else may write the
   /// memory before that.
   ///
-  /// The `owner` is what the memory belongs to, released on a thread of the driver's; nil where the
-  /// caller keeps the memory.
+  /// The `owner` is released on a thread of the driver. If it is nil, the caller keeps the memory
+  /// alive.
   ///
-  /// - Throws: `OpenCLUsageError` for more than a lowered limit allows; `OpenCLError` where the
-  ///   driver refuses.
+  /// - Throws: `OpenCLUsageError` for more bytes than the context's lowered limit; `OpenCLError` if
+  ///   the driver rejects the memory.
   public convenience init(
     _ context: Context, lending memory: UnsafeMutableBufferPointer<Element>,
     keeping owner: (any AnyObject & Sendable)? = nil
@@ -40,7 +40,7 @@ extension Buffer {
 }
 
 extension Handle {
-  /// Keeps `owner` until the driver destroys the memory object.
+  /// Retains `owner` until the driver destroys the memory object.
   fileprivate borrowing func keep(_ owner: any AnyObject & Sendable) throws {
     let kept = Unmanaged<AnyObject>.passRetained(owner)
     let status = clSetMemObjectDestructorCallback(

@@ -1,15 +1,15 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-// As the transfers that wait, these check before anything else that the elements are within the
-// buffer and that the queue belongs to its context, and throw an `OpenCLUsageError` otherwise.
+// Like the blocking transfers, these first check that the elements are within the buffer and that
+// the queue belongs to its context, and throw an `OpenCLUsageError` otherwise.
 extension Buffer {
-  /// Enqueues copying host memory into elements from `offset` on, and does not wait.
+  /// Enqueues a copy of host memory into the elements from `offset` on, and does not wait.
   ///
-  /// The memory has to stay, and may not be written, until the event is complete or has failed;
-  /// neither the buffer nor the event keeps it. So it cannot be an array's, whose pointer is valid
-  /// for one call only; use the caller's own memory or a `PinnedMemory`. Drivers may wait all the
-  /// same where the memory is not pinned. See `CommandQueue.flush()` for when the transfer begins.
+  /// The memory must stay valid, and must not be written, until the event is complete or has
+  /// failed; neither the buffer nor the event retains it. The pointer of an array is valid for one
+  /// call only, so use memory of your own or a `PinnedMemory`. Drivers may wait anyway if the
+  /// memory is not pinned. See `CommandQueue.flush()` for when the transfer begins.
   ///
   /// The transfer begins when `events` are complete.
   ///
@@ -31,10 +31,11 @@ extension Buffer {
     }
   }
 
-  /// Enqueues copying elements from `offset` on until `destination` is full, and does not wait.
+  /// Enqueues a copy of the elements from `offset` on until `destination` is full, and does not
+  /// wait.
   ///
-  /// The memory has to stay, and may be neither read nor written, until the event is complete; if
-  /// it failed, what the memory holds is undefined. In all else as
+  /// The memory must stay valid, and must be neither read nor written, until the event is complete.
+  /// If the transfer failed, the contents of the memory are undefined. Otherwise as
   /// `enqueueWrite(_:at:on:after:)`.
   ///
   /// The transfer begins when `events` are complete.

@@ -2,22 +2,21 @@
 internal import CDescentOpenCL
 
 extension Buffer {
-  /// Works on elements in a `cl_mem` that a caller has, without a copy, and keeps it alive.
+  /// Wraps elements of the caller's `cl_mem` without a copy, and retains it.
   ///
   /// With an `offset` the buffer is a sub-buffer of the memory (`clCreateSubBuffer`), so that a
   /// kernel's index 0 is its first element; the offset must have the alignment that the device
-  /// requires. Parts that begin anywhere are slices: `Buffer(context, retaining:
-  /// memory).slice(3..<7)`. Commands of the caller's on the same elements need events between them
-  /// and those on the buffer.
+  /// requires. A part that begins anywhere is a slice of the whole: `buffer.slice(3..<7)`. Commands
+  /// of the caller on the same elements must be ordered by events with those on the buffer.
   ///
   /// - Parameters:
-  ///   - context: what the memory belongs to.
-  ///   - memory: a valid `cl_mem`, which is retained: a buffer, or a part of one.
-  ///   - offset: how many elements of the memory come before the first.
-  ///   - count: the number of elements; nil for as many as there are.
-  /// - Throws: `OpenCLUsageError` for memory of another context, for memory that is no buffer, for
-  ///   elements that are not within it, and for an offset that the device does not allow;
-  ///   `OpenCLError` if the driver rejects the memory.
+  ///   - context: the context that the memory belongs to.
+  ///   - memory: a valid `cl_mem`, which is retained: a buffer or a sub-buffer.
+  ///   - offset: the number of elements in the memory before the buffer's first.
+  ///   - count: the number of elements; nil for all from the offset on.
+  /// - Throws: `OpenCLUsageError` for memory of another context, for memory that is not a buffer,
+  ///   for elements outside it, and for an offset that the device does not allow; `OpenCLError` if
+  ///   the driver rejects the memory.
   public convenience init(
     _ context: Context, retaining memory: OpaquePointer, offset: Int = 0, count: Int? = nil
   ) throws {
@@ -39,7 +38,7 @@ extension Buffer {
     let place =
       facts.hostStart.map { (Self.hostMemory, Int(bitPattern: $0) + start) }
       ?? (UInt(bitPattern: facts.whole), start)
-    // No elements need no memory, and no part of one can be empty.
+    // An empty buffer needs no sub-buffer, and OpenCL has no empty ones.
     guard offset > 0, count > 0 else {
       self.init(context, handle, count: count, isWritable: facts.isWritable, place: place)
       return
@@ -48,7 +47,7 @@ extension Buffer {
     guard start % alignment == 0 else {
       throw OpenCLUsageError.misaligned(offset: start, alignment: alignment)
     }
-    // A part of a part is the whole's: OpenCL refuses to cut parts again.
+    // OpenCL does not allow sub-buffers of sub-buffers, so the part is one of the whole memory.
     var region = cl_buffer_region(origin: start, size: count * Self.stride)
     var status: cl_int = 0
     let part = clCreateSubBuffer(
@@ -62,16 +61,16 @@ extension Buffer {
   }
 }
 
-/// What a driver says of memory.
+/// The properties of a `cl_mem`.
 private struct MemoryFacts {
   let context: OpaquePointer?
   let type: cl_mem_object_type
   let bytes: Int
-  /// What it is a part of, or itself, and where it begins there, in bytes.
+  /// The memory of which it is a sub-buffer, or itself, and its byte offset there.
   let whole: OpaquePointer
   let start: Int
   let access: cl_mem_flags
-  /// The address of the whole memory, if it wraps memory of the host's.
+  /// The address of the whole memory, if it wraps host memory.
   let hostStart: UnsafeMutableRawPointer?
 
   init(_ memory: OpaquePointer) throws {
@@ -88,7 +87,7 @@ private struct MemoryFacts {
     access = flags & cl_mem_flags(CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
     let wraps = flags & cl_mem_flags(CL_MEM_USE_HOST_PTR) != 0
     let own = wraps ? try info.value(CL_MEM_HOST_PTR, UnsafeMutableRawPointer?.none) : nil
-    // A part's address is its own.
+    // For a sub-buffer the driver returns its own address, not that of the whole memory.
     hostStart = own.map { $0 - start }
   }
 

@@ -1,10 +1,10 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-// Before anything else, all of these check that the elements are within the buffer and that the
-// queue belongs to its context, and throw an `OpenCLUsageError` otherwise.
+// All of these first check that the elements are within the buffer and that the queue belongs to
+// its context, and throw an `OpenCLUsageError` otherwise.
 extension Buffer {
-  /// Copies host memory into elements from `offset` on, and returns when that is done.
+  /// Copies host memory into the elements from `offset` on, and waits until that is done.
   ///
   /// The transfer begins when `events` are complete.
   public func write(
@@ -24,7 +24,7 @@ extension Buffer {
     }
   }
 
-  /// Copies an array into elements from `offset` on, and returns when that is done.
+  /// Copies an array into the elements from `offset` on, and waits until that is done.
   ///
   /// The transfer begins when `events` are complete.
   public func write(
@@ -35,7 +35,8 @@ extension Buffer {
     }
   }
 
-  /// Copies elements from `offset` on until `destination` is full, and returns when that is done.
+  /// Copies the elements from `offset` on until `destination` is full, and waits until that is
+  /// done.
   ///
   /// The transfer begins when `events` are complete.
   public func read(
@@ -56,7 +57,8 @@ extension Buffer {
     }
   }
 
-  /// All elements, once `events` are complete, and in a queue in order all commands before.
+  /// Reads all elements, after `events` are complete and, in an in-order queue, all earlier
+  /// commands.
   public func read(on queue: CommandQueue, after events: [Event] = []) throws -> [Element] {
     guard count > 0 else {
       try require(0, 0, on: queue)
@@ -70,13 +72,13 @@ extension Buffer {
     }
   }
 
-  /// Enqueues setting elements to `value`: all from `offset` on, or `count` of them.
+  /// Enqueues a fill of elements with `value`: all from `offset` on, or `count` of them.
   ///
   /// The command begins when `events` are complete.
   ///
   /// - Returns: The command's event.
-  /// - Throws: `OpenCLError` with `CL_INVALID_VALUE` where an element's stride is not a power
-  ///   of two up to 128 bytes.
+  /// - Throws: `OpenCLError` with `CL_INVALID_VALUE` if an element's stride is not a power of two
+  ///   up to 128 bytes.
   @discardableResult
   public func fill(
     with value: Element, at offset: Int = 0, count: Int? = nil, on queue: CommandQueue,
@@ -85,7 +87,7 @@ extension Buffer {
     let count = count ?? remainder(from: offset)
     try require(offset, count, on: queue)
     guard count > 0 else { return try queue.marker(after: events) }
-    // Memory of its own, since a value has `size` bytes and an element `stride`.
+    // A separate allocation of `stride` bytes: the value itself has only `size`.
     return try withUnsafeTemporaryAllocation(of: Element.self, capacity: 1) { pattern in
       pattern.initialize(repeating: value)
       return try queue.enqueue(
@@ -98,13 +100,13 @@ extension Buffer {
     }
   }
 
-  /// Enqueues copying elements to another buffer of the context: all from `offset` on, or
+  /// Enqueues a copy of elements to another buffer of the context: all from `offset` on, or
   /// `count`.
   ///
   /// The command begins when `events` are complete.
   ///
   /// - Returns: The command's event.
-  /// - Throws: `OpenCLError` with `CL_MEM_COPY_OVERLAP` where a part is copied over itself.
+  /// - Throws: `OpenCLError` with `CL_MEM_COPY_OVERLAP` if source and destination overlap.
   @discardableResult
   public func copy(
     to destination: Buffer, at destinationOffset: Int = 0, from offset: Int = 0,
@@ -124,15 +126,15 @@ extension Buffer {
     }
   }
 
-  /// Waits for the queue's commands so far and makes what they wrote visible in the memory that a
-  /// `lending` buffer wraps.
+  /// Waits for all commands enqueued so far, and makes their results visible in the host memory
+  /// that the buffer wraps (`init(_:lending:keeping:)`).
   ///
   /// - Throws: `OpenCLUsageError` for a queue of another context; `OpenCLError` if a command
   ///   failed.
   public func synchronize(on queue: CommandQueue, after events: [Event] = []) throws {
     try require(0, count, on: queue)
     guard count > 0 else { return }
-    // Where the queue's order does not say so, the map has to wait for what comes before it.
+    // On an out-of-order queue the map must wait for the earlier commands explicitly.
     let events = queue.isInOrder ? events : events + [try queue.marker()]
     // Mapped and unmapped at once: the standard allows the host to access the memory only while it
     // is mapped, but drivers leave the contents unchanged after the unmap.

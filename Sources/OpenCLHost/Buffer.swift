@@ -1,11 +1,11 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// Memory of a device for `count` elements of one type.
+/// Device memory for `count` elements of one type.
 ///
 /// Elements are contiguous at their `stride`, as in an array; a new buffer's contents are
-/// undefined. The memory is given back when the last reference to the buffer is gone and no command
-/// uses it any more. Commands on one buffer in two queues need events between them.
+/// undefined. The memory is released when the last reference to the buffer is gone and no command
+/// uses it. Commands on one buffer in two queues must be ordered by events.
 public final class Buffer<Element: BitwiseCopyable>: Sendable {
   /// The context that the buffer belongs to.
   public let context: Context
@@ -13,25 +13,26 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
   /// The number of elements.
   public let count: Int
 
-  /// Whether kernels may write the elements; not so in adopted memory that is `CL_MEM_READ_ONLY`.
+  /// Whether kernels may write the elements; false for adopted memory that is `CL_MEM_READ_ONLY`.
   public let isWritable: Bool
 
-  /// The memory that holds the elements, and the byte offset of the first: buffers around one
-  /// `cl_mem`, or around parts of it, share their elements, and so do buffers that wrap the same
-  /// memory of the host's. That is `hostMemory`, where elements begin at their address.
+  /// Identifies the memory that holds the elements, and the byte offset of the first element in it.
+  /// Buffers of one `cl_mem`, or of parts of it, share their elements, and so do buffers that wrap
+  /// the same host memory. For host memory, `memory` is `hostMemory` and `start` is the address.
   package let place: (memory: UInt, start: Int)
 
-  /// The value of `place.memory` for memory of the host's.
+  /// The value of `place.memory` for host memory.
   static var hostMemory: UInt { 0 }
 
   private let memory: MemoryObject
 
-  /// Allocates memory for `count` elements, of which there may be none.
+  /// Allocates memory for `count` elements, which may be 0.
   ///
-  /// Some drivers allocate at first use only, and refuse then.
+  /// Some drivers allocate at first use only, and fail then.
   ///
-  /// - Throws: `OpenCLUsageError` for a count below zero or beyond measure; `OpenCLError` where
-  ///   the driver has not that much, or not in one piece.
+  /// - Throws: `OpenCLUsageError` for a count that is negative, whose size overflows, or whose size
+  ///   is above the context's lowered limit; `OpenCLError` if the driver cannot allocate that much,
+  ///   or not in one piece.
   public convenience init(_ context: Context, count: Int) throws {
     self.init(context, try Self.allocate(context, count, copying: []), count: count)
   }
@@ -62,7 +63,7 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
     self.init(context, handle, count: elements.count)
   }
 
-  /// The elements' size together, in bytes.
+  /// The size of all elements in bytes.
   public var byteCount: Int { count * Self.stride }
 
   /// The buffer's `cl_mem`, valid while this object exists.
@@ -77,13 +78,12 @@ public final class Buffer<Element: BitwiseCopyable>: Sendable {
     try context.require(queue.context, "queue", than: "buffer")
   }
 
-  /// How many elements there are from `offset` on; for any offset a count that `require` can
-  /// judge.
+  /// The number of elements from `offset` on. Takes any offset; `require` rejects invalid ones.
   func remainder(from offset: Int) -> Int { max(0, count - max(0, offset)) }
 
   static var stride: Int { MemoryLayout<Element>.stride }
 
-  /// How many bytes `count` elements are.
+  /// The size of `count` elements in bytes.
   static func bytes(_ count: Int, in context: Context) throws -> Int {
     try requireNotNegative(count, "a buffer's count")
     let (bytes, overflow) = count.multipliedReportingOverflow(by: stride)

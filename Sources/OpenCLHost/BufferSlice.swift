@@ -1,22 +1,21 @@
 #if OpenCL
-/// Some of a buffer's elements, one after another: how a vector inside a larger allocation is
-/// named.
+/// A contiguous range of a buffer's elements, such as a vector inside a larger allocation.
 public struct BufferSlice<Element: BitwiseCopyable>: Sendable {
   /// The buffer that holds the elements.
   public let buffer: Buffer<Element>
 
-  /// Which of its elements.
+  /// The indices of the elements in the buffer.
   public let range: Range<Int>
 
-  /// How many elements.
+  /// The number of elements.
   public var count: Int { range.count }
 
-  /// Whether the two share an element.
+  /// Whether the two slices share an element.
   public func overlaps(_ other: BufferSlice<Element>) -> Bool {
     buffer.place.memory == other.buffer.place.memory && bytes.overlaps(other.bytes)
   }
 
-  /// The byte range of the elements in the memory that `Buffer.place` names.
+  /// The byte range of the elements in the memory that `Buffer.place` identifies.
   package var bytes: Range<Int> {
     let stride = MemoryLayout<Element>.stride
     let start = buffer.place.start
@@ -25,9 +24,9 @@ public struct BufferSlice<Element: BitwiseCopyable>: Sendable {
 }
 
 extension Buffer {
-  /// The elements in `range`, without a copy and of any alignment.
+  /// The elements in `range`, without a copy. The range may begin anywhere.
   ///
-  /// - Throws: `OpenCLUsageError` for a range that leaves the buffer.
+  /// - Throws: `OpenCLUsageError` for a range outside the buffer.
   public func slice(_ range: Range<Int>) throws -> BufferSlice<Element> {
     guard range.lowerBound >= 0, range.upperBound <= count else {
       throw OpenCLUsageError.rangeOutsideBuffer(

@@ -5,31 +5,30 @@ import Glibc
 import Musl
 #endif
 
-/// A folder of results that can be had again, at a price: built programs, tuned launch shapes.
+/// A folder of results that are expensive to compute again: built programs, tuned launch shapes.
 ///
 /// Any number of processes may use it at once: an entry is written to a temporary file in the same
-/// folder and renamed, so a reader finds the old one, the new one, or none. What is damaged or of
-/// another key counts as none. Entries are private to the user; ``OpenFolder`` says which folders
-/// are not trusted.
+/// folder and renamed, so a reader finds the old one, the new one, or none. A damaged entry, or one
+/// of another key, counts as none. Entries are private to the user; see ``OpenFolder`` for the
+/// folders that are trusted.
 package struct CacheFolder: Sendable, Hashable {
   package let path: String
 
   package init(_ path: String) { self.path = path }
 
-  /// The user's, or nil if it is switched off or there is no place for one.
+  /// The user's cache folder; nil if it is switched off or cannot be determined.
   ///
-  /// `DESCENT_CACHE` is the folder, or `off`; without it the folder is `descent` in
+  /// `DESCENT_CACHE` is the folder, or `off`. If it is not set, the folder is `descent` in
   /// `XDG_CACHE_HOME`, or in `.cache` of `HOME`. A `DESCENT_CACHE` that begins with `~/` is in
-  /// `HOME`. Any other relative path is no folder: it would be another one wherever a program
-  /// starts.
+  /// `HOME`. Any other relative path gives nil: it would depend on where a program is started.
   package static var user: CacheFolder? {
     func value(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
     return CacheFolder(
       chosen: value("DESCENT_CACHE"), xdg: value("XDG_CACHE_HOME"), home: value("HOME"))
   }
 
-  /// The folder by these settings. Empty ones count as not set, and so do paths that XDG's rules
-  /// ignore, those that are not absolute.
+  /// The folder for these environment variables. An empty one counts as not set, and so does a
+  /// relative `xdg` or `home`, as XDG's rules require.
   init?(chosen: String?, xdg: String?, home: String?) {
     func absolute(_ path: String?) -> String? {
       path.flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 : nil }
@@ -48,15 +47,15 @@ package struct CacheFolder: Sendable, Hashable {
     }
   }
 
-  /// Kinds of entries; each has a folder of its own.
+  /// The kinds of entries; each has its own folder.
   package enum Kind: String, Sendable {
     case programs, shapes
 
-    /// Bytes of all entries, above which the oldest are removed.
+    /// The maximum size of all entries in bytes; above it the oldest are removed.
     var limit: Int { 64 << 20 }
   }
 
-  /// What was last stored under the key, nil if that cannot be had whole.
+  /// The value that was last stored under the key; nil if it cannot be read completely.
   package func load(_ kind: Kind, key: String) -> [UInt8]? {
     guard let folder = try? OpenFolder(kind.rawValue, in: path, creating: false),
       let file = folder.contents(of: Self.name(key), limit: kind.limit)
@@ -64,9 +63,9 @@ package struct CacheFolder: Sendable, Hashable {
     return CacheEntry.payload(of: file, key: key)
   }
 
-  /// Keeps `payload` under the key, in place of what was there.
+  /// Stores `payload` under the key, and replaces an older value.
   ///
-  /// - Throws: ``CacheFolderError``, when what was there before is there still.
+  /// - Throws: ``CacheFolderError``; the older value is still there then.
   package func store(
     _ payload: [UInt8], _ kind: Kind, key: String, limit: Int? = nil
   ) throws(CacheFolderError) {
@@ -94,7 +93,7 @@ package struct CacheFolder: Sendable, Hashable {
       .removeOldest(above: 0, keeping: nil)
   }
 
-  /// Where the entry of a key is.
+  /// The path of the entry of a key.
   func path(_ kind: Kind, key: String) -> String {
     "\(folder(kind))/\(Self.name(key))"
   }
@@ -106,7 +105,7 @@ package struct CacheFolder: Sendable, Hashable {
   func folder(_ kind: Kind) -> String { "\(path)/\(kind.rawValue)" }
 }
 
-/// An entry could not be kept.
+/// An entry could not be stored.
 package struct CacheFolderError: Error, Sendable, CustomStringConvertible {
   package var path: String
   package var reason: String

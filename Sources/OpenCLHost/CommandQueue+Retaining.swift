@@ -6,9 +6,9 @@ extension CommandQueue {
   /// retains it. It may be out of order; see `isInOrder`.
   ///
   /// - Parameters:
-  ///   - queue: a valid `cl_command_queue` of the host's, which is retained.
-  ///   - context: what the queue belongs to, for the same device; without one, the queue's own
-  ///     `cl_context` is adopted.
+  ///   - queue: a valid `cl_command_queue` of the host, which is retained.
+  ///   - context: the context that the queue belongs to, for the same device; if nil, the queue's
+  ///     own `cl_context` is adopted.
   /// - Throws: `OpenCLUsageError` for a queue of another context or device, or for an on-device
   ///   queue; `OpenCLError` if the driver rejects the queue.
   public convenience init(retaining queue: OpaquePointer, in context: Context? = nil) throws {
@@ -33,7 +33,7 @@ extension CommandQueue {
   }
 }
 
-/// What a driver says of a queue.
+/// The properties of a `cl_command_queue`.
 struct QueueFacts {
   let context: OpaquePointer
   let device: OpaquePointer

@@ -1,10 +1,10 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// A device's queue of commands; they run in the order in which they were put in, unless the queue
-/// was adopted and is out of order: then nothing but events says what comes first.
+/// A command queue of a device. Commands run in the order in which they are enqueued. An adopted
+/// queue may be out of order; then only events order its commands.
 ///
-/// May be used from several threads, whose commands then follow one another in some order.
+/// May be used from several threads; the order of their commands is not defined.
 public final class CommandQueue: Sendable {
   /// The context that the queue belongs to.
   public let context: Context
@@ -12,14 +12,15 @@ public final class CommandQueue: Sendable {
   /// Whether the queue's events record times (`CL_QUEUE_PROFILING_ENABLE`); see `Event.profile`.
   public let isProfiling: Bool
 
-  /// Whether a command begins when the one before is done. Only an adopted queue may be otherwise.
+  /// Whether each command begins when the one before is done. False only for adopted queues.
   public let isInOrder: Bool
 
   let handle: Handle
 
   /// Opens a queue on the context's device.
   ///
-  /// With `profiling` the device notes the times of each command, which may cost some.
+  /// With `profiling` the device records the times of each command, which may take some time
+  /// itself.
   ///
   /// - Throws: `OpenCLError`.
   public init(_ context: Context, profiling: Bool = false) throws {
@@ -27,7 +28,7 @@ public final class CommandQueue: Sendable {
     let device = context.device
     var status: cl_int = 0
     let created: OpaquePointer?
-    // A 1.x driver need not have the newer call: under oclgrind it hangs.
+    // A 1.x driver need not implement the newer call; under oclgrind it hangs.
     if device.openCLVersion < OpenCLVersion(2, 0) {
       let properties = cl_command_queue_properties(profiling ? CL_QUEUE_PROFILING_ENABLE : 0)
       created = clCreateCommandQueue(
@@ -56,10 +57,10 @@ public final class CommandQueue: Sendable {
   /// The device that runs the commands.
   public var device: Device { context.device }
 
-  /// Hands all commands so far to the device, and does not wait for them.
+  /// Submits all commands so far to the device, and does not wait for them.
   ///
-  /// Whoever polls an event, or waits for it in another queue, flushes first: until then a driver
-  /// may hold commands back.
+  /// Flush before you poll an event or wait for it in another queue: until then a driver may hold
+  /// commands back.
   public func flush() throws {
     try DriverProcess.require()
     try check(clFlush(handle.raw), "clFlush(\(device.name))")
@@ -71,14 +72,15 @@ public final class CommandQueue: Sendable {
     try check(clFinish(handle.raw), "clFinish(\(device.name))")
   }
 
-  /// An event that is complete once `events` are, or without any, once all commands so far are.
+  /// Enqueues a marker. Its event is complete when `events` are or, without any, when all commands
+  /// so far are.
   public func marker(after events: [Event] = []) throws -> Event {
     try enqueue("marker", after: events, "clEnqueueMarkerWithWaitList(\(device.name))") {
       clEnqueueMarkerWithWaitList(handle.raw, $0, $1, $2)
     }
   }
 
-  /// Throws unless all events belong to the queue's context, and for one that has failed already.
+  /// Throws if an event belongs to another context, or has failed already.
   package func require(_ events: [Event]) throws {
     for event in events {
       guard try event.rawContext == context.handle.raw else {
@@ -94,7 +96,7 @@ public final class CommandQueue: Sendable {
   /// The queue's `cl_command_queue`, valid while this object exists.
   public var rawHandle: OpaquePointer { handle.raw }
 
-  /// Enqueues by `body`, which gets a wait list and a place for the command's event.
+  /// Enqueues a command by `body`, which takes a wait list and a pointer for the command's event.
   func enqueue(
     _ command: String, after events: [Event], _ call: @autoclosure () -> String,
     _ body: (cl_uint, UnsafePointer<cl_event?>?, UnsafeMutablePointer<cl_event?>?) -> cl_int
@@ -104,9 +106,9 @@ public final class CommandQueue: Sendable {
     return Event(command, try Handle(event, status, clReleaseEvent, call()))
   }
 
-  /// Enqueues a blocking command by `body` and waits for its event too. Blocking calls of Intel's
-  /// runtimes return before what they wrote is there for other commands, unless the queue is in
-  /// order.
+  /// Enqueues a blocking command by `body`, and waits for its event too: unless the queue is in
+  /// order, blocking calls of Intel's runtimes return before other commands can see what they
+  /// wrote.
   func run(
     _ command: String, after events: [Event], _ call: @autoclosure () -> String,
     _ body: (cl_uint, UnsafePointer<cl_event?>?, UnsafeMutablePointer<cl_event?>?) -> cl_int

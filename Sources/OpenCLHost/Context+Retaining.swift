@@ -2,16 +2,17 @@
 internal import CDescentOpenCL
 
 extension Context {
-  /// Works in a `cl_context` that a caller has, for one of its devices, and keeps it alive.
+  /// Wraps and retains the caller's `cl_context`, for one of its devices.
   ///
-  /// The context may be for several devices; queues and programs made here are for `device` alone.
+  /// The context may have several devices; queues and programs created in it are for `device` only.
   ///
   /// - Parameters:
   ///   - context: a valid `cl_context`, which is retained.
-  ///   - device: one of the context's devices; may be left out where there is only one.
+  ///   - device: one of the context's devices; may be nil if there is only one.
   ///   - largestAllocation: as in `init(_:largestAllocation:)`.
-  /// - Throws: `OpenCLUsageError` for a device that the context is not for, for several where none
-  ///   is named, or for a limit below one byte; `OpenCLError` if the driver rejects the context.
+  /// - Throws: `OpenCLUsageError` for a device that the context does not have, for several devices
+  ///   if none is named, or for a limit below one byte; `OpenCLError` if the driver rejects the
+  ///   context.
   public convenience init(
     retaining context: OpaquePointer, device: Device? = nil, largestAllocation: Int? = nil
   ) throws {
@@ -33,7 +34,7 @@ extension Context {
     self.init(chosen, handle, largestAllocation: largestAllocation)
   }
 
-  /// Works in a `cl_context` that a caller has, for the device of one of its queues; otherwise as
+  /// Wraps and retains the caller's `cl_context`, for the device of one of its queues; otherwise as
   /// `init(retaining:device:largestAllocation:)`. The queue itself is adopted by
   /// `CommandQueue(retaining:in:)`.
   ///
@@ -60,7 +61,7 @@ extension Context {
 }
 
 extension Device {
-  /// The device behind a `cl_device_id`: one of `all`, or a part of one that a caller cut off by
+  /// The device of a `cl_device_id`: one of `all`, or a sub-device that the caller created by
   /// `clCreateSubDevices`.
   static func retaining(_ id: OpaquePointer) throws -> Device {
     if let known = all.first(where: { $0.rawHandle == id }) { return known }
@@ -70,7 +71,7 @@ extension Device {
     guard let platform = try info.value(CL_DEVICE_PLATFORM, cl_platform_id?.none) else {
       throw OpenCLError(status: CL_INVALID_DEVICE, call: "clGetDeviceInfo(platform)")
     }
-    // Never given back, as handles of devices are good for ever here.
+    // Never released: device handles must stay valid until the process ends.
     try check(clRetainDevice(id), "clRetainDevice(adopted)")
     return try Device(handle: id, platform: Platform(handle: platform))
   }

@@ -3,13 +3,14 @@ internal import CDescentOpenCL
 
 /// An OpenCL context for a single device. Objects of different contexts cannot be mixed.
 public final class Context: Sendable {
-  /// The device that everything in the context is for.
+  /// The device of all objects in the context.
   public let device: Device
 
-  /// The most bytes that one buffer should have: the device's largest allocation, or a lower limit
-  /// of the caller's. Longer vectors are split into several buffers.
+  /// The largest recommended size of one buffer, in bytes: the device's largest allocation, or a
+  /// lower limit of the caller's. Longer vectors are split into several buffers.
   public let largestAllocation: Int
-  /// Set only where the caller lowered it: drivers may allow more than they promise.
+  /// The caller's lower limit; nil if there is none, since drivers may allow more than they
+  /// promise.
   let allocationLimit: Int?
 
   /// Released with the context.
@@ -17,12 +18,12 @@ public final class Context: Sendable {
 
   let handle: Handle
 
-  /// Opens a context of its own on a device.
+  /// Opens a new context on a device.
   ///
-  /// `largestAllocation` lowers the limit of one buffer, in bytes; a buffer beyond it is refused.
+  /// `largestAllocation` lowers the limit of one buffer, in bytes; a larger buffer throws.
   ///
-  /// - Throws: `OpenCLUsageError` for a limit below one byte; `OpenCLError`, as when the device is
-  ///   not available.
+  /// - Throws: `OpenCLUsageError` for a limit below one byte; `OpenCLError`, for example if the
+  ///   device is not available.
   public convenience init(_ device: Device, largestAllocation: Int? = nil) throws {
     if let largestAllocation, largestAllocation < 1 {
       throw OpenCLUsageError.allocationLimit(largestAllocation)
@@ -50,7 +51,7 @@ public final class Context: Sendable {
   /// The context's `cl_context`, valid while this object exists.
   public var rawHandle: OpaquePointer { handle.raw }
 
-  /// Throws unless `other` is the same context as the driver sees it.
+  /// Throws unless both have the same `cl_context`.
   @inline(__always)
   func require(
     _ other: Context, _ what: @autoclosure () -> String, than: @autoclosure () -> String

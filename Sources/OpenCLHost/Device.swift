@@ -3,8 +3,8 @@ internal import CDescentOpenCL
 
 /// An OpenCL device and its properties.
 ///
-/// Devices are found once per process; all properties were read then. Two devices are equal if
-/// they are the same device of the same driver.
+/// Devices are searched for once per process, and all properties are read then. Two devices are
+/// equal if they are the same device of the same driver.
 public final class Device: Sendable {
   /// The platform that serves the device.
   public let platform: Platform
@@ -12,13 +12,13 @@ public final class Device: Sendable {
   /// The device's name, as in `NVIDIA GeForce RTX 4090`.
   public let name: String
 
-  /// Who made it.
+  /// The name of the manufacturer.
   public let vendor: String
 
   /// The driver's version, in the vendor's notation.
   public let driverVersion: String
 
-  /// The version as the device says it, as in `OpenCL 3.0 CUDA`.
+  /// The version that the device reports, as in `OpenCL 3.0 CUDA`.
   public let version: String
 
   /// The version of OpenCL that the device implements.
@@ -30,45 +30,45 @@ public final class Device: Sendable {
   /// Whether the device can be used now.
   public let isAvailable: Bool
 
-  /// Whether programs can be built from source; without, only from binaries.
+  /// Whether programs can be built from source; otherwise only from binaries.
   public let hasCompiler: Bool
 
-  /// Memory for all buffers, in bytes.
+  /// The size of the memory for all buffers, in bytes.
   public let globalMemory: Int
 
-  /// The largest buffer that is sure to be possible, in bytes; often a quarter of `globalMemory`.
+  /// The largest buffer that the driver guarantees, in bytes; often a quarter of `globalMemory`.
   public let largestAllocation: Int
 
-  /// Memory that the items of a work-group can share, in bytes.
+  /// The size of the memory that the items of a work-group can share, in bytes.
   public let localMemory: Int
 
-  /// How many work-groups can run at once, at least: cores, multiprocessors.
+  /// The number of work-groups that can run at once, at least: cores, multiprocessors.
   public let computeUnits: Int
 
-  /// The most items that a work-group may have; a kernel may allow fewer.
+  /// The maximum size of a work-group; a kernel may allow fewer items.
   public let maximumWorkGroupSize: Int
-  /// How many Floats the device's vector registers hold; 0 where it does not say.
+  /// The number of `float`s in the device's vector registers; 0 if the driver does not report it.
   public let nativeFloatWidth: Int
 
-  /// In MHz; 0 where the driver does not report it.
+  /// The highest clock frequency in MHz; 0 if the driver does not report it.
   public let maximumClockFrequency: Int
 
   /// The width of a pointer on the device, 32 or 64.
   public let addressBits: Int
 
-  /// What the start of a part of a buffer must be a multiple of, in bytes.
+  /// The alignment that the start of a sub-buffer needs, in bytes.
   public let baseAddressAlignment: Int
 
-  /// The driver's advice for the width of vectors of `float`.
+  /// The width of vectors of `float` that the driver recommends.
   public let preferredFloatLanes: Int
 
-  /// The width in `float`s of the vectors that the hardware has.
+  /// The width of the hardware's vectors, in `float`s.
   public let nativeFloatLanes: Int
 
   /// Whether the option `-cl-fp32-correctly-rounded-divide-sqrt` is available for `float`.
   public let hasCorrectlyRoundedDivideAndSquareRoot: Bool
 
-  /// Whether denormal `float`s stay what they are.
+  /// Whether denormal `float`s are kept rather than flushed to 0.
   public let keepsDenormals: Bool
 
   /// Whether `float` arithmetic rounds to nearest, ties to even.
@@ -83,13 +83,13 @@ public final class Device: Sendable {
   /// Whether kernels can compute in `half`; storing it is always possible.
   public let hasHalf: Bool
 
-  /// Whether buffers are in the host's own memory, as they always are on a CPU.
+  /// Whether buffers are in host memory, as they always are on a CPU.
   public let sharesHostMemory: Bool
 
-  /// Whether the device's numbers have their low byte first.
+  /// Whether the device is little-endian.
   public let isLittleEndian: Bool
 
-  /// Names such as `cl_khr_fp64`.
+  /// The names of the extensions, such as `cl_khr_fp64`.
   public let extensions: [String]
 
   let handle: StaticHandle
@@ -116,7 +116,7 @@ public final class Device: Sendable {
     nativeFloatWidth = Int(try info.integer(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, UInt32.self))
     maximumClockFrequency = try info.integer(CL_DEVICE_MAX_CLOCK_FREQUENCY, cl_uint.self)
     addressBits = try info.integer(CL_DEVICE_ADDRESS_BITS, cl_uint.self)
-    // The driver counts bits here.
+    // The driver reports bits here.
     baseAddressAlignment = try info.integer(CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint.self) / 8
     preferredFloatLanes = try info.integer(CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT, cl_uint.self)
     nativeFloatLanes = try info.integer(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint.self)
@@ -139,7 +139,7 @@ public final class Device: Sendable {
 
   /// The result of the first search in this process. Later calls return the same result.
   ///
-  /// Safe from any thread. A device that comes or goes afterwards is not noticed.
+  /// Safe from any thread. Devices that are added or removed later are not noticed.
   public static let discovery = Discovery()
 
   /// Every device of every platform, in the order of OpenCL's loader and then of the driver;

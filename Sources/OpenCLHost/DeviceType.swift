@@ -3,10 +3,10 @@ internal import CDescentOpenCL
 
 /// The kind of processor that a device is; a driver may name more than one.
 public struct DeviceType: OptionSet, Sendable, Hashable {
-  /// OpenCL's bits.
+  /// The bits of a `cl_device_type`.
   public let rawValue: UInt64
 
-  /// Takes OpenCL's bits.
+  /// Takes the bits of a `cl_device_type`.
   public init(rawValue: UInt64) { self.rawValue = rawValue }
 
   /// The processor that the host runs on, or one like it.
@@ -15,7 +15,7 @@ public struct DeviceType: OptionSet, Sendable, Hashable {
   /// A graphics processor.
   public static var gpu: DeviceType { DeviceType(rawValue: UInt64(CL_DEVICE_TYPE_GPU)) }
 
-  /// A processor made for computing alone.
+  /// A processor that is dedicated to computing.
   public static var accelerator: DeviceType {
     DeviceType(rawValue: UInt64(CL_DEVICE_TYPE_ACCELERATOR))
   }

@@ -9,15 +9,16 @@ public struct Discovery: Sendable {
   /// The devices of all platforms, in that order and then in the driver's.
   public private(set) var devices: [Device] = []
 
-  /// What went wrong with the platforms and devices that are missing above.
+  /// The errors of the platforms and devices that are missing above.
   ///
-  /// A machine without a driver is no failure.
+  /// A machine without a driver is not a failure.
   public private(set) var failures: [OpenCLError] = []
 
   /// Searches this machine.
   init() { self.init(platforms: Self.platformHandles, devices: Self.deviceHandles) }
 
-  /// Searches by the given functions: a platform or a device that throws is left out and noted.
+  /// Searches by the given functions. A platform or device that throws is left out, and its error
+  /// is added to `failures`.
   init(
     platforms platformHandles: () throws -> [OpaquePointer],
     devices deviceHandles: (Platform) throws -> [OpaquePointer]
@@ -59,7 +60,7 @@ public struct Discovery: Sendable {
     }
   }
 
-  /// Queries the count, then the handles; `none` is how the driver says that there are none.
+  /// Queries the count, then the handles; `none` is the status for which there are none.
   private static func list(
     _ call: String, none: cl_int,
     _ get: (cl_uint, UnsafeMutablePointer<OpaquePointer?>?, UnsafeMutablePointer<cl_uint>?)

@@ -2,10 +2,10 @@
 internal import CDescentOpenCL
 
 extension Event {
-  /// Waits for the command like `wait()`, without holding a thread.
+  /// Waits for the command like `wait()`, without blocking a thread.
   ///
-  /// The command's queue is flushed first. Cancelling the task does not end the wait, since a
-  /// command in a queue cannot be taken back.
+  /// The command's queue is flushed first. Cancelling the task does not end the wait, since an
+  /// enqueued command cannot be cancelled.
   ///
   /// - Throws: `OpenCLError` with the command's own status if it failed.
   public func completion() async throws {
@@ -43,7 +43,7 @@ private final class Waiter: Sendable {
   }
 }
 
-/// Called once by the driver, on a thread of its own.
+/// Called once by the driver, on one of its threads.
 private func wake(_: cl_event?, _: cl_int, _ waiter: UnsafeMutableRawPointer?) {
   guard let waiter else { return }
   Unmanaged<Waiter>.fromOpaque(waiter).takeRetainedValue().continuation.resume()

@@ -4,20 +4,20 @@ internal import CDescentOpenCL
 /// The status of an enqueued command. Other commands can wait for it, and it reports profiling
 /// times.
 ///
-/// May be used from any thread, and outlives the queue and whatever the command works on. It keeps
-/// no host memory: that of a transfer has to stay until the event is complete or has failed. A
-/// failed command's event throws whenever it is waited for, polled or awaited, and so does that of
-/// a command that waited for it, with a status of the driver's choice. A failure is reported by
-/// these calls only.
+/// May be used from any thread, and outlives the queue and the objects that the command uses. It
+/// does not retain host memory: that of a transfer must stay valid until the event is complete or
+/// has failed. The event of a failed command throws whenever it is waited for, polled or awaited.
+/// So does the event of a command that waited for it, with a status that the driver chooses. A
+/// failure is reported by these calls only.
 ///
-/// Two limits are the drivers'. On Intel's CPU runtimes only the command that waits for the failed
-/// one fails; what waits for *that* command runs. So where a failure must not be missed, every
-/// command's event has to be queried. On PoCL 3.1 a command never ends if an event that it waits
-/// for failed before it was enqueued: all calls that take events check them first and throw, but an
-/// event can fail between the check and the call.
+/// Drivers impose two limits. On Intel's CPU runtimes only the commands that wait for the failed
+/// one fail; commands that wait for *those* run. So if a failure must not be missed, query every
+/// command's event. On PoCL 3.1 a command never ends if an event that it waits for failed before it
+/// was enqueued. All calls that take events check them first and throw, but an event can fail
+/// between the check and the call.
 public final class Event: Sendable {
-  /// The kernel's name, or `fill`, `copy`, `marker`, `user event`; `adopted event` for one of a
-  /// caller's.
+  /// The kernel's name, or `fill`, `copy`, `marker`, `user event`; `adopted event` for a caller's
+  /// event.
   public let command: String
 
   let handle: Handle
@@ -27,7 +27,7 @@ public final class Event: Sendable {
     self.handle = handle
   }
 
-  /// Wraps and retains a caller's `cl_event`, for steps to wait for.
+  /// Wraps and retains a caller's `cl_event`, for commands to wait for.
   ///
   /// - Parameter event: a valid `cl_event`, which is retained.
   /// - Throws: `OpenCLError` if the driver rejects the event.
@@ -69,8 +69,8 @@ public final class Event: Sendable {
   public var isComplete: Bool {
     get throws {
       guard try isOver else { return false }
-      // Intel's runtimes skip a command behind a failed one and give its status as complete; a
-      // wait, which does not block any more, returns the failure.
+      // Intel's runtimes skip a command that waits for a failed one, and report its status as
+      // complete. A wait, which does not block any more, returns the failure.
       try wait()
       return true
     }
@@ -111,10 +111,10 @@ public final class Event: Sendable {
   /// The event's `cl_event`, valid while this object exists.
   public var rawHandle: OpaquePointer { handle.raw }
 
-  /// Calls `body` with the events as OpenCL wants them: no list at all where there are none.
+  /// Calls `body` with the events as OpenCL takes them: without events the list is null.
   ///
-  /// Throws for an event that has failed already: PoCL 3.1 lets commands wait for it forever, and
-  /// Intel's runtimes run what waits for a command that they have skipped.
+  /// Throws for an event that has failed already: on PoCL 3.1 commands would wait for it forever,
+  /// and Intel's runtimes run commands that wait for a skipped one.
   static func withHandles<Result>(
     _ events: [Event], _ body: (cl_uint, UnsafePointer<cl_event?>?) -> Result
   ) throws -> Result {
@@ -131,21 +131,21 @@ public final class Event: Sendable {
 }
 
 extension Event {
-  /// When a command was where, in nanoseconds of the device's own clock.
+  /// The times of a command, in nanoseconds of the device's clock.
   public struct Profile: Sendable, Hashable {
-    /// When the host put it into the queue.
+    /// When the host enqueued the command.
     public let queued: UInt64
 
-    /// When the host handed it to the device.
+    /// When the host submitted the command to the device.
     public let submitted: UInt64
 
-    /// When the device began.
+    /// When the device started the command.
     public let started: UInt64
 
-    /// When the device was done.
+    /// When the device finished the command.
     public let ended: UInt64
 
-    /// How long the device worked, in nanoseconds.
+    /// The time from start to end, in nanoseconds.
     public var duration: UInt64 { ended > started ? ended - started : 0 }
   }
 }

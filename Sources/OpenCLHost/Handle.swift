@@ -1,11 +1,11 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// Owns one reference to an OpenCL object and gives it back at the end.
+/// Owns one reference to an OpenCL object and releases it on deinit.
 ///
 /// Unchecked, because a pointer is not `Sendable`. The invariant: `raw` never changes, drivers
-/// count references atomically, and all calls on an object may come from any thread, but for
-/// `clSetKernelArg` on one kernel (OpenCL 1.2, appendix A.2). `Kernel`, alone in calling that, is
+/// count references atomically, and all calls on an object may come from any thread, except
+/// `clSetKernelArg` on one kernel (OpenCL 1.2, appendix A.2). Only `Kernel` calls that, and it is
 /// not `Sendable`.
 struct Handle: ~Copyable, @unchecked Sendable {
   /// The type of `clRetain…` and `clRelease…`.
@@ -14,7 +14,7 @@ struct Handle: ~Copyable, @unchecked Sendable {
   let raw: OpaquePointer
   private let release: Release
 
-  /// Takes over what a `clCreate…` call returned, or throws its status.
+  /// Takes over the object that a `clCreate…` call returned, or throws its status.
   init(
     _ created: OpaquePointer?, _ status: cl_int, _ release: Release,
     _ call: @autoclosure () -> String
@@ -32,7 +32,7 @@ struct Handle: ~Copyable, @unchecked Sendable {
     self.release = release
   }
 
-  /// Takes a reference of its own to what others own too.
+  /// Retains an object that has other owners.
   init(
     retaining raw: OpaquePointer, _ retain: Release, _ release: Release,
     _ call: @autoclosure () -> String
@@ -42,8 +42,8 @@ struct Handle: ~Copyable, @unchecked Sendable {
     self.init(owning: raw, release)
   }
 
-  // The status can only be dropped here. After a fork the driver may hold a lock that is never
-  // released.
+  // A deinit cannot throw, so the status is ignored. After a fork nothing is released: the driver
+  // may hold a lock that is never unlocked.
   deinit { if DriverProcess.isOwn { _ = release(raw) } }
 }
 

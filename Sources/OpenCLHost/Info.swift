@@ -11,14 +11,14 @@ struct Info {
 
   /// - Parameters:
   ///   - call: The function's name, for errors.
-  ///   - object: What to call the object in errors.
+  ///   - object: The object's name, for errors.
   init(_ call: String, of object: String, _ get: @escaping Get) {
     self.call = call
     self.object = object
     self.get = get
   }
 
-  /// A number; `zero` gives the type.
+  /// A value; `zero` gives the type.
   func value<T: BitwiseCopyable>(_ key: Int32, _ zero: T) throws -> T {
     var value = zero
     try check(get(cl_uint(key), MemoryLayout<T>.size, &value, nil), subject(key))
@@ -32,7 +32,7 @@ struct Info {
 
   func flag(_ key: Int32) throws -> Bool { try value(key, cl_bool(0)) != 0 }
 
-  /// A list of as many elements as the driver has; `zero` gives the type.
+  /// All elements of an array; `zero` gives their type.
   func array<T: BitwiseCopyable>(_ key: Int32, _ zero: T) throws -> [T] {
     var bytes = 0
     try check(get(cl_uint(key), 0, nil, &bytes), subject(key))
@@ -42,7 +42,7 @@ struct Info {
     return elements
   }
 
-  /// A text, without the NUL and the blanks that some drivers put around it.
+  /// A string, without the NUL and the blanks that some drivers put around it.
   func string(_ key: Int32) throws -> String {
     let text = try array(key, UInt8(0)).prefix { $0 != 0 }
     return String(decoding: text, as: UTF8.self).trimmed

@@ -1,22 +1,22 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// A function of a program that a queue can run, with its arguments.
+/// A kernel of a program, with its arguments.
 ///
-/// Not `Sendable`: an argument that one thread sets while another sets or enqueues is a race. A
-/// kernel for each thread comes from `Program.kernel(named:)`. Arguments stay set from one launch
-/// to the next, and a launch takes them as they are at that moment.
+/// Not `Sendable`: setting an argument while another thread sets one or enqueues the kernel is a
+/// race. Each thread can create its own kernel by `Program.kernel(named:)`. Arguments stay set from
+/// one launch to the next, and a launch uses their values at that moment.
 public final class Kernel {
   /// The kernel's name in the source.
   public let name: String
 
-  /// How many arguments have to be set.
+  /// The number of arguments, all of which must be set.
   public let argumentCount: Int
 
-  /// The most items that a work-group of this kernel may have on the device.
+  /// The maximum size of a work-group of this kernel on the device.
   public let maximumWorkGroupSize: Int
 
-  /// What the size of a work-group should be a multiple of.
+  /// The preferred multiple for the size of a work-group.
   public let preferredWorkGroupSizeMultiple: Int
 
   /// The context that the kernel belongs to.
@@ -24,7 +24,7 @@ public final class Kernel {
 
   private let handle: Handle
 
-  // Buffers by argument: the driver keeps one alive from the launch on, and not before.
+  // The buffers by argument. A driver retains a buffer from the launch on, and not before.
   private var buffers: [AnyObject?]
 
   init(_ program: borrowing Program, named name: String) throws {
@@ -47,9 +47,10 @@ public final class Kernel {
     self.handle = handle
   }
 
-  /// Sets a pointer argument, and keeps the buffer until the argument is set anew.
+  /// Sets a pointer argument, and retains the buffer until the argument is set again.
   ///
-  /// - Throws: `OpenCLUsageError` for a buffer of another context or an index that is not there.
+  /// - Throws: `OpenCLUsageError` for a buffer of another context or an index that the kernel does
+  ///   not have.
   public func setArgument<Element>(_ index: Int, _ buffer: Buffer<Element>) throws {
     try context.require(buffer.context, "buffer", than: "kernel")
     var memory: cl_mem? = buffer.rawHandle
@@ -59,14 +60,13 @@ public final class Kernel {
 
   /// Sets an argument that is passed by value: a number, a vector or a struct.
   ///
-  /// As many bytes are passed as C's `sizeof` counts, the value's `stride`. The type has to be
-  /// the argument's: `Int32` for `int`, `UInt64` for `ulong`, and not the `Int` of a bare
-  /// literal.
+  /// The value's `stride` bytes are passed, as many as C's `sizeof` counts. The type must match the
+  /// argument's: `Int32` for `int`, `UInt64` for `ulong`. A bare literal is an `Int`.
   ///
-  /// - Throws: `OpenCLError` with `CL_INVALID_ARG_SIZE` where the driver sees another size.
+  /// - Throws: `OpenCLError` with `CL_INVALID_ARG_SIZE` if the driver expects another size.
   @inlinable
   public func setArgument<Value: BitwiseCopyable>(_ index: Int, _ value: Value) throws {
-    // Memory of its own, since a value has `size` bytes and not `stride`.
+    // A separate allocation of `stride` bytes: the value itself has only `size`.
     try withUnsafeTemporaryAllocation(of: Value.self, capacity: 1) {
       $0.initialize(repeating: value)
       try setArgument(index, bytes: UnsafeRawBufferPointer($0))
@@ -89,14 +89,14 @@ public final class Kernel {
   /// Enqueues the kernel over `global` items in one dimension, in work-groups of `local`.
   ///
   /// - Parameters:
-  ///   - queue: Of the program's context.
+  ///   - queue: A queue of the program's context.
   ///   - global: The number of items; before OpenCL 2.0 a multiple of `local`.
   ///   - local: The size of a work-group; `nil` leaves it to the driver.
-  ///   - events: What has to be complete before the kernel begins.
+  ///   - events: The events that must be complete before the kernel begins.
   /// - Returns: The launch's event.
   /// - Throws: `OpenCLUsageError` for a queue of another context or a size below zero;
-  ///   `OpenCLError` as with `CL_INVALID_WORK_GROUP_SIZE`, or `CL_INVALID_KERNEL_ARGS` for
-  ///   arguments never set.
+  ///   `OpenCLError`, for example with `CL_INVALID_WORK_GROUP_SIZE`, or with
+  ///   `CL_INVALID_KERNEL_ARGS` if an argument was never set.
   @discardableResult
   public func enqueue(
     on queue: CommandQueue, global: Int, local: Int? = nil, after events: [Event] = []
@@ -106,9 +106,9 @@ public final class Kernel {
       "global \(global), local \(local.map(String.init) ?? "any")")
   }
 
-  /// Enqueues the kernel over items in three dimensions, of which later ones may be 1.
+  /// Enqueues the kernel over work-items in three dimensions, of which the later ones may be 1.
   ///
-  /// As the launch in one dimension in all else.
+  /// Otherwise as the launch in one dimension.
   @discardableResult
   public func enqueue(
     on queue: CommandQueue, global: (Int, Int, Int), local: (Int, Int, Int)? = nil,

@@ -1,20 +1,21 @@
 #if OpenCL
-/// What an OpenCL driver answered when it refused.
+/// An error that an OpenCL driver returned.
 ///
 /// `description` reads like
 /// `clCreateBuffer(33554432 bytes on Iris Xe) returned CL_MEM_OBJECT_ALLOCATION_FAILURE (-4)`;
 /// a build log follows on lines of its own.
 public struct OpenCLError: Error, Sendable, Equatable {
-  /// The driver's code, negative; of a command that failed on the device, its execution status.
+  /// The driver's code, which is negative; for a command that failed on the device, its execution
+  /// status.
   public let status: Int32
 
-  /// The call and what it was about, as in `clSetKernelArg(adam, argument 2)`.
+  /// The call and its subject, as in `clSetKernelArg(adam, argument 2)`.
   public let call: String
 
-  /// What the compiler wrote where a build failed.
+  /// The compiler's messages if a build failed.
   public let log: String?
 
-  /// Makes an error of a status that a call of the caller's own returned.
+  /// Makes an error from a status that a call of your own returned.
   public init(status: Int32, call: String, log: String? = nil) {
     self.status = status
     self.call = call

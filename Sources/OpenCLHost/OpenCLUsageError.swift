@@ -1,16 +1,16 @@
 #if OpenCL
-/// A caller's mistake, found before any driver call and before anything was changed.
+/// A caller's mistake, found before the call reaches the driver and before anything is changed.
 public enum OpenCLUsageError: Error, Sendable, Equatable {
   /// A count, an offset or a work size below zero.
   case negative(what: String, value: Int)
 
-  /// `count` elements of `stride` bytes are more bytes than an `Int` can say.
+  /// `count` elements of `stride` bytes are more bytes than an `Int` can hold.
   case sizeOverflow(count: Int, stride: Int)
 
   /// A buffer of `bytes` in a context whose limit was lowered to `limit`.
   case allocationTooLarge(bytes: Int, limit: Int)
 
-  /// A limit for buffers that no buffer can meet.
+  /// A limit for buffers below one byte.
   case allocationLimit(Int)
 
   /// Elements `offset ..< offset + count` of a buffer that has `available` elements.
@@ -19,27 +19,26 @@ public enum OpenCLUsageError: Error, Sendable, Equatable {
   /// Two objects that have to belong to one context do not, as in `queue` and `buffer`.
   case otherContext(what: String, than: String)
 
-  /// A device that a context or a queue is not for, and those that it is for.
+  /// A device that a context or a queue does not have, and those that it has.
   case otherDevice(given: String, allowed: [String])
 
-  /// A context of several devices, and nothing that says which of them is meant.
+  /// A context of several devices, when none of them is named.
   case severalDevices([String])
 
-  /// A `cl_mem` that is no buffer, by its type's number in OpenCL's header.
+  /// A `cl_mem` that is not a buffer, with the number of its type in OpenCL's header.
   case notABuffer(type: UInt32)
 
   /// An on-device queue, into which only kernels can enqueue commands.
   case queueOnDevice
 
-  /// A part of a buffer that begins `offset` bytes into its memory, where the device wants a
-  /// multiple of `alignment`. A slice may begin anywhere.
+  /// A sub-buffer that begins `offset` bytes into its memory, where the device requires a multiple
+  /// of `alignment`. A slice may begin anywhere.
   case misaligned(offset: Int, alignment: Int)
 
-  /// A call in a child made by `fork`, where the process before had used OpenCL: drivers do not
-  /// work there.
+  /// A call in a child made by `fork` after the parent had used OpenCL: drivers do not work there.
   case forked
 
-  /// An argument's index that the kernel does not have.
+  /// An argument index that the kernel does not have.
   case noSuchArgument(index: Int, kernel: String, argumentCount: Int)
 }
 
@@ -79,7 +78,7 @@ extension OpenCLUsageError: CustomStringConvertible {
   }
 }
 
-/// Throws where a count, an offset or a size is below zero.
+/// Throws if a count, an offset or a size is below zero.
 func requireNotNegative(_ value: Int, _ what: @autoclosure () -> String) throws {
   guard value >= 0 else { throw OpenCLUsageError.negative(what: what(), value: value) }
 }

@@ -7,13 +7,14 @@ public struct OpenCLVersion: Sendable, Hashable, Comparable {
   /// The number after the dot.
   public let minor: Int
 
-  /// Names a version, to compare with.
+  /// Makes a version to compare with.
   public init(_ major: Int, _ minor: Int) {
     self.major = major
     self.minor = minor
   }
 
-  /// Reads a driver's `OpenCL 3.0 and more`; anything else counts as 0.0, older than all.
+  /// Parses a driver's text, such as `OpenCL 3.0 CUDA`. Anything else counts as 0.0, which is older
+  /// than all versions.
   init(parsing text: String) {
     let words = text.split(separator: " ")
     let numbers = words.count > 1 ? words[1].split(separator: ".").map { Int($0) } : []

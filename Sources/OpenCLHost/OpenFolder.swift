@@ -5,8 +5,8 @@ import Glibc
 import Musl
 #endif
 
-/// A folder that is held open. Everything below it is reached by the descriptor, so what was
-/// checked is what is used, although its path may name another folder by then.
+/// An open folder. Everything in it is accessed relative to the descriptor, so the folder that was
+/// checked is the one that is used, even if its path leads to another folder by then.
 final class OpenFolder {
   private let descriptor: Int32
 
@@ -14,15 +14,16 @@ final class OpenFolder {
 
   deinit { close(descriptor) }
 
-  /// Opens the folder `name` in `path`, if no other user can put anything into it: a binary is code
+  /// Opens the folder `name` in `path`, if no other user can write into it: a cached binary is code
   /// that runs.
   ///
-  /// The way there is taken one name at a time, and no system call follows a symbolic link. A link
-  /// in `path` counts where root or this user owns it, in a folder that passed. Each folder on the
-  /// way must belong to root or this user, and may be written by all users only where it has the
-  /// sticky bit. The last one must belong to this user, who alone may write it, and is no link.
+  /// The path is followed one component at a time, and no system call follows a symbolic link. A
+  /// link in `path` is accepted if root or this user owns it and the folder that it is in passed
+  /// the checks. Each folder on the path must belong to root or this user, and may be writable by
+  /// all users only if it has the sticky bit. The last one must belong to this user, must be
+  /// writable by this user only, and must not be a link.
   ///
-  /// - Parameter creating: whether to make folders that are missing, for this user alone.
+  /// - Parameter creating: whether to create missing folders, with access for this user only.
   init(_ name: String, in path: String, creating: Bool) throws(CacheFolderError) {
     let whole = "\(path)/\(name)"
     func refused(_ reason: String) -> CacheFolderError {
@@ -56,13 +57,13 @@ final class OpenFolder {
     }
   }
 
-  /// Enough for folders that may be searched and not listed: Linux' O_PATH, which C libraries show
-  /// to GNU sources alone.
+  /// Linux's O_PATH, which suffices for folders that may be searched but not listed. C libraries
+  /// define it for GNU sources only.
   private static let path: Int32 = 0o10000000
 
   private static var flags: Int32 { path | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC }
 
-  /// By bytes: to the system a combining mark behind a slash is a name of its own.
+  /// Splits by bytes, as the system does: to it, a combining mark after a slash is a name.
   private static func names(_ path: String) -> [String] {
     path.utf8.split(separator: UInt8(ascii: "/")).map { String(decoding: $0, as: UTF8.self) }
   }
@@ -85,7 +86,7 @@ final class OpenFolder {
     return opened
   }
 
-  /// What the symbolic link `name` says, nil where there is none.
+  /// The target of the symbolic link `name`; nil if it is not one.
   private func link(
     _ name: String, _ refused: (String) -> CacheFolderError
   ) throws(CacheFolderError) -> String? {
@@ -119,7 +120,8 @@ final class OpenFolder {
 // MARK: Files in the folder
 
 extension OpenFolder {
-  /// The bytes of a regular file of at most `limit` bytes that this user alone may write.
+  /// The bytes of a regular file of at most `limit` bytes that only this user may write; nil for
+  /// any other file.
   func contents(of name: String, limit: Int) -> [UInt8]? {
     // Without O_NONBLOCK, opening a FIFO of this name would wait for a writer.
     let file = openat(descriptor, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
@@ -141,10 +143,10 @@ extension OpenFolder {
     }
   }
 
-  /// Writes a file that readers find whole or not at all; returns what the system said where it
-  /// could not.
+  /// Writes a file atomically: readers find the old one or the new one. Returns the system's error
+  /// message if that fails.
   func replace(_ name: String, with bytes: [UInt8]) -> String? {
-    // Processes in different containers may share a number, so the name is a random one.
+    // Processes in different containers may have the same ID, so the name is random.
     let beside = "\(name).\(String(UInt64.random(in: 0 ... .max), radix: 36))"
     let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW
     let file = openat(descriptor, beside, flags, 0o600)
@@ -173,13 +175,13 @@ extension OpenFolder {
 
   func remove(_ name: String) { unlinkat(descriptor, name, 0) }
 
-  /// Removes entries, the oldest first, until those left have `limit` bytes or less; leftovers of
-  /// processes that died while writing grow old too.
+  /// Removes entries, the oldest first, until the rest has `limit` bytes or less. Temporary files
+  /// of processes that died while writing count as entries.
   ///
   /// - Parameter newest: an entry to keep; nil removes all.
   func removeOldest(above limit: Int, keeping newest: String?) {
     var files = names.compactMap { name -> (name: String, status: stat)? in
-      // What somebody else put here is not ours to remove.
+      // Files that are not entries of the cache are left alone.
       guard CacheEntry.isName(name) else { return nil }
       var status = stat()
       guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
@@ -209,7 +211,7 @@ extension OpenFolder {
     defer { closedir(list) }
     var names: [String] = []
     while let entry = readdir(list) {
-      // The system may hand out less memory than the declared array has.
+      // The system may allocate less memory for an entry than the declared array has.
       guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { break }
       let start = (UnsafeRawPointer(entry) + offset).assumingMemoryBound(to: CChar.self)
       let name = String(cString: start)

@@ -1,7 +1,7 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// Host memory that a device reads and writes at its bus's full speed: the driver allocates it
+/// Host memory that a device reads and writes at the full speed of its bus. The driver allocates it
 /// page-locked (`CL_MEM_ALLOC_HOST_PTR`), and it stays mapped while this object exists.
 ///
 /// For copies between a buffer and pageable memory the driver uses such memory as a staging buffer,
@@ -10,21 +10,20 @@ internal import CDescentOpenCL
 /// Not `Sendable`, since any holder may write it.
 public final class PinnedMemory<Element: BitwiseCopyable> {
   /// The elements, valid while this object exists; undefined until they are written. An enqueued
-  /// transfer over them has to be complete before the object is released.
+  /// transfer of them must be complete before the object is released.
   public let memory: UnsafeMutableBufferPointer<Element>
 
   private let handle: Handle
   private let start: UnsafeMutableRawPointer
   private let queue: CommandQueue
 
-  /// Allocates memory for `count` elements, of which there may be none, and waits until it is
-  /// mapped.
+  /// Allocates memory for `count` elements, which may be 0, and waits until it is mapped.
   ///
-  /// The queue maps the memory and, in the end, unmaps it; it is kept until then. Transfers may use
-  /// any queue of its context.
+  /// The queue maps the memory and unmaps it on deinit; it is retained until then. Transfers may
+  /// use any queue of its context.
   ///
-  /// - Throws: `OpenCLUsageError` for a count below zero or beyond measure; `OpenCLError` where the
-  ///   driver has not that much.
+  /// - Throws: `OpenCLUsageError` for a count that is negative or whose size overflows;
+  ///   `OpenCLError` if the driver cannot allocate that much.
   public init(_ queue: CommandQueue, count: Int) throws {
     let stride = MemoryLayout<Element>.stride
     try requireNotNegative(count, "pinned memory's count")
@@ -61,7 +60,8 @@ public final class PinnedMemory<Element: BitwiseCopyable> {
 
   deinit {
     guard DriverProcess.isOwn else { return }
-    // The status can only be dropped here; the driver keeps the memory until it is unmapped.
+    // A deinit cannot throw, so the status is ignored. The driver keeps the memory until it is
+    // unmapped.
     _ = clEnqueueUnmapMemObject(queue.handle.raw, handle.raw, start, 0, nil, nil)
     _ = clFlush(queue.handle.raw)
   }

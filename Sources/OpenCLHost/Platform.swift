@@ -6,10 +6,10 @@ public struct Platform: Sendable {
   /// The platform's name, as in `Portable Computing Language`.
   public let name: String
 
-  /// Who made it.
+  /// The name of the vendor.
   public let vendor: String
 
-  /// Its version as it says, as in `OpenCL 3.0 PoCL 3.1`.
+  /// The version that the platform reports, as in `OpenCL 3.0 PoCL 3.1`.
   public let version: String
 
   let handle: StaticHandle

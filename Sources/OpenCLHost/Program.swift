@@ -1,22 +1,22 @@
 #if OpenCL
 internal import CDescentOpenCL
 
-/// OpenCL C, built for a context's device.
+/// A program in OpenCL C, built for a context's device.
 public final class Program: Sendable {
   /// The context that the program belongs to.
   public let context: Context
 
-  /// What the compiler wrote: warnings, or nothing.
+  /// The compiler's messages, such as warnings; may be empty.
   public var buildLog: String { handle.buildLog }
 
   let handle: ProgramHandle
 
-  /// Builds sources, one after another as if they were one file.
+  /// Builds sources, concatenated as if they were one file.
   ///
-  /// Each is preceded by a `#line`, so that the compiler's messages say its name and its line. A
-  /// driver that does not read those, as oclgrind 21.10, counts lines over all sources.
+  /// Each source is preceded by a `#line`, so that the compiler's messages contain its name and its
+  /// line. A driver that ignores `#line`, such as oclgrind 21.10, counts lines over all sources.
   ///
-  /// `options` are the compiler's, as in `-cl-std=CL1.2 -DLANES=4`.
+  /// `options` are options of the compiler, as in `-cl-std=CL1.2 -DLANES=4`.
   ///
   /// - Throws: `OpenCLError` with the compiler's messages in `log` if the build fails.
   public convenience init(
@@ -34,7 +34,7 @@ public final class Program: Sendable {
     try self.init(context, handle, names, options)
   }
 
-  /// Loads what `binary()` of a program returned, on the same device with the same driver.
+  /// Loads the result of a program's `binary()`, for the same device and the same driver.
   ///
   /// - Throws: `OpenCLError`, such as `CL_INVALID_BINARY` if the driver rejects it.
   public convenience init(_ context: Context, binary: [UInt8], options: String = "") throws {
@@ -77,9 +77,10 @@ public final class Program: Sendable {
     sources.map { "#line 1 \($0.name.quoted)\n\($0.text)\n" }.joined()
   }
 
-  /// A new kernel; its arguments are its own, though others of the same name exist.
+  /// Creates a kernel. Its arguments are independent of those of other kernels of the same name.
   ///
-  /// - Throws: `OpenCLError` with `CL_INVALID_KERNEL_NAME` if the program has none of that name.
+  /// - Throws: `OpenCLError` with `CL_INVALID_KERNEL_NAME` if the program has no kernel of that
+  ///   name.
   public func kernel(named name: String) throws -> sending Kernel {
     try Kernel(self, named: name)
   }
@@ -93,16 +94,17 @@ public final class Program: Sendable {
 
   /// The program as the driver stores it, for `init(_:binary:options:)`.
   ///
-  /// Good for this device and this version of the driver only.
+  /// Valid for this device and this version of the driver only.
   public func binary() throws -> [UInt8] {
     let devices = try info.array(CL_PROGRAM_DEVICES, cl_device_id?.none)
     let sizes = try info.array(CL_PROGRAM_BINARY_SIZES, 0)
-    // PoCL 3.1 lists all devices of the context there, and here only the one that was built for.
+    // PoCL 3.1 lists all devices of the context, but only the size for the device that was built
+    // for.
     let place = sizes.count == 1 ? 0 : devices.firstIndex(of: context.device.handle.raw)
     guard let index = place, index < sizes.count else {
       throw OpenCLError(status: CL_INVALID_DEVICE, call: "clGetProgramInfo(binary)")
     }
-    // One place for each of those; the driver skips those that are nil.
+    // One pointer for each size; the driver skips those that are nil.
     var places = [UnsafeMutablePointer<UInt8>?](repeating: nil, count: sizes.count)
     return try [UInt8](unsafeUninitializedCapacity: sizes[index]) { bytes, initialized in
       places[index] = bytes.baseAddress
@@ -123,7 +125,7 @@ public final class Program: Sendable {
     }
   }
 
-  /// The compiler's messages; none if the driver cannot say.
+  /// The compiler's messages; empty if the driver does not return them.
   private static func log(_ program: OpaquePointer, _ device: Device) -> String {
     let info = Info("clGetProgramBuildInfo", of: "the program") {
       clGetProgramBuildInfo(program, device.handle.raw, $0, $1, $2, $3)

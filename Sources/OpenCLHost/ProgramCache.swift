@@ -11,13 +11,13 @@ final class ProgramCache: Sendable {
     var options: String
   }
 
-  /// Beyond it the oldest is evicted; it stays valid for its users.
+  /// The maximum number of programs. The oldest is evicted; it stays valid for its users.
   static let capacity = 64
 
   private let programs = Mutex<[(key: Key, handle: ProgramHandle)]>([])
 
-  /// The program of this key, made by `make` if there is none. Others wait meanwhile, so that
-  /// nothing is built twice.
+  /// The program of this key, made by `make` if there is none. Other threads wait meanwhile, so
+  /// that nothing is built twice.
   func program(_ key: Key, make: () throws -> ProgramHandle) rethrows -> ProgramHandle {
     try programs.withLock { programs in
       if let known = programs.first(where: { $0.key == key }) { return known.handle }
@@ -29,22 +29,21 @@ final class ProgramCache: Sendable {
   }
 }
 
-/// Where a program is from.
+/// Where a program comes from.
 package enum ProgramOrigin: String, Sendable {
-  /// Its sources.
+  /// Built from its sources.
   case built
-  /// The cache folder.
+  /// Loaded from the cache folder.
   case loaded
 }
 
 extension Program {
   /// As `init(_:sources:options:)`, but built at most once in a context, and loaded from `folder`
-  /// if an earlier process left it there. The bits that its kernels compute are the same either
-  /// way.
+  /// if an earlier process stored it there. Its kernels compute the same bits either way.
   ///
-  /// What cannot be read, written or loaded is built; only a failing build throws. A loaded program
-  /// has no `buildLog`. `tell` is called with the origin of a program that was not in the context's
-  /// cache.
+  /// It is not an error if the cache cannot be read or written, or the binary not be loaded: then
+  /// the program is built. Only a failing build throws. A loaded program has no `buildLog`. `tell`
+  /// is called with the origin of a program that was not in the context's cache.
   package static func cached(
     _ context: Context, sources: [(name: String, text: String)], options: String = "",
     in folder: CacheFolder? = .user, tell: (ProgramOrigin) -> Void = { _ in }
@@ -80,7 +79,7 @@ extension Program {
   ) -> Program? {
     guard let binary = folder.load(.programs, key: key),
       let program = try? Program(context, binary: binary, options: options),
-      // A driver may take a binary and find nothing in it that it can run.
+      // A driver may accept a binary that has no kernel that it can run.
       let names = try? program.kernelNames, !names.isEmpty
     else { return nil }
     return program
@@ -88,7 +87,8 @@ extension Program {
 }
 
 extension Device {
-  /// What a binary and a measurement are good for: this device under this version of its driver.
+  /// Identifies this device and this version of its driver, for which a binary or a measurement is
+  /// valid.
   package var cacheKey: String {
     "platform \(platform.name), \(platform.version)\n"
       + "device \(name), \(vendor), \(version)\ndriver \(driverVersion)"

@@ -6,7 +6,7 @@ internal import CDescentOpenCL
 /// Commands that wait for a user event that is never completed wait for ever, and so does any wait
 /// for those commands.
 public final class UserEvent: Sendable {
-  /// What commands can wait for.
+  /// The event that commands can wait for.
   public let event: Event
 
   /// Makes an event that is not complete.
@@ -19,18 +19,19 @@ public final class UserEvent: Sendable {
       "user event", try Handle(created, status, clReleaseEvent, "clCreateUserEvent()"))
   }
 
-  /// Lets the commands that wait for the event begin.
+  /// Completes the event, so that the commands that wait for it can begin.
   ///
-  /// - Throws: `OpenCLError` with `CL_INVALID_OPERATION` if the event is over already.
+  /// - Throws: `OpenCLError` with `CL_INVALID_OPERATION` if the event has completed or failed
+  ///   already.
   public func complete() throws { try set(CL_COMPLETE) }
 
-  /// Makes the commands that wait for the event fail.
+  /// Fails the event, and so the commands that wait for it.
   ///
   /// - Parameter status: One of OpenCL's codes, negative.
   /// - Throws: `OpenCLError` with `CL_INVALID_VALUE` if `status` is not negative, and with
-  ///   `CL_INVALID_OPERATION` if the event is over already.
+  ///   `CL_INVALID_OPERATION` if the event has completed or failed already.
   public func fail(status: Int32) throws {
-    // 0 is a completion, which is no failure.
+    // 0 would complete the event, so the driver gets a status that it rejects.
     try set(status == CL_COMPLETE ? CL_QUEUED : status)
   }
 

@@ -4,23 +4,25 @@ import Glibc
 import Musl
 #endif
 
-/// A file that appears under its name whole or not at all: it is written under a name of
-/// ``TemporaryNames`` in the same folder, synced and renamed, and the folder is synced.
+/// A file that is replaced atomically. Its bytes are written to a temporary file in the same folder
+/// (``TemporaryNames``), which is synced and renamed; then the folder is synced.
 ///
-/// Until then it is locked. One that a killed process left has no lock, and the next that writes
-/// the same name removes it. It is not `Sendable`.
+/// The temporary file is locked while its writer exists. A killed process leaves a temporary file
+/// without a lock; the next writer of the same name removes it. The class is not `Sendable`.
 final class AtomicFile {
   let path: String
   private let file: OpenFile
-  /// Whether it has its name.
+  /// Whether the temporary file has been renamed to ``path``.
   private(set) var isWhole = false
 
-  /// Its name until it has its own; parts of a set are `NAME.1` and so on.
+  /// The path of the temporary file. The parts of a set of shards are at this path followed by `.1`
+  /// and so on.
   var temporaryPath: String { file.path }
 
-  /// Removes first what killed processes left of `path`, and of `others` in its folder.
+  /// Creates the temporary file. First removes the temporary files that killed processes left of
+  /// `path`, and of `others` in the same folder.
   ///
-  /// Throws ``SafetensorsError/misuse(_:)`` where something is that is no regular file.
+  /// Throws ``SafetensorsError/misuse(_:)`` if `path` exists and is not a regular file.
   init(_ path: String, andOf others: [String] = []) throws(SafetensorsError) {
     self.path = path
     var old = stat()
@@ -33,7 +35,7 @@ final class AtomicFile {
     TemporaryNames.removeLeftovers(of: [path] + others)
     file = try Self.create(names)
     lock.unlock()
-    // As an editor would, a file that is replaced keeps its permissions.
+    // A replaced file keeps its permissions, as when an editor saves it.
     if exists {
       try OpenFile.call("fchmod", file.path) { fchmod(file.descriptor, old.st_mode & 0o777) }
     }
@@ -45,10 +47,11 @@ final class AtomicFile {
     try file.write(bytes, at: offset)
   }
 
-  /// Returns once the device has the bytes.
+  /// Returns when the bytes are on the storage device (`fsync`).
   func sync() throws(SafetensorsError) { try file.sync() }
 
-  /// Gives it its name. An error before the rename leaves what was there.
+  /// Renames the temporary file to ``path``. After an error before the rename, the old file is
+  /// unchanged.
   func commit() throws(SafetensorsError) {
     try file.sync()
     try OpenFile.call("rename", path) { rename(file.path, path) }
@@ -63,8 +66,8 @@ final class AtomicFile {
       number += 1
       do {
         let file = try OpenFile(name, O_WRONLY | O_CREAT | O_EXCL)
-        // Another process may take it for left behind before it is locked. Where a file system has
-        // no locks, none is ever taken for that.
+        // Before the file is locked, another process may take it for a leftover and remove it. On a
+        // file system without locks, no file is taken for a leftover.
         if flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK,
           try file.status().st_nlink > 0
         {
@@ -73,7 +76,7 @@ final class AtomicFile {
       } catch .system("open", _, EEXIST) where number < 1000 {
         continue
       } catch .system("open", _, let code) {
-        // Not by a name that the caller has never seen.
+        // The error has a path that the caller knows, not that of the temporary file.
         let isFolders = [ENOENT, ENOTDIR, EACCES, EROFS].contains(code)
         throw .system(call: "open", path: isFolders ? names.folder : names.target, code: code)
       }
@@ -81,11 +84,12 @@ final class AtomicFile {
   }
 }
 
-/// Keeps others that write files into a folder by ``AtomicFile`` waiting, this process's other
-/// threads too. Where a folder cannot be locked, such as on NFS, there is no lock, and no error.
+/// An exclusive lock on a folder, held while an ``AtomicFile`` is created or committed. Other
+/// processes and other threads of this one wait for it. Where a folder cannot be locked, as on NFS,
+/// there is no lock and no error.
 ///
-/// The same holds where another program keeps the lock: anyone who can read a folder can lock it,
-/// for any purpose and time.
+/// There is no lock either if another program holds it for longer than the limit: any program that
+/// can read a folder can lock it.
 final class FolderLock {
   /// The locked folder; nil without a lock.
   private(set) var folder: OpenFile?
@@ -104,7 +108,8 @@ final class FolderLock {
 
   deinit { unlock() }
 
-  /// A child process may have a copy of the descriptor, so it is not enough to close it.
+  /// Unlocks the folder. Closing the descriptor is not enough: a child process may have a copy of
+  /// it.
   func unlock() {
     guard let folder else { return }
     flock(folder.descriptor, LOCK_UN)
@@ -112,11 +117,11 @@ final class FolderLock {
   }
 }
 
-/// A rename is on the device once its folder is.
+/// Syncs the folder of a path, which makes a rename in it durable.
 func syncFolder(of path: String) throws(SafetensorsError) {
   do {
     try OpenFile(split(path).folder, O_RDONLY | O_DIRECTORY).sync()
   } catch .system("fsync", _, EINVAL) {
-    // A file system whose folders need no syncing.
+    // Folders of this file system cannot be synced, and need not be.
   }
 }

@@ -1,18 +1,18 @@
 /// The cyclic redundancy check that zlib, PNG and Python's `zlib.crc32` use (ISO 3309, polynomial
-/// 0x04c11db7, reflected). It finds every change of up to 32 bits in a row; of the nine bytes
-/// `123456789` it is `cbf43926`.
+/// 0x04c11db7, reflected). It detects every burst error of up to 32 bits. The checksum of the nine
+/// bytes `123456789` is `cbf43926`.
 struct CRC32 {
   private var register = ~UInt32(0)
 
   var value: UInt32 { ~register }
 
-  /// As metadata holds it: `crc32:cbf43926`.
+  /// The checksum as metadata stores it: `crc32:cbf43926`.
   static func text(_ value: UInt32) -> String { prefix + hexadecimal(value) }
   static let prefix = "crc32:"
 
-  /// What ``text(_:)`` made, or nil.
+  /// Parses the result of ``text(_:)``; nil for any other text.
   static func value(_ text: String) -> UInt32? {
-    // The length first: a text from a file may take long to compare.
+    // The length is compared first: comparing a long text from a file may take long.
     guard text.utf8.count == prefix.utf8.count + 8,
       let value = UInt32(text.droppingBytes(prefix.utf8.count), radix: 16),
       self.text(value) == text
@@ -25,7 +25,7 @@ struct CRC32 {
     return String(repeating: "0", count: 8 - digits.count) + digits
   }
 
-  // Sixteen bytes at a time: tables[256 k + b] is what b does, followed by k bytes of 0.
+  // Slicing by 16: tables[256 k + b] is the contribution of byte b followed by k zero bytes.
   private static let tables: [UInt32] = {
     var tables: [UInt32] = []
     for byte in 0..<UInt32(256) {

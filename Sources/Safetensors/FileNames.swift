@@ -4,19 +4,20 @@ import Glibc
 import Musl
 #endif
 
-/// The folder and the name in it. By bytes, as the system splits a path: a Character may be a slash
-/// with a combining mark.
+/// Splits a path into the folder and the name in it. Works on bytes, as the system does: a
+/// Character may be a slash with a combining mark.
 func split(_ path: String) -> (folder: String, name: String) {
   guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
   let folder = slash == path.startIndex ? "/" : String(path[..<slash])
   return (folder, String(path[path.utf8.index(after: slash)...]))
 }
 
-/// What a symbolic link leads to, whether or not a file is there yet, or the path itself.
+/// The path with its symbolic links resolved. The file that a link leads to need not exist yet.
+/// Throws for a path with a NUL character and for a loop of links.
 package func resolved(_ path: String) throws(SafetensorsError) -> String {
   try OpenFile.check(path)
   var path = path
-  // As many as Linux follows.
+  // Linux follows at most 40 links.
   for _ in 0..<40 {
     if let real = realpath(path, nil) {
       defer { free(real) }
@@ -38,22 +39,22 @@ private func linkTarget(_ path: String) -> String? {
   return count < 0 ? nil : String(decoding: bytes[..<count], as: UTF8.self)
 }
 
-/// The names that files have until they take the place of `target`: `NAME.tmp-PID-N`, and
-/// `NAME.tmp-PID-N.K` for the parts of a set. Of a name that leaves no room for that, its beginning
-/// and its checksum stand for NAME.
+/// The names of the temporary files of `target`: `NAME.tmp-PID-N`, and `NAME.tmp-PID-N.K` for the
+/// parts of a set. If NAME is too long for that, its beginning and its checksum replace it.
 struct TemporaryNames {
   let target: String
   let folder: String
   private let prefix: String
 
-  /// The most bytes that the name of a file may have.
+  /// The maximum length of a file name in bytes.
   static let longestName = 255
 
   init(_ target: String) {
     self.target = target
     var name: String
     (folder, name) = split(target)
-    // What follows the prefix: 7 digits of the process, 4 of the number, 6 of the part.
+    // The prefix is followed by up to 7 digits of the process ID, 4 of the number and 6 of the
+    // part.
     let room = Self.longestName - ".tmp-".utf8.count - 7 - 1 - 4 - 1 - 6
     if name.utf8.count > room {
       var check = CRC32()
@@ -67,8 +68,8 @@ struct TemporaryNames {
 
   func path(_ number: Int) -> String { "\(folder)/\(prefix)\(getpid())-\(number)" }
 
-  /// Gives the target one of these names besides its own. Nil where a file system has no such
-  /// links.
+  /// Makes a hard link to the target under one of these names. Nil if that fails, as on a file
+  /// system without hard links.
   func link() -> String? {
     for number in 0..<1000 {
       if linkat(AT_FDCWD, target, AT_FDCWD, path(number), 0) == 0 { return path(number) }
@@ -77,8 +78,8 @@ struct TemporaryNames {
     return nil
   }
 
-  /// Removes what killed processes left of the targets, which are in one folder: files with no
-  /// lock, and their parts. To be called under the ``FolderLock``.
+  /// Removes the temporary files that killed processes left of the targets, which are in one
+  /// folder: files without a lock, and their parts. Must be called under the ``FolderLock``.
   static func removeLeftovers(of targets: [String]) {
     let all = targets.map { TemporaryNames($0) }
     let entries = entries(of: all.first?.folder ?? "") { name in
@@ -97,7 +98,7 @@ struct TemporaryNames {
         guard case .system(_, _, ENOENT) = error else { continue }
       }
       if let lock, flock(lock.descriptor, LOCK_EX | LOCK_NB) != 0 { continue }
-      // After a passing error, such as too many open files, the next writer tries again.
+      // After a transient error, such as too many open files, the next writer tries again.
       if lock != nil, (try? SafetensorsIndex.removeShards(path, of: target)) == nil { continue }
       for part in parts { unlink("\(folder)/\(part)") }
       unlink(path)
@@ -117,7 +118,7 @@ struct TemporaryNames {
     return names
   }
 
-  /// The target's temporary files among the entries of the folder, and each one's parts.
+  /// The target's temporary files among the entries of the folder, each with its parts.
   private func found(among entries: [String]) -> [String: [String]] {
     var found: [String: [String]] = [:]
     for name in entries where name.startsWithBytes(prefix) {

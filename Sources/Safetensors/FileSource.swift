@@ -4,14 +4,15 @@ import Glibc
 import Musl
 #endif
 
-/// A file that was checked, to read from later: open all the time, or opened again for each read,
+/// A file whose header was checked, to read from. It is kept open, or opened again for each read,
 /// so that a set of any number of shards needs few descriptors.
 struct FileSource: Sendable {
   let path: String
   let identity: FileIdentity
   let file: OpenFile?
 
-  /// Throws ``SafetensorsError/misuse(_:)`` if another file has taken its place.
+  /// Throws ``SafetensorsError/misuse(_:)`` if the file was replaced or changed since it was
+  /// checked.
   func open() throws(SafetensorsError) -> OpenFile {
     if let file { return file }
     let file = try OpenFile(reading: path)
@@ -23,7 +24,8 @@ struct FileSource: Sendable {
   }
 }
 
-/// What differs between a file and one that is written to its place, or changed.
+/// The device, inode, size and modification time of a file, which differ after the file is replaced
+/// or changed.
 struct FileIdentity: Equatable, Sendable {
   private let numbers: [Int]
 

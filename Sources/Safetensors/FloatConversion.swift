@@ -1,7 +1,7 @@
-// Conversions are integer operations alone, so that no setting of the processor flushes a denormal
-// or rounds otherwise.
+// Conversions use integer operations only, so that no setting of the processor flushes a denormal
+// or changes the rounding.
 
-/// An IEEE half as a `Float`, exactly.
+/// Converts an IEEE half to `Float`, exactly.
 func float(half bits: UInt16) -> Float {
   let (sign, mantissa) = (UInt32(bits & 0x8000) << 16, UInt32(bits & 0x3ff))
   switch UInt32(bits >> 10 & 0x1f) {
@@ -14,7 +14,7 @@ func float(half bits: UInt16) -> Float {
   }
 }
 
-/// A `Double` as the nearest `Float`, ties to even.
+/// Converts a `Double` to the nearest `Float`, ties to even.
 func float(double bits: UInt64) -> Float {
   let sign = UInt32(truncatingIfNeeded: bits >> 32) & 0x8000_0000
   let exponent = Int(bits >> 52 & 0x7ff) - 1023
@@ -31,15 +31,16 @@ func float(double bits: UInt64) -> Float {
   let kept = significand >> shift
   let (rest, half) = (significand & (1 << shift - 1), UInt64(1) << (shift - 1))
   let roundsUp = rest > half || rest == half && kept & 1 == 1
-  // A carry out of the fraction goes into the exponent, up to infinity's.
+  // A carry out of the fraction increments the exponent, up to that of infinity.
   let biased = isNormal ? UInt64(exponent + 127) << 23 : 0
   let magnitude = min(biased + kept + (roundsUp ? 1 : 0), 0x7f80_0000)
   return Float(bitPattern: sign | UInt32(magnitude))
 }
 
 extension SafetensorsType {
-  /// Writes the elements of this type that lie in `source`, one of ``readableAsFloat``, to
-  /// `destination`. All are exact but `F64`, which is rounded to the nearest.
+  /// Converts the elements in `source`, which are of this type, and writes them to `destination`.
+  /// The type must be one of ``readableAsFloat``. All conversions are exact except that of `F64`,
+  /// which rounds to nearest.
   func convert(_ source: UnsafeRawBufferPointer, to destination: UnsafeMutablePointer<Float>) {
     func each<Element>(_ type: Element.Type, _ float: (Element) -> Float) {
       for index in 0..<source.count / size {

@@ -4,30 +4,30 @@ import Glibc
 import Musl
 #endif
 
-/// An open file, closed with its last owner. Reads and writes name their place, so threads may
-/// share it.
+/// An open file, closed on deinit. Reads and writes take an offset (`pread`, `pwrite`), so threads
+/// may share it.
 final class OpenFile: Sendable {
   let path: String
   let descriptor: Int32
 
-  /// - Parameter mode: the permissions of a file that is made, less the process's mask.
+  /// - Parameter mode: the permissions of a file that is created, before the process's umask.
   init(_ path: String, _ flags: Int32, mode: mode_t = 0o666) throws(SafetensorsError) {
     try Self.check(path)
     self.path = path
     descriptor = try Self.call("open", path) { open(path, flags | O_CLOEXEC, mode) }
   }
 
-  /// A regular file, to read. Throws ``SafetensorsError/misuse(_:)`` for anything else.
+  /// Opens a regular file for reading. Throws ``SafetensorsError/misuse(_:)`` for anything else.
   convenience init(reading path: String) throws(SafetensorsError) {
-    // Not to wait for what might be a pipe.
+    // Without O_NONBLOCK, opening a pipe would wait for a writer.
     try self.init(path, O_RDONLY | O_NONBLOCK)
     guard try status().isRegularFile else { throw .misuse("\(path) is no regular file") }
   }
 
   deinit { close(descriptor) }
 
-  /// Throws ``SafetensorsError/misuse(_:)`` for a path with a NUL character, where the system would
-  /// end it.
+  /// Throws ``SafetensorsError/misuse(_:)`` for a path with a NUL character, which would end it in
+  /// a system call.
   static func check(_ path: String) throws(SafetensorsError) {
     guard let index = path.utf8.firstIndex(of: 0) else { return }
     let place = path.utf8.distance(from: path.startIndex, to: index)
@@ -54,8 +54,8 @@ final class OpenFile: Sendable {
     return status
   }
 
-  /// Fills the memory from `offset` on. Throws
-  /// ``SafetensorsError/malformed(file:at:found:allowed:)`` if the file ends before it.
+  /// Fills the memory with the file's bytes from `offset` on. Throws
+  /// ``SafetensorsError/malformed(file:at:found:allowed:)`` if the file has too few.
   func read(into memory: UnsafeMutableRawBufferPointer, at offset: Int) throws(SafetensorsError) {
     var done = 0
     while done < memory.count {
@@ -72,7 +72,8 @@ final class OpenFile: Sendable {
     }
   }
 
-  /// The `count` bytes from `offset` on, which must be known to be there.
+  /// The `count` bytes from `offset` on. The caller must know that the file has them, since memory
+  /// for them is allocated first.
   func bytes(_ count: Int, at offset: Int) throws(SafetensorsError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     try bytes.withUnsafeMutableBufferPointer { bytes throws(SafetensorsError) in
@@ -92,7 +93,7 @@ final class OpenFile: Sendable {
     }
   }
 
-  /// Returns once the device has the bytes.
+  /// Returns when the bytes are on the storage device (`fsync`).
   func sync() throws(SafetensorsError) {
     try Self.call("fsync", path) { fsync(descriptor) }
   }

@@ -4,12 +4,12 @@ import Glibc
 import Musl
 #endif
 
-/// Why a safetensors file could not be read or written. Texts that come from a file are cut short,
-/// and their control characters written out.
+/// An error of reading or writing a safetensors file. Descriptions truncate texts that come from a
+/// file and escape their control characters.
 public enum SafetensorsError: Error, Equatable, Sendable {
-  /// Where in a file.
+  /// A place in a file.
   public enum Place: Hashable, Sendable {
-    /// Counted from the beginning of the file.
+    /// A byte offset from the beginning of the file.
     case byte(Int)
     /// A tensor, by its name.
     case tensor(String)
@@ -19,23 +19,23 @@ public enum SafetensorsError: Error, Equatable, Sendable {
     case index(String)
   }
 
-  /// A file that is not what the format allows.
+  /// The file does not conform to the format.
   case malformed(file: String, at: Place, found: String, allowed: String)
-  /// Bytes that are not those that were written.
+  /// The bytes differ from those that were written.
   case checksum(file: String, of: Place, found: UInt32, written: UInt32)
-  /// The operating system refused; `code` is its `errno`.
+  /// A system call failed; `code` is its `errno`.
   case system(call: String, path: String, code: Int32)
-  /// There is no memory for what was asked for.
+  /// The memory for the result cannot be allocated.
   case memory(bytes: Int)
-  /// A tensor that the file does not have.
+  /// The file has no tensor of this name.
   case unknownTensor(file: String, name: String)
-  /// A tensor of another type than the call can read or write.
+  /// The tensor has another type than the call can read or write.
   case type(tensor: String, found: SafetensorsType, allowed: [SafetensorsType])
-  /// Memory or bytes of another length than the tensor has.
+  /// The given memory or bytes have another length than the tensor.
   case count(tensor: String, given: Int, expected: Int)
   /// A tensor or a metadata entry that cannot be written.
   case declaration(name: String, reason: String)
-  /// A call that comes at the wrong time, or a path that cannot be written to.
+  /// A call at the wrong time, or a path that cannot be read or written.
   case misuse(String)
 }
 
@@ -77,7 +77,7 @@ extension SafetensorsError.Place: CustomStringConvertible {
   }
 }
 
-/// The text in quotes, cut short, and without characters that a terminal would obey.
+/// The text in quotes, truncated to 60 scalars, with control characters escaped.
 package func excerpt(_ text: String) -> String {
   let scalars = text.unicodeScalars
   guard let cut = scalars.index(scalars.startIndex, offsetBy: 60, limitedBy: scalars.endIndex),

@@ -5,8 +5,9 @@ import Musl
 #endif
 
 extension SafetensorsFile {
-  /// A tensor's elements, compared with its checksum. Other types than `F32` are refused unless
-  /// `converting` is set; then `F16` and `BF16` are converted exactly, and `F64` to the nearest.
+  /// Reads a tensor's elements, and verifies its checksum if it has one. Types other than `F32`
+  /// throw unless `converting` is set; then `F16` and `BF16` are converted exactly, and `F64` is
+  /// rounded to nearest.
   public func floats(
     _ name: String, converting: Bool = false
   ) throws(SafetensorsError) -> [Float] {
@@ -20,8 +21,8 @@ extension SafetensorsFile {
     return values
   }
 
-  /// Reads a whole tensor into memory of its count, as ``floats(_:converting:)`` does. After an
-  /// error the memory holds anything.
+  /// Reads a whole tensor into memory of the same count, as ``floats(_:converting:)`` does. After
+  /// an error the contents of the memory are undefined.
   public func read(
     _ name: String, into memory: UnsafeMutableBufferPointer<Float>, converting: Bool = false
   ) throws(SafetensorsError) {
@@ -34,8 +35,8 @@ extension SafetensorsFile {
     try compare(check, with: tensor)
   }
 
-  /// Reads some of a tensor's elements, in row-major order, into memory of their count. They are
-  /// not compared with a checksum; ``verify()`` does that.
+  /// Reads a range of a tensor's elements, in row-major order, into memory of the same count. The
+  /// checksum is not verified; ``verify()`` does that.
   public func read(
     _ name: String, elements: Range<Int>, into memory: UnsafeMutableBufferPointer<Float>,
     converting: Bool = false
@@ -47,7 +48,8 @@ extension SafetensorsFile {
     try read(tensor, elements, into: memory, converting: converting) { _ in }
   }
 
-  /// Hands each piece of the file to `visit` while it is in the cache.
+  /// Reads and converts the elements piece by piece, and calls `visit` with each piece while it is
+  /// in the cache.
   private func read(
     _ tensor: SafetensorsTensor, _ elements: Range<Int>,
     into memory: UnsafeMutableBufferPointer<Float>, converting: Bool,
@@ -71,7 +73,8 @@ extension SafetensorsFile {
     }
   }
 
-  /// A tensor's bytes, of any type, little-endian and row-major, compared with its checksum.
+  /// Reads a tensor's bytes, of any type, little-endian and row-major, and verifies its checksum if
+  /// it has one.
   public func bytes(_ name: String) throws(SafetensorsError) -> [UInt8] {
     let place = try place(name)
     try Self.checkMemory(tensors[place].byteCount, 1)
@@ -82,8 +85,8 @@ extension SafetensorsFile {
     return bytes
   }
 
-  /// Reads some of a tensor's bytes, of any type, little-endian and row-major, into memory of their
-  /// count. They are not compared with a checksum; ``verify()`` does that.
+  /// Reads a range of a tensor's bytes, of any type, little-endian and row-major, into memory of
+  /// the same count. The checksum is not verified; ``verify()`` does that.
   public func read(
     _ name: String, bytes: Range<Int>, into memory: UnsafeMutableRawBufferPointer
   ) throws(SafetensorsError) {
@@ -107,14 +110,15 @@ extension SafetensorsFile {
     }
   }
 
-  /// Throws ``SafetensorsError/memory(bytes:)`` where there is no memory for so many elements: a
-  /// file with holes may be longer than any.
+  /// Throws ``SafetensorsError/memory(bytes:)`` if memory for `count` elements cannot be allocated:
+  /// a sparse file may be longer than any memory.
   package static func checkMemory(_ count: Int, _ stride: Int) throws(SafetensorsError) {
     if let bytes = missingMemory(count, stride) { throw .memory(bytes: bytes) }
   }
 
-  /// Calls `body` with a tensor's bytes piece by piece, and where in the range each begins. Pieces
-  /// end between elements, and lie in `memory`, if there is one for all of them.
+  /// Calls `body` with a range of a tensor's bytes piece by piece, and with each piece's offset in
+  /// the range. Pieces end between elements. If `memory` is given, it holds all pieces, one after
+  /// another.
   func pieces(
     of place: Int, _ range: Range<Int>, through memory: UnsafeMutableRawBufferPointer? = nil,
     _ body: (UnsafeRawBufferPointer, Int) -> Void

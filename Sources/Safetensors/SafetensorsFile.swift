@@ -8,30 +8,30 @@ import Musl
 #error("safetensors files are little-endian, and so must this machine be")
 #endif
 
-/// A safetensors file, open for reading: 8 bytes with the header's length, the header in JSON, the
-/// tensors' bytes.
+/// A safetensors file, open for reading. Such a file consists of the header's length in 8 bytes,
+/// the header in JSON, and the tensors' bytes.
 ///
-/// The whole header is checked before anything is read, and every length against the file's own
-/// before memory is asked for, so a file from anywhere may be opened. Names that Swift counts as
-/// equal although their bytes differ are one name, and a file with two of them is refused. So is a
-/// name or a metadata key with more than 30 combining marks in a row.
+/// Untrusted files may be opened: the whole header is checked before any tensor is read, and every
+/// length is compared with the file's length before memory is allocated. Names that Swift considers
+/// equal although their bytes differ are one name, and a file with two of them is rejected. So is a
+/// file with a name or a metadata key of more than 30 combining marks in a row.
 ///
-/// A tensor of a type that ``SafetensorsType`` does not have keeps no other from being read:
-/// ``unreadable`` names it.
+/// A tensor of a type that ``SafetensorsType`` does not have is listed in ``unreadable``; the other
+/// tensors can be read.
 ///
-/// Where the metadata holds checksums (``SafetensorsWriter`` says which), a tensor that is read
-/// whole is compared with its own, and the header when the file is opened. Bytes are read by
-/// `pread`, so a file that is cut short meanwhile is an error too. All methods may be called from
+/// If the metadata holds checksums (see ``SafetensorsWriter``), the header's is verified when the
+/// file is opened, and a tensor's when the tensor is read whole. Bytes are read by `pread`, so a
+/// file that is truncated while it is open leads to an error. All methods may be called from
 /// several threads at once.
 public final class SafetensorsFile: Sendable {
-  /// As it was given.
+  /// The path as it was given.
   public let path: String
-  /// In the order of their bytes in the file.
+  /// The tensors, in the order of their bytes in the file.
   public let tensors: [SafetensorsTensor]
-  /// The texts of `__metadata__`, empty where the file has none.
+  /// The entries of `__metadata__`; empty if the file has none.
   public let metadata: [String: String]
-  /// The file's other tensors by name, and why they cannot be read: `the type "F4"`. Such a name is
-  /// not in ``tensors``, and what reads it throws
+  /// The file's other tensors by name, each with the reason why it cannot be read: `the type "F4"`.
+  /// These names are not in ``tensors``; reading one throws
   /// ``SafetensorsError/malformed(file:at:found:allowed:)``.
   public let unreadable: [String: String]
 
@@ -45,7 +45,7 @@ public final class SafetensorsFile: Sendable {
     try self.init(path, staysOpen: true)
   }
 
-  /// - Parameter staysOpen: whether to keep its descriptor, rather than to open it for each read.
+  /// - Parameter staysOpen: whether to keep the file open; otherwise it is opened for each read.
   init(_ path: String, staysOpen: Bool) throws(SafetensorsError) {
     self.path = path
     let file = try OpenFile(reading: path)
@@ -118,7 +118,7 @@ extension SafetensorsFile {
       }
     }
     guard let written = metadata[SafetensorsMetadata.seal].flatMap({ CRC32.value($0) }) else {
-      // A file of this package without it has lost it.
+      // Every file of this package has this checksum, so this one has lost it.
       guard let format = metadata[SafetensorsMetadata.format] else { return }
       throw .malformed(
         file: path, at: .metadata(SafetensorsMetadata.format), found: excerpt(format),
@@ -137,9 +137,9 @@ extension SafetensorsFile {
     }
   }
 
-  /// Reads every tensor that has a checksum, and throws
-  /// ``SafetensorsError/checksum(file:of:found:written:)`` for the first whose bytes are not those
-  /// that were written.
+  /// Verifies every tensor that has a checksum. Throws
+  /// ``SafetensorsError/checksum(file:of:found:written:)`` for the first whose bytes differ from
+  /// those that were written.
   public func verify() throws(SafetensorsError) {
     for tensor in tensors { try verify(tensor) }
   }

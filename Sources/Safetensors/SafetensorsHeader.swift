@@ -1,22 +1,21 @@
-/// The part of a file that says what is in it: where each tensor lies behind the header, and the
-/// metadata.
+/// The header of a file: the tensors with their offsets, and the metadata.
 struct SafetensorsHeader {
   private(set) var tensors: [SafetensorsTensor] = []
-  /// Where each tensor begins, counted from the end of the header.
+  /// Where each tensor begins, in bytes from the end of the header.
   private(set) var starts: [Int] = []
   private(set) var places: [String: Int] = [:]
-  /// Tensors that this package cannot represent, by name, and why.
+  /// The reasons why tensors cannot be read, by the tensors' names.
   private(set) var unreadable: [String: String] = [:]
   var metadata: [String: String] = [:]
 
-  /// The most bytes that a header may have; other readers take no more.
+  /// The maximum length of a header in bytes; other readers accept no more.
   static let maximumBytes = 100_000_000
 
-  /// All bytes behind the header.
+  /// The number of bytes after the header.
   let bodyBytes: Int
 
-  /// Tensors that follow each other. Throws ``SafetensorsError/declaration(name:reason:)`` if two
-  /// have one name, or all together more bytes than an `Int` can count.
+  /// Places tensors one after another. Throws ``SafetensorsError/declaration(name:reason:)`` if two
+  /// have the same name, or if all together have more bytes than an `Int` can count.
   init(_ tensors: [SafetensorsTensor]) throws(SafetensorsError) {
     var end = 0
     for tensor in tensors {
@@ -39,8 +38,8 @@ extension SafetensorsHeader {
   /// Reads and checks a header.
   ///
   /// - Parameters:
-  ///   - bytes: the header without its length, which stands in the file's first 8 bytes.
-  ///   - bodyBytes: how many bytes the file has behind it.
+  ///   - bytes: the header without its length, which is in the file's first 8 bytes.
+  ///   - bodyBytes: the number of bytes that the file has after the header.
   init(_ bytes: [UInt8], bodyBytes: Int, file: String) throws(SafetensorsError) {
     guard bytes.first == UInt8(ascii: "{") else {
       throw .malformed(
@@ -59,8 +58,8 @@ extension SafetensorsHeader {
       return places.updateValue(0, forKey: key) == nil
     }
     try reader.end()
-    // Any order in the header is good; what counts is the order in the file. Empty tensors come
-    // before what begins where they do.
+    // The header may list tensors in any order; they are sorted by their offsets. An empty tensor
+    // comes before the tensor that begins at the same offset.
     entries.sort { ($0.start, $0.end) < ($1.start, $1.end) }
     var end = 0
     for entry in entries {
@@ -93,7 +92,7 @@ extension SafetensorsHeader {
     self.places = places
   }
 
-  /// Texts by text; null is none.
+  /// Reads the metadata, an object of strings; null counts as an empty one.
   private static func metadata(_ reader: inout JSONReader) throws(SafetensorsError)
     -> [String: String]
   {
@@ -110,12 +109,12 @@ extension SafetensorsHeader {
   }
 }
 
-/// What a header says of one name: `{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}`, in any
-/// order and with any other keys, which other readers ignore, too.
+/// The header's entry for one name: `{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}`. The keys
+/// may be in any order. Other keys are ignored, as by other readers.
 private struct Entry {
   enum Content {
     case tensor(SafetensorsTensor)
-    /// One that this package has no type for, with the reason.
+    /// A tensor that this package cannot represent, with the reason.
     case unreadable(name: String, reason: String)
   }
 
@@ -188,8 +187,8 @@ private struct Entry {
 }
 
 extension SafetensorsHeader {
-  /// The header's length in 8 bytes, and its text, filled up with spaces so that bodies begin at a
-  /// multiple of 8.
+  /// The header's length in 8 bytes and its text, padded with spaces so that the tensors' bytes
+  /// begin at a multiple of 8.
   var bytes: [UInt8] {
     var entries: [String] = []
     if !metadata.isEmpty {
@@ -208,7 +207,8 @@ extension SafetensorsHeader {
   }
 }
 
-/// By the bytes of the keys, as Python sorts them; Swift's own order is another for some letters.
+/// The entries sorted by the bytes of their keys, as Python sorts them; Swift's order of strings
+/// differs for some letters.
 func inOrder(_ metadata: [String: String]) -> [(key: String, value: String)] {
   metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
 }

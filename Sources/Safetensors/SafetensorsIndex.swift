@@ -4,10 +4,10 @@ import Glibc
 import Musl
 #endif
 
-/// Which file of a set of shards holds which tensor: `NAME.safetensors.index.json`, as Hugging
-/// Face's libraries write it.
+/// The index of a set of shards, which maps each tensor to a file: `NAME.safetensors.index.json`,
+/// as Hugging Face's libraries write it.
 struct SafetensorsIndex {
-  /// Files by tensor.
+  /// The file of each tensor, by the tensor's name.
   var files: [String: String] = [:]
   /// The checksum `descent.set`, if the index has one.
   var set: String?
@@ -17,8 +17,8 @@ struct SafetensorsIndex {
     (self.files, self.set, self.totalSize) = (files, set, totalSize)
   }
 
-  /// Reads an index. Its files lie in its own folder, or it is refused: a file from anywhere must
-  /// not lead elsewhere.
+  /// Reads an index. An index that names files outside its own folder is rejected: an untrusted
+  /// index must not lead to other files.
   init(_ path: String) throws(SafetensorsError) {
     let file = try OpenFile(reading: path)
     let status = try file.status()
@@ -70,8 +70,8 @@ struct SafetensorsIndex {
     (self.files, self.set) = (files, set)
   }
 
-  /// Whether it names a file in a folder, and nothing outside. Readers take no other, and so
-  /// writers make no other.
+  /// Whether the name can only be that of a `.safetensors` file in the same folder. Readers accept
+  /// no other names, and writers make no others.
   static func isPlain(_ name: String) -> Bool {
     name.endsWithBytes(suffix) && name.utf8.count > suffix.utf8.count
       && name.utf8.count <= TemporaryNames.longestName && !name.startsWithBytes("..")
@@ -79,15 +79,15 @@ struct SafetensorsIndex {
   }
 
   /// Removes the shards of an index that a killed process left: `path` is one that it had not yet
-  /// committed as `target`, or one that it had replaced. Throws, and removes nothing, where one of
-  /// the two indices cannot be read for now.
+  /// committed as `target`, or one that it had replaced. Throws, and removes nothing, if one of the
+  /// two indices cannot be read for now.
   static func removeShards(_ path: String, of target: String) throws(SafetensorsError) {
     guard target.endsWithBytes(indexSuffix), let names = ShardNames(index: target) else { return }
     let begun: SafetensorsIndex
     do {
       begun = try SafetensorsIndex(path)
     } catch {
-      // One that was never written whole names no shards.
+      // An index that was not written completely names no shards.
       if case .system = error { throw error }
       return
     }
@@ -95,12 +95,12 @@ struct SafetensorsIndex {
     for name in Set(begun.files.values).subtracting(try files(in: target))
     where names.isShard(name) {
       let file = try? SafetensorsFile(names.path(name))
-      // Not one that somebody else has put there since.
+      // Keep a file that another writer has put there since.
       if file?.metadata[SafetensorsMetadata.set] == set { unlink(names.path(name)) }
     }
   }
 
-  /// The files that an index names: none where there is no index.
+  /// The files that an index names; empty if there is no index.
   static func files(in path: String) throws(SafetensorsError) -> Set<String> {
     do {
       return Set(try SafetensorsIndex(path).files.values)
@@ -129,7 +129,7 @@ struct SafetensorsIndex {
   }
 }
 
-/// The names of the files that a path without or with shards stands for.
+/// The names of the files that belong to a path: the single file, the index and the shards.
 struct ShardNames {
   let folder: String
   private let stem: String
@@ -154,7 +154,8 @@ struct ShardNames {
 
   func path(_ name: String) -> String { "\(folder)/\(name)" }
 
-  /// Throws ``SafetensorsError/misuse(_:)`` if a reader would not take the names of so many shards.
+  /// Throws ``SafetensorsError/misuse(_:)`` if readers would not accept the names of `count`
+  /// shards.
   func check(_ count: Int) throws(SafetensorsError) {
     let (name, index) = (
       shard(count, of: count, generation: 99), stem + SafetensorsIndex.indexSuffix
@@ -169,9 +170,9 @@ struct ShardNames {
     }
   }
 
-  /// `NAME-00001-of-00003.safetensors` and so on, or, if there is a file of such a name, the same
-  /// of `NAME.2`, `NAME.3` and so on: the shards that an index points to stay as they are until the
-  /// next index is there.
+  /// The names `NAME-00001-of-00003.safetensors` and so on. If a file of such a name exists, the
+  /// same with `NAME.2`, `NAME.3` and so on: the shards of the current index must stay unchanged
+  /// until the next index is in place.
   func available(_ count: Int) -> [String] {
     var (generation, status) = (1, stat())
     while true {
@@ -186,7 +187,7 @@ struct ShardNames {
       + "-\(Self.five(number))-of-\(Self.five(count))\(SafetensorsIndex.suffix)"
   }
 
-  /// Whether ``available(_:)`` may have made the name.
+  /// Whether the name has the form of those that ``available(_:)`` makes.
   func isShard(_ name: String) -> Bool {
     let suffix = SafetensorsIndex.suffix
     guard name.startsWithBytes(stem), name.endsWithBytes(suffix) else { return false }

@@ -1,7 +1,8 @@
-/// The entries that ``SafetensorsWriter`` adds to a file's metadata; it says what they mean.
+/// The entries that ``SafetensorsWriter`` adds to a file's metadata. Its documentation explains
+/// them.
 package enum SafetensorsMetadata {
   static let format = "descent.format"
-  /// Which framework's tensors these are: Hugging Face's libraries refuse a file that does not say.
+  /// The framework of the tensors. Hugging Face's libraries reject a file without this entry.
   package static let framework = "format"
   static let seal = "descent.checksum"
   static let set = "descent.set"
@@ -10,15 +11,16 @@ package enum SafetensorsMetadata {
 
   static func checksum(_ name: String) -> String { checksumPrefix + name }
 
-  /// Whether ``checksum(_:)`` made the key.
+  /// Whether the key is one that ``checksum(_:)`` makes.
   static func isChecksum(_ key: String) -> Bool { key.startsWithBytes(checksumPrefix) }
 
-  /// Whether the key is one of those above, which a caller cannot set.
+  /// Whether only the writer may set the key. A caller may set ``framework``.
   static func isReserved(_ key: String) -> Bool {
     [format, seal, set].contains(key) || isChecksum(key)
   }
 
-  /// The checksum of metadata, without the entry for it, and tensors.
+  /// The checksum of the metadata, without its own entry, and of the tensors' names, types and
+  /// shapes.
   static func seal(_ metadata: [String: String], _ tensors: [SafetensorsTensor]) -> UInt32 {
     var check = CRC32()
     func combine(_ text: String) {

@@ -4,32 +4,32 @@ import Glibc
 import Musl
 #endif
 
-/// What ``SafetensorsWriter`` wrote to a path, or another library: one file, or the shards of an
-/// index, read as one.
+/// Reads a file that ``SafetensorsWriter`` or another library wrote, or all shards of an index as
+/// if they were one file.
 ///
-/// At `NAME.safetensors` that file is taken if there is one, otherwise
-/// `NAME.safetensors.index.json`, which may also be named itself. Each tensor is read from the file
-/// that the index names for it; what else is in the files is ignored. If the index was written
-/// here, its shards must be the ones of its own save. More than 64 shards are opened again for each
-/// read, and one that was replaced since is refused.
+/// For the path `NAME.safetensors`, that file is opened if it exists, otherwise the index
+/// `NAME.safetensors.index.json`; the path may also be that of an index. Each tensor is read from
+/// the file that the index names for it; other tensors in the files are ignored. If this package
+/// wrote the index, its shards must come from the same save. If there are more than 64 shards, they
+/// are opened again for each read, and one that was replaced since it was checked is rejected.
 public final class SafetensorsReader: Sendable {
   /// One file, or the shards in the order of their names.
   public let files: [SafetensorsFile]
-  /// In the order of the files, and in each of the bytes; of an index's files those that it says
-  /// are in them.
+  /// The tensors, in the order of the files and of the bytes in each file. Of the shards of an
+  /// index, only the tensors that the index assigns to them.
   public let tensors: [SafetensorsTensor]
-  /// What the caller of the writer gave, and the writer's `format`; in a set by another library,
-  /// what is in the first file.
+  /// The metadata that the writer's caller gave, and the writer's `format`. In a set by another
+  /// library, the metadata of the first file.
   public let metadata: [String: String]
 
-  /// The other tensors that are named there, and why they cannot be read, as
-  /// ``SafetensorsFile/unreadable`` says.
+  /// The other tensors, each with the reason why it cannot be read, as in
+  /// ``SafetensorsFile/unreadable``.
   public let unreadable: [String: String]
 
   private let places: [String: Int]
 
-  /// What an index and its files hold. Files that are more than `mostOpenFiles` are opened again
-  /// for each read.
+  /// The content of a file, or of an index and its shards. If there are more than `mostOpenFiles`
+  /// shards, they are opened again for each read.
   private struct Contents {
     var files: [SafetensorsFile] = []
     var tensors: [SafetensorsTensor] = []
@@ -87,7 +87,7 @@ public final class SafetensorsReader: Sendable {
     return contents
   }
 
-  /// Throws if shards of two saves got together.
+  /// Throws if the shards come from different saves.
   private static func checkSet(
     _ index: SafetensorsIndex, _ contents: Contents, _ path: String
   ) throws(SafetensorsError) {

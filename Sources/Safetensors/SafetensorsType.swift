@@ -1,4 +1,4 @@
-/// The type of a tensor's elements; the raw value is what files call it.
+/// The type of a tensor's elements; the raw value is its name in files.
 public enum SafetensorsType: String, CaseIterable, Hashable, Sendable {
   /// A byte, 0 or 1.
   case bool = "BOOL"
@@ -51,24 +51,25 @@ public enum SafetensorsType: String, CaseIterable, Hashable, Sendable {
     }
   }
 
-  /// What ``SafetensorsFile`` reads as `Float`.
+  /// The types that ``SafetensorsFile`` can read as `Float`.
   public static let readableAsFloat: [SafetensorsType] = [.float32, .float16, .bfloat16, .float64]
 }
 
-/// A tensor in a file: its name, its type and its shape. Elements lie row-major.
+/// A tensor in a file: its name, its type and its shape. Elements are in row-major order.
 public struct SafetensorsTensor: Hashable, Sendable {
-  /// Not empty.
+  /// The name, which is not empty.
   public let name: String
-  /// What an element is.
+  /// The type of the elements.
   public let type: SafetensorsType
-  /// Sizes of 0 and up, at most ``maximumRank`` of them; empty for a single number.
+  /// The sizes of the dimensions, each 0 or more, at most ``maximumRank`` of them; empty for a
+  /// scalar.
   public let shape: [Int]
-  /// How many elements: 1 for an empty shape, 0 if one of the sizes is 0.
+  /// The number of elements: 1 for an empty shape, 0 if one of the sizes is 0.
   public let count: Int
-  /// How many bytes they take.
+  /// The size of all elements in bytes.
   public var byteCount: Int { count * type.size }
 
-  /// The most sizes that a shape may have; NumPy and PyTorch allow as many.
+  /// The maximum number of sizes in a shape, as in NumPy and PyTorch.
   public static let maximumRank = 64
 
   /// Throws ``SafetensorsError/declaration(name:reason:)`` for an empty name, `__metadata__` or

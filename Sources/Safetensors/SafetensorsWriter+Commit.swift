@@ -5,10 +5,11 @@ import Musl
 #endif
 
 extension SafetensorsWriter {
-  /// Puts the file, or the set of shards, in its place. Throws
-  /// ``SafetensorsError/count(tensor:given:expected:)`` if a tensor is not complete, and goes on
-  /// after that. After any other error the writer can only be dropped, and what was there before is
-  /// still there, unless the description says `fsync` or `unlink`: then the new file has its name.
+  /// Renames the file, or the set of shards, to its final name. Throws
+  /// ``SafetensorsError/count(tensor:given:expected:)`` if a tensor is not complete; the writer can
+  /// be used after that. After any other error the writer can only be dropped, and the old file is
+  /// still in place, unless the description says `fsync` or `unlink`: then the new file may have
+  /// its name already.
   public func commit() throws(SafetensorsError) {
     if let ended { throw .misuse(ended) }
     for tensor in tensors {
@@ -28,11 +29,11 @@ extension SafetensorsWriter {
       if case .set(let files) = files { try files.sync(index) }
     }
     if case .single(let file) = files { try file.sync() }
-    // What takes long is done: others that commit into this folder wait for what follows.
+    // The slow part is done. Other commits into this folder wait during what follows.
     let lock = FolderLock(split(path).folder)
     defer { lock.unlock() }
     let old = names.flatMap { try? SafetensorsIndex($0.index) }
-    // If the process is killed, the next writer finds by it what was to be removed.
+    // If the process is killed, this link shows the next writer which shards to remove.
     var retired = old == nil ? nil : names.flatMap { TemporaryNames($0.index).link() }
     defer { if let retired { unlink(retired) } }
     switch files {
@@ -42,7 +43,7 @@ extension SafetensorsWriter {
     guard let names, let old else { return }
     if case .single = files { unlink(names.index) }
     guard let kept = try? SafetensorsIndex.files(in: names.index) else {
-      // The next writer finds it.
+      // Keep the link: the next writer removes the shards.
       retired = nil
       return
     }
@@ -58,12 +59,12 @@ extension SafetensorsWriter {
         totalSize: tensors.reduce(0) { $0 + $1.byteCount }
       ).text
     }
-    // A single file would be taken rather than the index.
+    // Readers prefer a single file to the index.
     do {
       try OpenFile.call("unlink", path) { unlink(path) }
       try syncFolder(of: path)
     } catch .system("unlink", _, ENOENT) {
-      // There was none.
+      // There was no single file.
     }
   }
 

@@ -1,4 +1,4 @@
-/// Writes a safetensors file that appears whole or not at all.
+/// Writes a safetensors file, or a set of shards, atomically.
 ///
 ///     let writer = try SafetensorsWriter("model.safetensors", tensors: [
 ///       SafetensorsTensor("weight", shape: [2, 3])
@@ -6,44 +6,46 @@
 ///     try writer.append(values, to: "weight")
 ///     try writer.commit()
 ///
-/// Tensors are declared first and filled in any order, each from its beginning, in as many pieces
-/// as the caller likes. Until ``commit()`` the file is `NAME.tmp-PID-N` in the same folder; it is
-/// removed if the writer goes without a commit, and by the next one for NAME if the process was
-/// killed. A commit syncs the file, renames it and syncs the folder, so a process that is killed
-/// and a machine that loses its power leave the file before or the file after. A file that is
-/// replaced keeps its permissions, and a symbolic link its place, also one that leads to no file
-/// yet.
+/// Tensors are declared first. They are filled in any order, each from its beginning, in any number
+/// of pieces. Until ``commit()`` the bytes are in a temporary file, `NAME.tmp-PID-N` in the same
+/// folder. It is removed if the writer is released without a commit; if the process was killed, the
+/// next writer of NAME removes it. A commit syncs the file, renames it and syncs the folder, so a
+/// killed process or a power failure leaves either the old file or the new one. A replaced file
+/// keeps its permissions. A symbolic link stays one, and the file that it leads to is written, even
+/// if that does not exist yet.
 ///
-/// Bodies begin at a multiple of 8 bytes, in the order of the declarations; tensors of wider types
-/// should come first, so that all are aligned.
+/// The tensors' bytes begin at a multiple of 8 and are in the order of the declarations. Tensors of
+/// wider types should be declared first, so that all are aligned.
 ///
-/// **Metadata.** To the caller's entries the writer adds these, so that a changed byte is found
-/// wherever it is. A checksum is `crc32:` and a CRC-32 in eight hexadecimal digits, which is
+/// **Metadata.** The writer adds these entries to the caller's, so that any changed byte in the
+/// file is detected. A checksum is `crc32:` and a CRC-32 in eight hexadecimal digits, which is
 /// `zlib.crc32` in Python and `crc32:cbf43926` for the bytes `123456789`.
 ///
-/// - `format`: `pt`, without which transformers 4 refuses a file; a caller's own goes before it.
+/// - `format`: `pt`, unless the caller sets it. transformers 4 rejects a file without this entry.
 /// - `descent.format`: `1`.
 /// - `checksum:NAME`: the checksum of a tensor's bytes.
-/// - `descent.checksum`: that of the header's content: of every other entry in the order of the
-///   keys' bytes, key, NUL, value, NUL; then of every tensor in the order of the names' bytes,
-///   name, NUL, type, NUL, sizes joined by commas, NUL.
-/// - `descent.set`, in each file of a set of shards and in its index: the same over the caller's
-///   entries and the checksums of all tensors, and then all tensors.
+/// - `descent.checksum`: the checksum of the header's content. It covers every other entry, sorted
+///   by the bytes of the keys, as key, NUL, value, NUL; then every tensor, sorted by the bytes of
+///   the names, as name, NUL, type, NUL, sizes joined by commas, NUL.
+/// - `descent.set`, in each shard of a set and in its index: the same over the caller's entries,
+///   `format` and the checksums of all tensors, and then over all tensors.
 ///
-/// **Shards.** With a `shardSize` in bytes, more than that is cut into
-/// `NAME-00001-of-00003.safetensors` and so on, between tensors, with `NAME.safetensors.index.json`
-/// in the same folder, as Hugging Face's libraries do. A set that replaces another takes the names
-/// of `NAME.2`, and the next one those of `NAME` again, so that the old index and its shards stay
-/// whole until the new index is there; then they are removed. Until the commit a set is
-/// `NAME.safetensors.index.json.tmp-PID-N`, and its shards are the same with `.1` and so on.
+/// **Shards.** With a `shardSize` in bytes, a larger model is split between tensors into
+/// `NAME-00001-of-00003.safetensors` and so on, with an index `NAME.safetensors.index.json` in the
+/// same folder, as by Hugging Face's libraries. A set that replaces another is named `NAME.2`, and
+/// the next one `NAME` again, so that the old index and its shards stay complete until the new
+/// index is in place; then they are removed. Until the commit the temporary files are
+/// `NAME.safetensors.index.json.tmp-PID-N` for the index, and the same with `.1` and so on for the
+/// shards.
 ///
-/// **Several writers** of one path may be at work at once, also in several processes. Commits into
-/// one folder wait for each other where the file system can lock a folder: each is as a whole
-/// before or after another, and the last one's file or set remains. Where another program keeps
-/// the folder locked, as `flock FOLDER COMMAND` does, a writer waits up to 5 seconds when it begins
-/// and again when it commits, and then goes on without the lock, as on a file system without locks.
+/// **Several writers**, also in several processes, may write to one path at the same time. Commits
+/// into one folder wait for each other where the file system can lock a folder: each happens
+/// completely before or after another, and the last one's file or set remains. If another program
+/// holds the lock of the folder, as `flock FOLDER COMMAND` does, a writer waits up to 5 seconds
+/// when it begins and again when it commits, and then continues without the lock, as on a file
+/// system without locks.
 public final class SafetensorsWriter {
-  /// One file, with what was written to it so far.
+  /// One file: its header, and the number of bytes and the checksum of each tensor so far.
   struct Shard {
     var header: SafetensorsHeader
     let bodyStart: Int
@@ -51,7 +53,7 @@ public final class SafetensorsWriter {
     var checks: [CRC32]
   }
 
-  /// As they were declared.
+  /// The tensors as they were declared.
   public let tensors: [SafetensorsTensor]
 
   enum Files {
@@ -64,16 +66,16 @@ public final class SafetensorsWriter {
   let names: ShardNames?
   let path: String
   let metadata: [String: String]
-  /// By a tensor's name, its shard and its place there.
+  /// The shard of each tensor and its index in the shard, by the tensor's name.
   var places: [String: (shard: Int, place: Int)] = [:]
   var ended: String?
 
-  /// Makes the file, or the files, beside their names.
+  /// Creates the temporary files.
   ///
-  /// Throws ``SafetensorsError/declaration(name:reason:)`` for a name that stands twice, for a
-  /// metadata key that the writer sets itself and for a header that no reader would take;
+  /// Throws ``SafetensorsError/declaration(name:reason:)`` for a name that occurs twice, for a
+  /// metadata key that the writer sets itself, and for a header that readers would not accept;
   /// ``SafetensorsError/misuse(_:)`` for a path that cannot be written to, and for one whose shards
-  /// would have names that no reader takes.
+  /// would have names that readers do not accept.
   public init(
     _ path: String, tensors: [SafetensorsTensor], metadata: [String: String] = [:],
     shardSize: Int = .max
@@ -141,7 +143,8 @@ public final class SafetensorsWriter {
     }
   }
 
-  /// In order, as many as fit into `size` bytes, and at least one.
+  /// Splits the tensors, in order, into groups of up to `size` bytes, each with at least one
+  /// tensor.
   private static func groups(_ tensors: [SafetensorsTensor], size: Int) -> [[SafetensorsTensor]] {
     var (groups, bytes) = ([[SafetensorsTensor]()], 0)
     for tensor in tensors {
@@ -157,8 +160,8 @@ public final class SafetensorsWriter {
 }
 
 extension SafetensorsWriter {
-  /// Writes the next bytes of a tensor, little-endian and row-major. They are written when the call
-  /// returns, though not yet synced. After an error of the system the writer can only be dropped.
+  /// Appends bytes to a tensor, little-endian and row-major. When the call returns, the bytes are
+  /// written but not synced. After a system error the writer can only be dropped.
   public func append(
     _ bytes: UnsafeRawBufferPointer, to name: String
   ) throws(SafetensorsError) {
@@ -173,7 +176,8 @@ extension SafetensorsWriter {
     }
     let start = shards[shard].bodyStart + shards[shard].header.starts[place]
     var rest = bytes[...]
-    // Piece by piece, so that what was summed up is still in the cache when it is written.
+    // Piece by piece, so that the bytes are still in the cache when they are written after the
+    // checksum.
     while !rest.isEmpty {
       let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 18))
       shards[shard].checks[place].combine(piece)
@@ -188,7 +192,7 @@ extension SafetensorsWriter {
     }
   }
 
-  /// Writes the next elements of a tensor of the type `F32`.
+  /// Appends elements to a tensor of the type `F32`.
   public func append(
     _ values: UnsafeBufferPointer<Float>, to name: String
   ) throws(SafetensorsError) {

@@ -4,16 +4,17 @@ import Glibc
 import Musl
 #endif
 
-/// The shards of a set while they are written: parts of the index, which is the last to get its
-/// name.
+/// The temporary files of a set of shards. They are parts of the index's temporary file; the index
+/// is renamed last.
 ///
-/// One is open at a time, so a set of any number needs two descriptors. It is not `Sendable`.
+/// Only one shard is open at a time, so a set of any number needs two descriptors. The class is not
+/// `Sendable`.
 final class ShardFiles {
   private let names: ShardNames
   private let index: AtomicFile
   private let count: Int
   private var current: (shard: Int, file: OpenFile)?
-  /// Where the shards are, once they have their names.
+  /// The paths of the shards that have been renamed.
   private var placed: [String] = []
 
   init(_ names: ShardNames, count: Int) throws(SafetensorsError) {
@@ -43,14 +44,14 @@ final class ShardFiles {
     try file(shard).write(bytes, at: offset)
   }
 
-  /// Returns once the device has a shard's bytes.
+  /// Returns when a shard's bytes are on the storage device (`fsync`).
   func sync(_ shard: Int) throws(SafetensorsError) { try file(shard).sync() }
 
-  /// Gives the shards names that no file has, and then the index its own. To be called under the
-  /// ``FolderLock``. The index is written first: it says which files are to be removed if the
+  /// Renames the shards to names that no file has, and then the index to its own. Must be called
+  /// under the ``FolderLock``. The index is written first: it says which files to remove if the
   /// process is killed in between.
   ///
-  /// - Parameter text: the index for the shards' names.
+  /// - Parameter text: makes the index for the shards' names.
   func commit(_ text: ([String]) -> String) throws(SafetensorsError) {
     current = nil
     let shards = names.available(count)

@@ -1,16 +1,16 @@
 extension String {
-  /// The most combining marks in a row that a name or key from outside may have, as in Unicode's
+  /// The maximum number of combining marks in a row in a name or key from a file, as in Unicode's
   /// Stream-Safe Text Format (UAX #15).
   package static let maximumCombiningMarks = 30
 
-  /// Why a name or key is refused that is not ``isStreamSafe``.
+  /// The reason given for a name or key that is not ``isStreamSafe``.
   package static let tooManyMarks =
     "more than \(maximumCombiningMarks) combining marks in a row, which no name or key may have"
 
   /// The first combining mark that follows ``maximumCombiningMarks`` others.
   ///
   /// Swift normalizes a string to hash it or to compare it, and sorts a run of combining marks in
-  /// quadratic time: half a minute for 160 KB. A text from outside is checked before it is hashed
+  /// quadratic time: half a minute for 160 KB. So an untrusted text is checked before it is hashed
   /// or compared.
   package var firstExcessiveMark: Index? {
     if utf8.allSatisfy({ $0 < 0x80 }) { return nil }
@@ -22,12 +22,12 @@ extension String {
     return nil
   }
 
-  /// Whether there is no ``firstExcessiveMark``.
+  /// Whether the text has no ``firstExcessiveMark``.
   package var isStreamSafe: Bool { firstExcessiveMark == nil }
 }
 
 extension Unicode.Scalar {
-  /// Whether its decomposition is of scalars that normalization sorts.
+  /// Whether it decomposes into scalars that normalization sorts.
   fileprivate var isCombining: Bool {
     switch value {
     case ..<0x300: false
@@ -39,8 +39,8 @@ extension Unicode.Scalar {
 }
 
 extension String {
-  /// Whether the text begins with these bytes. `hasPrefix` compares by Characters, of which a
-  /// combining mark behind the prefix would be a part.
+  /// Whether the text begins with these bytes. `hasPrefix` compares Characters, and a combining
+  /// mark after the prefix would be part of the last one.
   package func startsWithBytes(_ prefix: String) -> Bool { utf8.starts(with: prefix.utf8) }
 
   /// Whether the text ends with these bytes.
@@ -51,7 +51,7 @@ extension String {
   /// Whether the bytes are the same. `==` normalizes both texts first, as hashing does.
   package func hasBytes(of other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 
-  /// What follows the first `count` bytes, the last of which ends a scalar.
+  /// The text without its first `count` bytes, the last of which must end a scalar.
   func droppingBytes(_ count: Int) -> String {
     String(self[utf8.index(startIndex, offsetBy: count)...])
   }

@@ -3,14 +3,14 @@ import SwiftCSV
 /// A row of a CSV file that is not blank, with the line it starts at, counted from 1.
 struct CSVRow: Equatable, Sendable {
   var line: Int
-  /// Without the blanks around them.
+  /// The cells, without white space at their ends.
   var cells: [String]
 
-  /// Hands over all rows, as long or short as they are in the file, and one behind: what the last
-  /// one is shows only at the end.
+  /// Appends all rows to the builder, with as many cells as they have in the file. Each row is
+  /// appended one row late: whether the last one is complete is known only at the end.
   ///
-  /// SwiftCSV reads them one by one here, since `CSV.rows` fills short rows up and keeps them all.
-  /// Its behaviour that this relies on: a blank line is a row with one empty cell, a newline in
+  /// SwiftCSV reads the rows one by one here, since `CSV.rows` pads short rows and keeps all of
+  /// them. This relies on its behaviour: a blank line is a row with one empty cell, a newline in
   /// quotes stays in its cell, and a byte order mark is dropped.
   static func read(
     _ text: String, file: String, into builder: DatasetBuilder
@@ -27,7 +27,7 @@ struct CSVRow: Equatable, Sendable {
         start = nextStart
         nextStart += 1 + cells.reduce(0) { $0 + $1.count(where: \.isNewline) }
         if let row = last { builder.append(row) }
-        // Not copied if nothing changes: a row may be as long as the file.
+        // The cells are not copied if nothing changes: a row may be as long as the file.
         let cells = cells.contains(where: isPadded) ? cells.map(trimmed) : cells
         last = cells == [""] ? nil : CSVRow(line: start, cells: cells)
       }
@@ -36,7 +36,7 @@ struct CSVRow: Equatable, Sendable {
       throw DatasetError(file: file, line: nextStart, problem: .misplacedQuote)
     }
     try builder.check()
-    // An open quote swallows the rest of the text, the last newline included, without an error.
+    // An open quote consumes the rest of the text, the last newline included, without an error.
     guard nextStart - 1 <= text.count(where: \.isNewline) else {
       throw DatasetError(file: file, line: start, problem: .openQuote)
     }

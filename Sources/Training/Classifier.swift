@@ -2,10 +2,10 @@ import Foundation
 
 /// A multilayer perceptron with one hidden layer: ReLU, then softmax and cross-entropy.
 ///
-/// All parameters lie in one array, in the order of ``tensors``. Sums run in `Float` and in a
-/// fixed order, so a machine gives the same bits every time; between machines only the C
-/// library's `exp` and `log` may differ. A value keeps scratch memory from call to call and
-/// allocates none in between; tasks that run side by side take a copy each.
+/// All parameters are in one array, in the order of ``tensors``. Sums are computed in `Float` and
+/// in a fixed order, so results on one machine are reproducible bit for bit; between machines only
+/// the C library's `exp` and `log` may differ. A value reuses its scratch memory and allocates none
+/// in its calls; concurrent tasks need a copy each.
 package struct Classifier: Sendable {
   package struct Tensor: Equatable, Sendable {
     package var name: String
@@ -16,7 +16,7 @@ package struct Classifier: Sendable {
   package let featureCount: Int
   package let hiddenCount: Int
   package let classCount: Int
-  /// The parameters' parts, in their order in the array.
+  /// The parameter tensors, in their order in the array.
   package let tensors: [Tensor]
   package let parameterCount: Int
   private var scratch: [Float]
@@ -34,12 +34,12 @@ package struct Classifier: Sendable {
       Tensor(name: "output.bias", shape: [classCount]),
     ]
     parameterCount = Self.parameterCount(featureCount, hiddenCount, classCount)
-    // Both weights transposed, and the units of both layers on the way through and back.
+    // Both weights transposed, and the units of both layers for the forward and the backward pass.
     let weightCount = (featureCount + classCount) * hiddenCount
     scratch = Array(repeating: 0, count: weightCount + 2 * (hiddenCount + classCount))
   }
 
-  /// What ``parameterCount`` will be, before memory is made for it.
+  /// The ``parameterCount`` for these sizes, without allocating memory.
   package static func parameterCount(_ features: Int, _ hidden: Int, _ classes: Int) -> Int {
     (features + 1) * hidden + (hidden + 1) * classes
   }
@@ -61,7 +61,7 @@ package struct Classifier: Sendable {
     return parameters
   }
 
-  /// The mean loss over a batch; `gradient` is overwritten by that mean's gradient.
+  /// The mean loss over a batch; `gradient` is overwritten with the gradient of that mean.
   ///
   /// - Parameter rows: the batch as indices into the data set, at least one.
   package mutating func lossAndGradient(
@@ -87,7 +87,7 @@ package struct Classifier: Sendable {
 
   /// The mean loss, and the share of examples whose class gets the highest score.
   ///
-  /// Of equal scores the first class counts; a score that is not a number is never the highest.
+  /// Of equal scores the first class counts; NaN is never the highest score.
   package mutating func evaluate(
     parameters: [Float], on dataset: Dataset
   ) -> (loss: Float, accuracy: Double) {
@@ -136,7 +136,7 @@ package struct Classifier: Sendable {
   }
 }
 
-/// One example's way through the layers and back, over memory that the caller keeps alive.
+/// The forward and the backward pass of one example, in memory that the caller keeps alive.
 private struct Network {
   typealias Values = DenseLayer.Values
   typealias Vector = DenseLayer.Vector
@@ -156,11 +156,11 @@ private struct Network {
   /// The loss of one example, −log softmax(scores)[label].
   func forward(_ example: Values, label: Int) -> Float {
     hiddenLayer.forward(example, to: hidden)
-    // Not `z > 0 ? z : 0`, which would make a healthy 0 of a NaN.
+    // Not `z > 0 ? z : 0`, which would turn a NaN into 0.
     for unit in 0..<hidden.count { hidden[unit] = hidden[unit] < 0 ? 0 : hidden[unit] }
     outputLayer.forward(Values(hidden), to: scores)
 
-    // Less the highest score, the exponentials neither overflow nor vanish all at once.
+    // The highest score is subtracted, so that the exponentials do not overflow or all underflow.
     var highest = scores[0]
     for score in scores where score > highest { highest = score }
     var sum: Float = 0

@@ -10,20 +10,21 @@ package struct Dataset: Equatable, Sendable {
   package let labels: [Int]
   /// The classes' names: by value if all are numbers, else alphabetically.
   package let classes: [String]
-  /// What the header line calls the columns, the last of them the class; nil without a header.
+  /// The names of the columns in the header line, the last one that of the class; nil without a
+  /// header.
   package let columnNames: [String]?
 
   package var count: Int { labels.count }
 
   /// Loads a CSV file: the last column is the class, a number or a word, all others are numbers.
   ///
-  /// The first line is a header if it has a word where the next one has a number, the class
-  /// aside. Blank lines are skipped, blanks around a value too. There are at least two classes,
-  /// and two examples of each.
+  /// The first line is a header if it has a word where the next one has a number, not counting the
+  /// class. Blank lines are skipped, and so is white space around a value. There must be at least
+  /// two classes, and two examples of each.
   package static func load(path: String) throws(DatasetError) -> Dataset {
     let bytes: Data
     do {
-      // Data(contentsOf:) refuses pipes, and so the shell's `<(gunzip -c digits.csv.gz)`.
+      // Data(contentsOf:) rejects pipes, such as the shell's `<(gunzip -c digits.csv.gz)`.
       let descriptor = open(path, O_RDONLY)
       guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
       let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
@@ -36,7 +37,7 @@ package struct Dataset: Equatable, Sendable {
     return try Dataset(bytes: bytes, file: path)
   }
 
-  /// Reads a CSV file's content; errors speak of `file`.
+  /// Reads a CSV file's content; `file` is its name in errors.
   package init(bytes: some Sequence<UInt8>, file: String) throws(DatasetError) {
     if bytes.starts(with: [0x1f, 0x8b]) {
       throw DatasetError(file: file, problem: .compressed)
@@ -54,7 +55,7 @@ package struct Dataset: Equatable, Sendable {
     self = try builder.dataset()
   }
 
-  /// The most columns of a file. Each takes SwiftCSV many times its bytes.
+  /// The maximum number of columns of a file. SwiftCSV needs memory of many times a column's bytes.
   package static let mostColumns = 100_000
 
   /// Counts commas, also those in quotes.
@@ -63,7 +64,7 @@ package struct Dataset: Equatable, Sendable {
     for index in text.unicodeScalars.indices {
       switch text.unicodeScalars[index] {
       case ",": commas += 1
-      // As `Character.isNewline`, which ends SwiftCSV's rows.
+      // Same as `Character.isNewline`, which ends SwiftCSV's rows.
       case "\n"..."\r", "\u{85}", "\u{2028}", "\u{2029}": commas = 0
       default: break
       }
@@ -86,7 +87,7 @@ package struct Dataset: Equatable, Sendable {
 }
 
 extension Dataset {
-  /// Parts the examples so that each class is split alike; the same seed gives the same parts.
+  /// A stratified split: each class is split in the same ratio. The same seed gives the same parts.
   ///
   /// Each class with two examples or more has at least one in either part, whatever the fraction.
   /// Within a part the examples keep their order.
@@ -124,7 +125,7 @@ extension Dataset {
     for column in 0..<featureCount {
       let known = stride(from: column, to: training.features.count, by: featureCount)
         .map { Double(training.features[$0]) }
-      // Not told by the deviation: the mean of equal numbers may be off by a rounding.
+      // The deviation does not show this: the mean of equal numbers may have a rounding error.
       let isConstant = known.allSatisfy { $0 == known[0] }
       let mean = known.reduce(0, +) / Double(known.count)
       let variance = known.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(known.count)

@@ -1,4 +1,4 @@
-/// A data set row by row, so that a file's rows are never in memory together.
+/// Builds a data set row by row, so that a file's rows are never all in memory.
 final class DatasetBuilder {
   private let file: String
   private var first: CSVRow?
@@ -6,14 +6,14 @@ final class DatasetBuilder {
   private var error: DatasetError?
 
   private var features: [Float] = []
-  /// The classes' names as they are spelled, in the order of the file, and each one's place.
+  /// The classes' names as they are spelled, in the order of the file, and the index of each.
   private var words: [String] = []
   private var places: [String: Int] = [:]
   private var labels: [Int] = []
 
   init(file: String) { self.file = file }
 
-  /// Takes the next row. After an error it takes none; ``check()`` throws it.
+  /// Appends the next row. After an error it ignores rows; ``check()`` throws the error.
   func append(_ row: CSVRow) {
     if error != nil { return }
     do throws(DatasetError) {
@@ -50,7 +50,8 @@ final class DatasetBuilder {
     labels.append(place)
   }
 
-  /// What was read. Throws unless there are at least two classes, and two examples of each.
+  /// The data set that was read. Throws unless there are at least two classes, and two examples of
+  /// each.
   func dataset() throws(DatasetError) -> Dataset {
     guard let first else { throw DatasetError(file: file, problem: .empty) }
     if hasHeader == nil {
@@ -87,7 +88,7 @@ final class DatasetBuilder {
     return (names, classOfWord)
   }
 
-  /// The different keys in order, and where each one is in them.
+  /// The distinct keys, sorted, and for each key its index among them.
   private static func indexed<Key: Comparable>(_ keys: [Key]) -> ([Key], [Int]) {
     var (sorted, places) = ([Key](), [Int](repeating: 0, count: keys.count))
     for index in keys.indices.sorted(by: { keys[$0] < keys[$1] }) {

@@ -1,6 +1,6 @@
 import Descent
 
-/// Why a file is no data set, in one sentence that opens with the place.
+/// The reason why a file is not a data set, as one sentence that begins with the file and the line.
 package struct DatasetError: Error, Equatable, CustomStringConvertible {
   package enum Problem: Equatable, Sendable {
     case noSuchFile
@@ -23,7 +23,7 @@ package struct DatasetError: Error, Equatable, CustomStringConvertible {
   }
 
   package var file: String
-  /// The line in the file, from 1, where the trouble has one.
+  /// The line in the file, from 1, if the problem is in one.
   package var line: Int?
   package var problem: Problem
 
@@ -57,7 +57,7 @@ package struct DatasetError: Error, Equatable, CustomStringConvertible {
     }
   }
 
-  /// In quotes, on one line, and no longer than an error message can bear.
+  /// The text in quotes, on one line, and truncated to 40 characters.
   private func quoted(_ text: String) -> String {
     let line = String(text.prefix(40).map { $0.isNewline ? " " : $0 })
     return "\"" + line + (text.count > 40 ? "…" : "") + "\""

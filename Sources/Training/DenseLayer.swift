@@ -1,7 +1,7 @@
-/// A layer that is connected in full, over memory that the caller keeps alive.
+/// A fully connected layer, in memory that the caller keeps alive.
 ///
-/// Its inner loops all add a multiple of one row to another. A release build makes vector
-/// instructions of them, and each sum still runs in the order of its index.
+/// All its inner loops add a multiple of one row to another. A release build vectorizes them, and
+/// each sum is still computed in the order of its index.
 struct DenseLayer {
   typealias Values = UnsafeBufferPointer<Float>
   typealias Vector = UnsafeMutableBufferPointer<Float>
@@ -11,10 +11,11 @@ struct DenseLayer {
   /// Row-major, shape [outputs, inputs].
   let weight: Values
   let bias: Values
-  /// The weight as [inputs, outputs], so that the forward pass too adds along rows.
+  /// The weight as [inputs, outputs], so that the forward pass also adds along rows.
   let transposedWeight: Vector
 
-  /// Takes the layer's weight and bias from the front of `parameters`, and room from `scratch`.
+  /// Takes the layer's weight and bias from the front of `parameters`, and memory for the
+  /// transposed weight from `scratch`.
   init(
     inputCount: Int, outputCount: Int, parameters: inout Slice<Values>,
     scratch: inout Slice<Vector>
@@ -41,7 +42,7 @@ struct DenseLayer {
     }
   }
 
-  /// Adds the gradients by weight and bias to a slice shaped like them.
+  /// Adds the gradients of weight and bias to a slice with their layout.
   func addGradient(of output: Values, at input: Values, to gradient: Slice<Vector>) {
     let gradient = Vector(rebasing: gradient)
     for index in 0..<outputCount {
@@ -52,7 +53,7 @@ struct DenseLayer {
     }
   }
 
-  /// input ← weightᵀ · output, which takes a gradient from the layer's output to its input.
+  /// input ← weightᵀ · output, which propagates a gradient from the layer's output to its input.
   func backward(_ output: Values, to input: Vector) {
     for index in 0..<inputCount { input[index] = 0 }
     for index in 0..<outputCount {
@@ -71,7 +72,7 @@ struct DenseLayer {
 }
 
 extension Slice where Base == UnsafeMutableBufferPointer<Float> {
-  /// Takes `count` places from the front.
+  /// Removes and returns `count` elements from the front.
   mutating func removeFirstVector(_ count: Int) -> Base {
     defer { removeFirst(count) }
     return Base(rebasing: prefix(count))

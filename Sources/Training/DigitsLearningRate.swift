@@ -5,7 +5,7 @@ extension UpdateRule {
   package static var digitsLearningRate: Double { digitsLearningRates[name] ?? Self().learningRate }
 }
 
-/// By the names of rules whose default is another.
+/// The rates by rule name, for rules whose default rate is another.
 private let digitsLearningRates = [
   "sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.05, "rmsprop": 1e-3, "adam": 2e-3,
   "adamw": 2e-3, "amsgrad": 2e-3,

@@ -1,7 +1,7 @@
 import Foundation
 
 extension JSONEncoder {
-  /// Numbers that JSON cannot hold become the strings `"nan"`, `"inf"` and `"-inf"`.
+  /// Encodes numbers that JSON cannot represent as the strings `"nan"`, `"inf"` and `"-inf"`.
   package static func anyNumber(_ formatting: OutputFormatting = []) -> JSONEncoder {
     let encoder = JSONEncoder()
     encoder.outputFormatting = formatting

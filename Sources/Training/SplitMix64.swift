@@ -16,10 +16,10 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
     return z ^ (z >> 31)
   }
 
-  /// A multiple of 2⁻⁵³ in [0, 1), each as likely as any other.
+  /// A multiple of 2⁻⁵³ in [0, 1), uniformly distributed.
   package mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
 
-  /// A whole number in 0 ..< bound, each as likely as any other; `bound` is positive.
+  /// A whole number in 0 ..< bound, uniformly distributed; `bound` is positive.
   ///
   /// Lemire, "Fast random integer generation in an interval" (arXiv:1805.10941).
   package mutating func below(_ bound: Int) -> Int {
@@ -59,8 +59,8 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
 
   /// True with probability exp(−exponent), for an exponent in [0, 1].
   ///
-  /// Von Neumann's method: how long uniform numbers keep falling below the one before is odd or
-  /// even with the probabilities of the exponential series.
+  /// Von Neumann's method: the length of a run of falling uniform numbers is odd or even with the
+  /// probabilities of the exponential series.
   private mutating func acceptsExponential(_ exponent: Double) -> Bool {
     var bound = exponent
     var accepts = true

@@ -3,9 +3,9 @@ import Foundation
 import Safetensors
 
 extension Error {
-  /// What the operating system said, such as "No such file or directory".
+  /// The operating system's message, such as "No such file or directory".
   ///
-  /// Foundation wraps it in errors of its own, whose descriptions name no cause.
+  /// Foundation wraps it in its own errors, whose descriptions do not contain the cause.
   package var systemReason: String {
     if let error = self as? SafetensorsError { return "\(error)" }
     let error = ((self as? CocoaError)?.underlying ?? self) as NSError

@@ -1,7 +1,8 @@
 import Descent
 import Foundation
 
-/// Trains a classifier on a data set by one rule on one engine: what a user of the library writes.
+/// Trains a classifier on a data set with one rule on one engine, in code as a user of the library
+/// writes it.
 package struct Trainer {
   package let training: Dataset
   package let test: Dataset
@@ -10,10 +11,10 @@ package struct Trainer {
   package var batch = 32
   package var seed: UInt64 = 1
   package var checkpoint: TrainingCheckpoint?
-  /// Called with the number of each step once it is taken, and saved if it is to be.
+  /// Called with the number of each step after the step, and after it is saved if that is due.
   package var afterStep: (_ step: Int) -> Void = { _ in }
 
-  /// - Parameters: what the properties of these names say.
+  /// - Parameters: as the properties of these names.
   package init(
     training: Dataset, test: Dataset, hidden: Int = 64, epochs: Int = 20, batch: Int = 32,
     seed: UInt64 = 1, checkpoint: TrainingCheckpoint? = nil
@@ -23,23 +24,23 @@ package struct Trainer {
   }
 
   package struct Outcome {
-    /// How many steps an earlier part of the run had taken.
+    /// The number of steps that an earlier part of the run had taken.
     package var resumedSteps = 0
     /// The mean training loss before the first epoch and after each.
     package var losses: [Double] = []
     package var finalLoss = 0.0
     package var trainAccuracy = 0.0
     package var testAccuracy = 0.0
-    /// The median of the optimizer's steps alone; nil if there was none.
+    /// The median time of the optimizer's steps alone; nil if no step was taken.
     package var millisecondsPerStep: Double?
-    /// Of the final parameters.
+    /// The digest of the final parameters.
     package var digest = Digest()
   }
 
   package var stepsPerEpoch: Int { (training.count + batch - 1) / batch }
 
-  /// The same seed gives the same starting point and the same batches to every rule and engine, and
-  /// to a run that goes on from a checkpoint.
+  /// Trains with a rule. The same seed gives the same starting point and the same batches to every
+  /// rule and engine, and to a run that resumes from a checkpoint.
   package func run(
     _ rule: any UpdateRule, on choice: EngineChoice, progress: (_ epoch: Int) -> Void = { _ in }
   ) throws -> Outcome {
@@ -73,7 +74,7 @@ package struct Trainer {
       saved = try optimizer.stepCount
     }
     for epoch in 1...epochs {
-      // Also in the epochs that are over: one order is shuffled into the next.
+      // Also in the epochs that are completed: each order is a shuffle of the one before.
       generator.shuffle(&order)
       for (batchIndex, start) in stride(from: 0, to: order.count, by: batch).enumerated() {
         let step = (epoch - 1) * stepsPerEpoch + batchIndex + 1
@@ -106,7 +107,7 @@ package struct Trainer {
     return outcome
   }
 
-  /// What to evaluate in the middle of training: Nesterov's parameters are its look-ahead point.
+  /// The parameters to evaluate during training: Nesterov's vector holds the look-ahead point.
   private static func iterate(of optimizer: Optimizer, _ parameters: [Float]) throws -> [Float] {
     guard optimizer.hasEvaluationPoint else { return parameters }
     var iterate = parameters
@@ -114,7 +115,7 @@ package struct Trainer {
     return iterate
   }
 
-  /// What a checkpoint holds of this run beside the optimizer.
+  /// The data of this run that a checkpoint holds besides the optimizer.
   private var run: TrainingCheckpoint.Run {
     var digest = Digest(training.features)
     digest.combine(training.labels.map { Float($0) })
@@ -128,7 +129,7 @@ package struct Trainer {
 }
 
 extension Trainer {
-  /// The rule with the rate given, or else with the one that suits the digits.
+  /// The rule with the given learning rate, or with its rate for the digits.
   package static func rule(_ type: any UpdateRule.Type, learningRate: Double?) -> any UpdateRule {
     var rule: any UpdateRule = type.init()
     rule.learningRate = learningRate ?? type.digitsLearningRate

@@ -2,22 +2,22 @@ import Descent
 import Foundation
 import Safetensors
 
-/// Where a training run saves itself, and how it goes on: the optimizer's checkpoint with the
-/// parameters, and in its metadata, under `train`, what decides the order of the examples.
+/// The checkpoint of a training run: that of the optimizer with the parameters and, in its metadata
+/// under `train`, the values that determine the order of the examples.
 ///
 /// The order itself need not be saved: it follows from the seed and the number of steps taken.
 package struct TrainingCheckpoint {
   package let path: String
-  /// Steps from one save to the next; nil saves after each epoch.
+  /// The number of steps between saves; nil saves after each epoch.
   package var interval: Int?
-  /// Whether to go on from the file, if there is one.
+  /// Whether to resume from the file, if there is one.
   package var resumes = false
 
   package init(path: String, interval: Int? = nil, resumes: Bool = false) {
     (self.path, self.interval, self.resumes) = (path, interval, resumes)
   }
 
-  /// What must not change between two parts of a run, and what the first has found.
+  /// The settings that must not change when a run is resumed, and the losses so far.
   package struct Run: Codable, Equatable {
     package var data: String
     package var seed: UInt64
@@ -28,14 +28,15 @@ package struct TrainingCheckpoint {
 
   package static let key = "train"
 
-  /// Whether a run may begin here.
+  /// Whether there is a checkpoint to resume from.
   package var exists: Bool {
     let index = path + ".index.json"
     return FileManager.default.fileExists(atPath: path)
       || FileManager.default.fileExists(atPath: index)
   }
 
-  /// Throws ``Mismatch`` where no file can be, before hours are spent on what it should hold.
+  /// Throws ``Mismatch`` if there is no such folder, before hours are spent on what should be saved
+  /// in it.
   package func checkFolder() throws {
     let folder = URL(filePath: path).deletingLastPathComponent().path
     var isFolder: ObjCBool = false
@@ -48,8 +49,8 @@ package struct TrainingCheckpoint {
     try optimizer.save(to: path, parameters: parameters, metadata: [Self.key: text])
   }
 
-  /// Loads what was saved, and gives the losses of the epochs that are over. Throws ``Mismatch``
-  /// for another run's file.
+  /// Loads the checkpoint, and returns the losses of the completed epochs. Throws ``Mismatch`` for
+  /// the file of another run.
   package func load(
     into optimizer: Optimizer, _ parameters: inout [Float], as run: Run
   ) throws -> [Double] {
@@ -60,7 +61,7 @@ package struct TrainingCheckpoint {
     else {
       throw Mismatch(path: path, reason: "no run of `descent train` has written it")
     }
-    // The seed first, since it decides which examples there are.
+    // The seed is compared first, since it determines the examples.
     for (what, old, new) in [
       ("--seed", "\(saved.seed)", "\(run.seed)"), ("--batch", "\(saved.batch)", "\(run.batch)"),
       ("--hidden", "\(saved.hidden)", "\(run.hidden)"),

@@ -8,12 +8,13 @@ import OpenCLHost
 package struct Agreement {
   package let variant: RuleVariant
   package let vectors: Vectors
-  /// Elements between an aligned address and the vectors' first.
+  /// The offset of the vectors' first element from an aligned address, in elements.
   package var offset = 0
-  /// Whether the vector is many tensors of two groups that take turns, and not one.
+  /// Whether the vector consists of many tensors in two alternating groups, rather than of one
+  /// tensor.
   package var isCut = false
-  /// Whether each step takes the gradient before along in a sum, is followed by an average, and
-  /// zeroes; a vector that is cut is clipped and skipped, too.
+  /// Whether each step also accumulates the previous step's gradient, updates an average, and
+  /// zeroes the gradients. If the vector is cut, steps are clipped too, and skipped if not finite.
   package var isBeside = false
 
   package var cut: Agreement {
@@ -28,13 +29,13 @@ package struct Agreement {
     return beside
   }
 
-  /// The reference's outcome for the cut vector, given that of the uncut one. They are the same if
-  /// a rule's elements are independent; numbers of a tensor depend on the cuts.
+  /// The reference's outcome for the cut vector, given that of the uncut one. They are the same for
+  /// elementwise rules; numbers of a tensor depend on the cuts.
   package func expectedCut(_ uncut: Outcome) throws -> Outcome {
     variant.rule.passes.count == 1 ? uncut : try cut.outcome(on: .reference)
   }
 
-  /// The pinned steps' values, made once for many runs.
+  /// The values of the pinned steps, computed once for many runs.
   package struct Vectors {
     package let parameters: [Float]
     package let gradients: [[Float]]
@@ -47,7 +48,7 @@ package struct Agreement {
     }
   }
 
-  /// - Parameters: what the properties of these names say.
+  /// - Parameters: as the properties of these names.
   package init(
     variant: RuleVariant, vectors: Vectors, offset: Int = 0, isCut: Bool = false,
     isBeside: Bool = false
@@ -58,15 +59,17 @@ package struct Agreement {
 
   private var count: Int { vectors.count }
 
-  /// Counts around the edges of lanes, work-groups and blocks, and a prime that fills many.
+  /// Counts around the sizes of vectors, work-groups and blocks, and a prime that spans many of
+  /// them.
   package static let counts = [0, 1, 3, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025, 100_003]
 
   package static let steps = 25
 
-  /// Everything that a run leaves: parameters and states after the first step and the last.
+  /// The result of a run: parameters and states after the first step and after the last.
   package struct Outcome: Equatable {
     package var vectors: [[Float]] = []
-    /// Elements next to the vectors that changed although they are not part of them.
+    /// The number of elements outside the vectors that were overwritten, and of gradients that
+    /// should be 0 and are not.
     package var trespasses = 0
 
     package init() {}
@@ -89,7 +92,8 @@ package struct Agreement {
   private static let guardValue: Float = 12345
   private static let guardCount = 32
 
-  /// A vector with guards on both sides, shifted by the offset.
+  /// The values with guard elements around them: as many before them as the offset, ``guardCount``
+  /// after.
   private func guarded(_ values: [Float]) -> [Float] {
     Array(repeating: Self.guardValue, count: offset) + values
       + Array(repeating: Self.guardValue, count: Self.guardCount)
@@ -114,7 +118,7 @@ package struct Agreement {
     return layout
   }
 
-  /// Runs the steps on an engine: over device memory where it has some, else over host memory.
+  /// Runs the steps on an engine, in device memory if it has any, otherwise in host memory.
   package func outcome(on choice: EngineChoice) throws -> Outcome {
     let optimizer = try Optimizer(variant.rule, layout: layout(), on: choice)
     if isBeside {
@@ -128,20 +132,21 @@ package struct Agreement {
     return try onHost(optimizer)
   }
 
-  /// Of step `step`, counted from 1; those before it are 1. Beside a rule they are finite, or every
-  /// step would be skipped.
+  /// The gradients of step `step`, counted from 1; for step 0 all are 1. With ``isBeside`` all are
+  /// finite, since otherwise every step would be skipped.
   private func gradients(_ step: Int) -> [Float] {
     if step == 0 { return Array(repeating: 1, count: count) }
     let own = vectors.gradients[step - 1]
     return isBeside ? own.map { $0.isFinite ? $0 : 1 } : own
   }
 
-  /// Gradients that should be 0 and are not, and elements next to them that changed.
+  /// The number of gradients that should be 0 and are not, and of elements next to them that
+  /// changed.
   private func misses(_ gradients: [Float]) -> Int {
     trespasses(gradients) + gradients[range].count { $0 != 0 }
   }
 
-  /// Runs the steps over host memory, whatever the engine.
+  /// Runs the steps in host memory, on any engine.
   package func onHost(_ optimizer: Optimizer) throws -> Outcome {
     var memory = guarded(vectors.parameters)
     var outcome = Outcome()
@@ -200,13 +205,13 @@ package struct Agreement {
 }
 
 extension Agreement {
-  /// The count that the digest of a `RuleVariant` is pinned at.
+  /// The number of elements for which the digest of a `RuleVariant` is pinned.
   package static let pinnedCount = 1023
 
-  /// The worst distance of two runs' final parameters, in ulp of each element's path: for devices
-  /// that round otherwise than the reference. Elements with awkward values on their way are left
-  /// out: there such devices flush, or overflow a step earlier. ∞ if anything beside the vectors
-  /// was written.
+  /// The largest distance of two runs' final parameters, in ulps of the largest value on each
+  /// element's path, for devices that round differently from the reference. Elements with extreme
+  /// values on their path are left out: such devices flush them, or overflow a step earlier. ∞ if
+  /// anything outside the vectors was written.
   package func pathUlps(_ outcome: Outcome, _ expected: Outcome) -> Double {
     guard let last = outcome.finalParameters, let truth = expected.finalParameters,
       let first = expected.vectors.first, last.count == truth.count, outcome.trespasses == 0

@@ -2,7 +2,7 @@
 package struct Difference: Equatable {
   /// Elements whose bits differ; NaN agrees with NaN.
   package var bitsApart = 0
-  /// The largest distance, counted in representable numbers. ∞ where only one is NaN.
+  /// The largest distance in ulps, counted in representable numbers; ∞ if only one is NaN.
   package var worstUlp = 0.0
 
   package init() {}
@@ -27,7 +27,7 @@ package struct Difference: Equatable {
     a.isNaN || b.isNaN ? .infinity : abs(ordinal(a) - ordinal(b))
   }
 
-  /// A float's place in the order of all floats; −0 and +0 are neighbours here, since their bits
+  /// A float's position in the order of all floats. −0 and +0 are neighbours here, since their bits
   /// differ.
   private static func ordinal(_ value: Float) -> Double {
     let magnitude = Double(value.bitPattern & 0x7fff_ffff)

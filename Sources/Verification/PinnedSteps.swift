@@ -1,9 +1,9 @@
 /// Parameters and gradients to compare engines on, the same on every machine: made by integer
 /// arithmetic alone.
 package struct PinnedSteps: Sendable {
-  /// How many elements.
+  /// The number of elements.
   package let count: Int
-  /// Whether ∞ and NaN stand among the values.
+  /// Whether ∞ and NaN are among the values.
   package let special: Bool
 
   /// The vectors of `count` elements, with ∞ and NaN among them if `special`.
@@ -36,7 +36,7 @@ package struct PinnedSteps: Sendable {
   private static func value(_ random: UInt64, special: Bool) -> Float {
     let sign = UInt32(random >> 63) << 31
     let mantissa = UInt32(truncatingIfNeeded: random) & 0x007f_ffff
-    // Of 64 elements some 8 are awkward; the others have exponents −30…9.
+    // About 8 of 64 elements are edge cases; the others have exponents −30…9.
     let magnitude: UInt32 =
       switch random >> 32 & 63 {
       case 0, 1: 0

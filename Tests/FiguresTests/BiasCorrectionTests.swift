@@ -5,7 +5,8 @@ import Testing
 @Suite struct BiasCorrectionTests {
   static let found = Result { try Figure.biasCorrection.make(.cpu) }
 
-  /// Fails without either correction. What is missing to 1 is the rounding of the weight itself.
+  /// Fails if either correction is missing. The difference from 1 is the rounding of the weight
+  /// itself.
   @Test("with both corrections every step under a steady gradient is as long as the rate")
   func both() throws {
     let found = try Self.found.get()

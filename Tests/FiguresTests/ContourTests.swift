@@ -16,7 +16,7 @@ import Testing
     #expect(outlines.count == 2)
     let circle = try #require(outlines.first)
     for point in circle {
-      // A chord of a cell of 0.05 is off by half its squared length over 4r, at most.
+      // The error of a chord in a cell of 0.05 is at most half its squared length over 4r.
       let distance = (point.x * point.x + point.y * point.y).squareRoot()
       #expect(abs(distance - radius) < 0.0013 / radius, "\(point)")
     }
@@ -98,7 +98,7 @@ import Testing
     #expect(visible.exits.map(\.point) == points([(5, 10)]))
     #expect(visible.end == .init(x: 7, y: 9))
     #expect(!visible.isLost)
-    // In and out between two points that are both outside.
+    // The path enters and leaves between two points that are both outside.
     let across = frame.visible(points([(1, 1), (-1, 1), (-1, 5), (11, 5), (11, 6), (9, 6)]))
     #expect(across.lines.contains(points([(0, 5), (10, 5)])))
     #expect(across.exits.count == 2)
@@ -134,7 +134,7 @@ import Testing
     if surface.minima.isEmpty {
       #expect(levels.contains(0))
     } else if surface.name != "plateau" {
-      // There most of the domain is the plain above all walls.
+      // On the plateau most of the domain is the plain, which is above all walls.
       let low = levels.count { $0 < values[values.count / 2] }
       #expect(low >= levels.count / 3)
     }
@@ -166,7 +166,7 @@ import Testing
       #expect(lines("mark path\(index)", in: svg).count == 2)
       #expect(svg.contains(">path &lt;\(index)&gt;<"))
     }
-    // One ring for both, one in the legend.
+    // One ring for both paths, and one in the legend.
     #expect(lines("start", in: svg).count == 2)
     #expect(svg.contains(">minimum<"))
     #expect(!plot().svg().contains(">start<"))
@@ -184,7 +184,7 @@ import Testing
     #expect(line.hasSuffix("L\(edge) \(height)\"/>"))
     let outwards = "d=\"M\(Drawing.number(layout.frame.left - 11)) \(height)L"
     #expect(lines("arrow", in: svg).contains { $0.contains(outwards) })
-    // And what XML cannot read is not written.
+    // No number that XML readers reject is written.
     #expect(!svg.contains("nan") && !svg.contains("inf") && !svg.contains("e+"))
   }
 
@@ -197,8 +197,8 @@ import Testing
     let moving = lines("mark moving", in: svg)
     #expect(moving.count == 3)
     #expect(svg.contains("@media (prefers-reduced-motion:reduce){\n.drawing .moving{display:none}"))
-    // Without the moving marks, which are at the still ones where motion is not supported, it is
-    // the same.
+    // Without the moving marks, which cover the still ones where motion is not supported, the
+    // drawing is the same.
     let rest = svg.split(separator: "\n").filter {
       !$0.hasPrefix("<path class=\"mark moving") && !$0.contains("reduce")
         && !$0.contains(".moving")

@@ -5,9 +5,9 @@ import Testing
 
 @testable import Figures
 
-/// What every figure promises, whatever it claims: its caption holds for readers who cannot see it,
-/// every engine with the reference's bits finds the same, and the picture has the golden file's
-/// bytes, `Goldens/NAME.svg`.
+/// The guarantees of every figure: its caption is also its description for readers who cannot see
+/// it, every engine that is bit-identical to the reference gives the same results, and the picture
+/// has the bytes of the golden file, `Goldens/NAME.svg`.
 func expectPromises(
   of figure: Figure, found result: FigureResult, sourceLocation: SourceLocation = #_sourceLocation
 ) throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Figures
 
-/// The guide "Optimizers, seen" says what the experiments found.
+/// The guide "Optimizers, seen" contains the results of the experiments.
 @Suite struct GuideTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent()
     .appending(path: "../..").standardizedFileURL
@@ -12,8 +12,8 @@ import Testing
     try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
   }
 
-  /// But those that train on the digits: another C library's `exp` may move their last digits.
-  /// Their own tests hold them to their claims.
+  /// All figures except those that train on the digits: `exp` of another C library may change their
+  /// last digits. They have their own tests.
   static let figures = Figure.all.map { $0.name }.filter {
     !["real-data", "rates-per-weight"].contains($0)
   }

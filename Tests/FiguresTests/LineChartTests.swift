@@ -10,7 +10,7 @@ import Testing
       width: 300, height: 200)
   }
 
-  /// The places of the paths of a class.
+  /// The coordinates of the paths of a class.
   private func paths(_ name: String, in svg: String) -> [String] {
     svg.split(separator: "\n").filter { $0.hasPrefix("<path class=\"\(name)") }.map {
       String($0.split(separator: " d=\"")[1].dropLast(3))
@@ -27,7 +27,7 @@ import Testing
   @Test func pointsThatAreNotFiniteBreakTheLine() {
     let svg = chart([(0, 1), (1, 1), (2, .nan), (3, 2), (4, .infinity), (5, 1), (6, 2)]).svg()
     #expect(paths("line", in: svg).count == 2)
-    // The lone point between the gaps.
+    // The single point between the gaps.
     #expect(paths("dot", in: svg).count == 1)
   }
 
@@ -36,7 +36,7 @@ import Testing
     chart.yRange = 0...3
     let lines = paths("line", in: chart.svg())
     #expect(lines == ["M27.1 117.33L54.19 64", "M162.54 64L189.63 117.33L216.71 144"])
-    // Out and back from one point to the next.
+    // The line leaves and enters between one point and the next.
     chart.series[0].points = [(0, 1), (4, 5), (8, 1)]
     #expect(
       paths("line", in: chart.svg()) == ["M27.1 117.33L81.28 64", "M189.63 64L243.8 117.33"])

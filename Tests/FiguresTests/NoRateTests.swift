@@ -18,7 +18,7 @@ import Testing
     #expect(steps[1] < 400)
   }
 
-  /// Fails with RMSProp in AdaDelta's place, and with an ε that stays as it is.
+  /// Fails with RMSProp in AdaDelta's place, and with an ε that is not scaled.
   @Test("and however the weights are, if ε is scaled by their square")
   func weightsAndEpsilon() throws {
     let steps = try steps("adadelta, weights and epsilon")

@@ -30,7 +30,7 @@ import Testing
       .line([.init(x: 1, y: 0.5), .init(x: 1, y: 5)], series: 0),
       .marks([.init(x: 1, y: 0.5), .init(x: 1, y: 5), .init(x: .nan, y: 0)], series: 0),
     ])
-    // From the middle of the plot to its top, which is below title, heading and the axis' label.
+    // From the middle of the plot to its top, which is below title, heading and axis label.
     #expect(
       paths("line", in: svg) == ["<path class=\"line series0\" d=\"M296.54 136L296.54 86\"/>"])
     #expect(paths("mark", in: svg).count == 1)
@@ -69,7 +69,7 @@ import Testing
   @Test("a walk that stays near is told from one that only passes")
   func staying() throws {
     let there = try Walk(SGD(learningRate: 0.25), on: Surfaces.parabola, steps: 20)
-    // Halves its distance of 2.11 with each step.
+    // The distance of 2.11 is halved by each step.
     #expect(there.stepsToStay(within: 0.5) == 3)
     #expect(there.stepsToStay(within: 3) == 0)
     #expect(there.stepsToStay(within: 1e-9) == nil)

@@ -32,8 +32,8 @@ import Testing
     #expect(digits.labels == original.labels)
   }
 
-  /// Fails on standardised pixels, all of which give gradients of about one size; so does the ratio
-  /// there, which is part of the test.
+  /// Fails on standardised pixels, whose gradients all have about the same size. The test also
+  /// checks that the ratio fails there.
   @Test("AdaGrad's rates are thirty times as high where there is hardly ever ink")
   func rates() throws {
     let found = try Self.found.get()
@@ -80,7 +80,7 @@ import Testing
     #expect(Set(digests).count == 1)
   }
 
-  /// Of made-up numbers, since on another machine the C library's `exp` may round otherwise.
+  /// The numbers are made up, since the C library's `exp` may round differently on another machine.
   @Test("the picture has the golden file's bytes")
   func picture() throws {
     let made = RatesPerWeight(

@@ -15,14 +15,14 @@ import Testing
     #expect(found["swing at the usual momentum"] > found["swing of sgd"])
   }
 
-  /// Fails with a γ of 0, and if the search ends at the rate that both took side by side, where
-  /// momentum needs 50 steps.
+  /// Fails with a γ of 0, and if the search ends at the rate of the comparison, where momentum
+  /// needs 50 steps.
   @Test("at the best rate of each momentum needs below a fifth of SGD's steps")
   func steps() throws {
     let found = try Self.found.get()
     #expect((140...170).contains(found["steps of sgd"]))
     #expect(found["steps of momentum"] < found["steps of sgd"] / 5)
-    // Theory has 2/(1 + κ) as SGD's best, which must be below 2/κ.
+    // In theory SGD's best rate is 2/(1 + κ), which must be below 2/κ.
     #expect((1.9 / 50...2.0 / 50).contains(found["best rate of sgd"]))
   }
 

@@ -6,7 +6,7 @@ import Testing
 @testable import Figures
 @testable import Training
 
-/// A file of the test's goldens, without its ending.
+/// A file of the test's goldens, without its extension.
 func golden(_ name: String) throws -> String {
   let folder = try #require(Bundle.module.url(forResource: "Goldens", withExtension: nil))
   return try String(contentsOf: folder.appending(path: name + ".svg"), encoding: .utf8)
@@ -58,7 +58,7 @@ func golden(_ name: String) throws -> String {
     #expect(Set(digests).count == 1)
   }
 
-  /// Of made-up numbers, since on another machine the C library's `exp` may round otherwise.
+  /// The numbers are made up, since the C library's `exp` may round differently on another machine.
   @Test("the picture has the golden file's bytes")
   func picture() throws {
     let rows = Rules.all.enumerated().map { index, type in

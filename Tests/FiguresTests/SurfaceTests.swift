@@ -58,7 +58,7 @@ extension Surface: CustomTestStringConvertible {
     }
   }
 
-  /// Without the curved valleys, of whose bottoms any grid makes lows of its own.
+  /// Without the curved valleys, whose bottoms have spurious minima on any grid.
   static let plain = Surfaces.all.filter { !["beale", "rosenbrock"].contains($0.name) }
 
   @Test("no minimum of the domain is missing", arguments: plain)

@@ -17,7 +17,7 @@ import Testing
     #expect(found["nesterov's parameters against the look-ahead"] < 1e-5)
   }
 
-  /// Fails where the iterate is not read back from the engine's look-ahead point.
+  /// Fails if the iterate is not computed from the engine's look-ahead point.
   @Test("momentum step and gradient step make up the actual step")
   func sums() throws {
     let found = try Self.found.get()

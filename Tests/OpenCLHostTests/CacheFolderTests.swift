@@ -4,7 +4,7 @@ import Testing
 
 @testable import OpenCLHost
 
-/// What the cache folder promises, in folders of the tests' own.
+/// The guarantees of the cache folder, tested in temporary folders.
 @Suite struct CacheFolderTests {
   static let key = "device D\ndriver 1\ntext"
   static let payload = [UInt8]("what was built".utf8)
@@ -90,7 +90,7 @@ import Testing
   @Test("what lies in the way is an error of storing, and nothing on loading")
   func unwritable() throws {
     try withCacheFolder { folder in
-      // A file where a folder should be; root may write into any folder.
+      // A file in place of a folder; root may write into any folder.
       try Data().write(to: URL(filePath: folder.path))
       #expect(folder.load(.programs, key: Self.key) == nil)
       let error = #expect(throws: CacheFolderError.self) {
@@ -99,7 +99,7 @@ import Testing
       #expect(error?.description == "cannot write \(folder.path)/programs: Not a directory")
     }
     try withCacheFolder { folder in
-      // A folder, and a FIFO without a writer, where an entry should be.
+      // A folder, and a FIFO without a writer, in place of an entry.
       let path = folder.path(.programs, key: Self.key)
       try FileManager.default.createDirectory(
         atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -157,7 +157,7 @@ import Testing
       defer { unlink(folder.path + "-link") }
       #expect(mkdir(folder.path + "/deeper", 0o700) == 0)
       #expect(other.load(.programs, key: Self.key) == Self.payload)
-      // A loop of links ends.
+      // A loop of links is detected.
       let round = CacheFolder(folder.path + "/round")
       #expect(symlink("round", folder.path + "/round") == 0)
       let error = #expect(throws: CacheFolderError.self) {
@@ -301,7 +301,7 @@ import Testing
   }
 }
 
-/// A cache folder that is not there yet, and is removed after the body has run.
+/// A cache folder that does not exist yet, and is removed after the body has run.
 func withCacheFolder<Result>(_ body: (CacheFolder) throws -> Result) throws -> Result {
   let path = FileManager.default.temporaryDirectory
     .appending(path: "descent-\(UUID().uuidString)").path

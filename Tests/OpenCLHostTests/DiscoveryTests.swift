@@ -11,7 +11,7 @@ import Testing
   }
 
   #if os(Linux)
-  // Under oclgrind its device is there whatever the loader would find.
+  // Under oclgrind its device is present whatever the loader would find.
   @Test(.enabled(if: !faithfulDevices.isEmpty || !hasDevice, noFaithfulDevice))
   func noDriverIsAnEmptyList() async {
     await #expect(processExitsWith: .success) {
@@ -59,7 +59,8 @@ import Testing
     #expect(device.largestAllocation > 0 && device.largestAllocation <= device.globalMemory)
     #expect(device.localMemory > 0)
     #expect([32, 64].contains(device.addressBits))
-    // Bytes: at least a long16, and known are 128 to 512. The driver's bits would be more.
+    // In bytes: at least the size of a long16; known values are 128 to 512. The driver's bits would
+    // be more.
     #expect((128..<1024).contains(device.baseAddressAlignment))
     #expect(device.preferredFloatLanes > 0 && device.nativeFloatLanes > 0)
     #expect(device.hasDouble == device.extensions.contains("cl_khr_fp64"))

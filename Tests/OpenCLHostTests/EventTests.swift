@@ -102,7 +102,7 @@ import Testing
   func tasksCanWait(device: Device) async throws {
     let setup = try Setup(device)
     let buffer = try Buffer<Int32>(setup.context, count: 1000)
-    // Nobody flushes here but the wait itself.
+    // Only the wait itself flushes here.
     try await buffer.fill(with: 3, on: setup.queue).completion()
     let done = try buffer.fill(with: 4, on: setup.queue)
     try setup.queue.finish()

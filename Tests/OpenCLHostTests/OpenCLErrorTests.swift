@@ -25,7 +25,7 @@ import Testing
     #expect("\(error)" == "clFinish(Iris) returned -9999")
   }
 
-  // The specification's numbers, typed in once more: a name with the wrong constant fails here.
+  // The specification's numbers, typed in again: a name with the wrong constant fails here.
   @Test(arguments: [
     (0, "CL_SUCCESS"), (-1, "CL_DEVICE_NOT_FOUND"), (-2, "CL_DEVICE_NOT_AVAILABLE"),
     (-3, "CL_COMPILER_NOT_AVAILABLE"), (-4, "CL_MEM_OBJECT_ALLOCATION_FAILURE"),

@@ -51,7 +51,7 @@ import Testing
     try setup.queue.flush()
     #expect(try !written.isComplete)
     #expect(try !read.isComplete)
-    // Still the caller's: the transfer takes what it finds when it begins.
+    // The caller may still write the memory: the transfer reads it when it begins.
     pinned.memory[0] = 3
     try gate.complete()
     try read.wait()
@@ -95,7 +95,7 @@ import Testing
     #expect(Array(pinned.memory) == [5, 5, 5])
   }
 
-  /// What is enqueued last still finds the buffer's and the memory's objects alive.
+  /// The last enqueued command still finds the buffer's and the memory's objects alive.
   @Test(arguments: Device.all)
   func manyComeAndGo(device: Device) throws {
     let setup = try Setup(device)

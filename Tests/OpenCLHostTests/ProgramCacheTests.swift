@@ -90,7 +90,7 @@ import Testing
     for device in Device.all {
       try withCacheFolder { folder in
         #expect(try added(cached(device, folder)) == 5)
-        // Another program's binary under this key shows that it is the one that runs.
+        // The binary of another program is stored under this key, to show that the stored one runs.
         let seven = try Program(
           Context(device), sources: Self.sources, options: "-DONE=7"
         ).binary()

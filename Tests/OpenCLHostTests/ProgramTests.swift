@@ -31,7 +31,7 @@ import Testing
     arguments: faithfulDevices)
   func aNameMayHoldQuotes(device: Device) throws {
     let context = try Context(device)
-    // Compilers differ in what a `#line` may hold.
+    // Compilers differ in the names that a `#line` may contain.
     let source = (name: "a \"b\" \\c\n.cl", text: "kernel void f(global int *x) { x[0] = y; }")
     let error = try refusal { _ = try Program(context, sources: [source]) }
     #expect(error.log?.contains("a 'b' /c .cl:1:") == true, "\(error)")

@@ -2,7 +2,7 @@
 import CDescentOpenCL
 import OpenCLHost
 
-/// A trainer's own OpenCL objects, made by C calls; given back at the end.
+/// OpenCL objects of a caller, created by C calls and released on deinit.
 final class RawObjects {
   let context: OpaquePointer
   private(set) var queue: OpaquePointer
@@ -68,7 +68,7 @@ final class RawObjects {
   }
 }
 
-/// How many references there are to these.
+/// The reference counts of these objects.
 func references(
   context: OpaquePointer, queue: OpaquePointer, memory: OpaquePointer, event: OpaquePointer
 ) -> [cl_uint] {

@@ -4,7 +4,7 @@ import Foundation
 import OpenCLHost
 import Testing
 
-/// A caller's own handles, made by C calls.
+/// A caller's handles, created by C calls.
 @Suite(.enabled(if: !faithfulDevices.isEmpty, noFaithfulDevice)) struct RetainingTests {
   private static let source =
     "kernel void add(global float *x, float by) { x[get_global_id(0)] += by; }"
@@ -47,7 +47,7 @@ import Testing
       withExtendedLifetime((queue, buffer, part, ready)) {
         for (now, then) in zip(counts(), before) { #expect(now > then) }
       }
-      // What is refused is let go of, too.
+      // A rejected object is released too.
       #expect(throws: OpenCLUsageError.self) {
         try Buffer<Float>(context, retaining: memory, offset: 2000)
       }
@@ -82,7 +82,7 @@ import Testing
     (expected[lanes], expected[2 * lanes], expected[2 * lanes + 1]) = (1, 5, 5)
     #expect(try whole.read(on: queue) == expected)
     #expect(try part.read(on: queue) == [5, 5])
-    // Nothing is a part as well, at the very end too.
+    // A part may be empty, even at the very end.
     let none = try Buffer<Float>(queue.context, retaining: memory, offset: 4 * lanes)
     #expect(try none.count == 0 && none.read(on: queue) == [])
   }
@@ -107,7 +107,7 @@ import Testing
     func outside(_ offset: Int, _ count: Int) -> OpenCLUsageError {
       .rangeOutsideBuffer(offset: offset, count: count, available: 1024)
     }
-    // Two bytes are no Float.
+    // The remaining two bytes are not a Float.
     #expect(try Buffer<Float>(context, retaining: memory).count == 1024)
     #expect(throws: outside(0, 1025)) {
       try Buffer<Float>(context, retaining: memory, count: 1025)
@@ -182,7 +182,8 @@ import Testing
     }
     let first = try buffers[0].fill(with: 1, on: queue, after: [gate.event])
     let second = try buffers[1].fill(with: 2, on: queue)
-    // PoCL runs the second while the first is held back; on an in-order queue this would hang.
+    // PoCL runs the second command while the first is held back; on an in-order queue this would
+    // hang.
     try second.wait()
     #expect(try !first.isComplete)
     let last = try buffers[0].copy(to: buffers[2], on: queue, after: [first])
@@ -211,7 +212,7 @@ import Testing
   @Test("of a context of several devices one has to be named", .enabled(if: hasPoCL, noPoCL))
   func severalDevices() async {
     await #expect(processExitsWith: .success) {
-      // Two devices over one pool of threads; read when the driver starts.
+      // Two devices that share one thread pool; the variable is read when the driver starts.
       setenv("POCL_DEVICES", "pthread pthread", 1)
       let devices = Array(
         Device.all.filter { $0.platform.name == "Portable Computing Language" }.prefix(2))
@@ -235,7 +236,7 @@ import Testing
         try kernel.setArgument(0, buffer)
         try kernel.enqueue(on: queue, global: 1)
         try #require(try buffer.read(on: queue) == [2])
-        // A binary for one of them serves that one.
+        // A binary for one device can be loaded for that device.
         let again = try Program(context, binary: try program.binary())
         try #require(try again.kernelNames == ["add"])
       }
@@ -258,7 +259,7 @@ import Testing
       cl_device_partition_property(CL_DEVICE_PARTITION_EQUALLY), 1, 0,
     ]
     var (id, count) = (cl_device_id?.none, cl_uint(0))
-    // Not every device can be cut.
+    // Not every device can be partitioned.
     let status = clCreateSubDevices(device.rawHandle, &properties, 0, nil, &count)
     guard status == CL_SUCCESS, count > 0 else { return }
     var ids = [cl_device_id?](repeating: nil, count: Int(count))
@@ -268,7 +269,7 @@ import Testing
     let context = try #require(clCreateContext(nil, 1, &id, nil, nil, &code))
     defer { clReleaseContext(context) }
     let adopted = try Context(retaining: context)
-    // PoCL 3.1 says that such a context is for the whole device.
+    // PoCL 3.1 reports the whole device for such a context.
     #expect(adopted.device.rawHandle == id || adopted.device == device)
     let queue = try CommandQueue(adopted)
     #expect(try Buffer<Float>(adopted, copying: [1, 2]).read(on: queue) == [1, 2])
@@ -286,7 +287,7 @@ import Testing
       return try buffer.fill(with: 7, on: setup.queue, after: [gate.event])
     }()
     try setup.queue.flush()
-    // The buffer is gone, and so is our reference; the command is not.
+    // The buffer and our reference are gone; the command is still in flight.
     let owner = try #require(watched)
     try gate.complete()
     try fill.wait()
@@ -304,15 +305,15 @@ import Testing
       try buffer.fill(with: 7, on: setup.queue)
       try buffer.synchronize(on: setup.queue)
     }()
-    // The driver may let go a moment after the last command.
+    // The driver may release the memory a moment after the last command.
     for _ in 0..<1000 where watched != nil { usleep(1000) }
     #expect(watched == nil)
   }
 }
 
-/// Memory that goes with its object.
+/// Memory that is freed with its object.
 private final class Memory: Sendable {
-  // Freed at the end, and written only by the driver and by a test that waited for it.
+  // Freed on deinit, and written only by the driver and by a test that waited for it.
   nonisolated(unsafe) let elements: UnsafeMutableBufferPointer<Float>
   init(count: Int) {
     elements = .allocate(capacity: count)

@@ -6,14 +6,14 @@ import Testing
 let hasDevice = !Device.all.isEmpty
 let noDevice: Comment = "no OpenCL device was found"
 
-/// The devices that keep to the whole standard. oclgrind 21.10 does not read `#line`, gives times
+/// The devices that conform to the whole standard. oclgrind 21.10 ignores `#line`, reports times
 /// although profiling is off, and hangs or crashes with user events and callbacks. rusticl of Mesa
-/// 22.3 gives no times, refuses structs as arguments, aborts for a senseless binary and has no
+/// 22.3 reports no times, rejects structs as arguments, aborts for an invalid binary and has no
 /// function for sub-devices.
 let faithfulDevices = Device.all.filter { !["Oclgrind", "rusticl"].contains($0.platform.name) }
 let noFaithfulDevice: Comment = "oclgrind and rusticl cannot do this"
 
-/// Those that have queues out of order.
+/// The devices that have out-of-order queues.
 let outOfOrderDevices = faithfulDevices.filter { device in
   var properties = cl_command_queue_properties(0)
   let status = clGetDeviceInfo(
@@ -24,11 +24,11 @@ let outOfOrderDevices = faithfulDevices.filter { device in
 }
 let noOutOfOrderDevice: Comment = "no OpenCL device has queues out of order"
 
-/// PoCL makes two devices of one if it is configured so.
+/// PoCL can be configured to report one device as two.
 let hasPoCL = Device.all.contains { $0.platform.name == "Portable Computing Language" }
 let noPoCL: Comment = "only PoCL makes two devices of one"
 
-/// What nearly every test opens: a device's context with a queue.
+/// The objects that nearly every test needs: a device's context with a queue.
 struct Setup {
   let context: Context
   let queue: CommandQueue
@@ -47,7 +47,7 @@ struct Setup {
   }
 }
 
-/// Runs `body` and hands back the driver's refusal, whose absence is a failure.
+/// Runs `body` and returns the driver's error; the test fails if there is none.
 func refusal(
   sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
 ) throws -> OpenCLError {

@@ -4,9 +4,9 @@ import Testing
 
 @testable import Safetensors
 
-/// Files of other programs: the requested tensors are read, whatever else is in the file.
+/// Files of other programs: the requested tensors can be read, whatever else is in the file.
 @Suite struct SafetensorsForeignTests {
-  /// A file of this header, with bytes of 0, 1, 2 and so on behind it.
+  /// A file with this header, followed by bytes of 0, 1, 2 and so on.
   private func write(_ header: String, body: Int, to path: String) throws {
     let length = (0..<8).map { UInt8(truncatingIfNeeded: header.utf8.count >> (8 * $0)) }
     try Data(length + header.utf8 + (0..<body).map { UInt8($0) }).write(to: URL(filePath: path))

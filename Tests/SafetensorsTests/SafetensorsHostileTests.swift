@@ -4,7 +4,8 @@ import Testing
 
 @testable import Safetensors
 
-/// Files that were cut, altered or made to do harm: a typed error with the place, never a crash.
+/// Files that are truncated, altered or malicious: each leads to a typed error with the place,
+/// never to a crash.
 @Suite struct SafetensorsHostileTests {
   /// A small file of this package.
   private static let whole = Result {
@@ -26,7 +27,7 @@ import Testing
     }
   }
 
-  /// The same as another library might write it, without checksums.
+  /// The same file as another library might write it, without checksums.
   private static func unsealed(_ header: SafetensorsHeader) -> [UInt8] {
     var header = header
     header.metadata = ["rule": "adam"]
@@ -35,7 +36,7 @@ import Testing
 
   private func bodyStart(_ file: [UInt8]) -> Int { 8 + Int(file[0]) + Int(file[1]) << 8 }
 
-  /// Opens the bytes as a file, and hands the file or the error over.
+  /// Opens the bytes as a file, and returns the file or the error.
   private func failure(
     opening bytes: [UInt8], _ body: (SafetensorsFile) throws -> Void = { _ in }
   ) throws -> SafetensorsError? {
@@ -84,7 +85,7 @@ import Testing
           fseek(handle, place, SEEK_SET)
           fwrite(&byte, 1, 1, handle)
           fflush(handle)
-          // What passes says the same: another kind of white space.
+          // If the file is accepted, its content is the same: only white space changed.
           if let found = try? SafetensorsFile(path) {
             #expect(
               found.tensors == expected.tensors && found.metadata == expected.metadata,
@@ -123,7 +124,7 @@ import Testing
         }
       }
     }
-    // Names, mostly.
+    // Most of these changed a name.
     #expect(passed > 100)
   }
 
@@ -177,7 +178,7 @@ import Testing
     }
   }
 
-  /// What is wrong, the header, and a piece of what the error says; 8 bytes follow the header.
+  /// The fault, the header, and a part of the error's text; 8 bytes follow the header.
   static let headers: [(String, String, String)] = [
     ("no JSON", "xx", "byte 8"), ("an array", "[]", "byte 8"),
     ("white space first", " {}", "byte 8"),
@@ -345,7 +346,7 @@ import Testing
     try opens("{\(Self.entry(shape: "0,\(far),\(far)", offsets: "0,0"))}", body: 0) {
       try $0.floats("a") == []
     }
-    // Empty tensors at the offsets of others, and in whatever order the header has them.
+    // Empty tensors at the offsets of others, in any order in the header.
     try opens(
       "{\(Self.entry("z", shape: "0", offsets: "8,8")),\(Self.entry("b", shape: "1", offsets: "4,8")),"
         + "\(Self.entry("y", shape: "0", offsets: "4,4")),\(Self.entry(shape: "1", offsets: "0,4"))}"

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Safetensors
 
-/// A process that is killed at random moments while it saves in a loop leaves the last state or the
-/// one before it, whole. `DESCENT_KILLS` says how often, for a longer run.
+/// A process that is killed at random moments while it saves in a loop leaves the last complete
+/// state or the one before it. `DESCENT_KILLS` is the number of kills, for a longer run.
 @Suite struct SafetensorsKillTests {
   private static func tensors(
     _ state: Int
@@ -18,7 +18,7 @@ import Testing
       path, tensors(state), metadata: ["state": "\(state)"], shardSize: shardSize)
   }
 
-  /// The state at the path. Throws if it is not whole.
+  /// The state at the path. Throws if it is not complete.
   private static func load(_ path: String) throws -> Int {
     let reader = try SafetensorsReader(path)
     try reader.verify()
@@ -47,7 +47,7 @@ import Testing
         }
       }
       try processes.report(last: state)
-      // Writing both generations of shards and the single file once more takes away what was left.
+      // Writing both generations of shards and the single file once more removes all leftovers.
       for size in [shardSize, shardSize, .max] { try save(path, state, shardSize: size) }
       try #require(try folderContents(folder) == ["state.safetensors"])
     }

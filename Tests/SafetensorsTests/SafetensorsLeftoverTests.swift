@@ -4,7 +4,7 @@ import Testing
 
 @testable import Safetensors
 
-/// What is in a folder after writers that met, were killed, or wrote through links.
+/// The contents of a folder after concurrent writers, killed writers, and writers through links.
 @Suite struct SafetensorsLeftoverTests {
   private static func values(_ value: Float) -> [(name: String, shape: [Int], values: [Float])] {
     (0..<4).map { ("t\($0)", [2], [value, value]) }
@@ -14,7 +14,7 @@ import Testing
     try saveTensors(path, values(value), metadata: ["v": "\(value)"], shardSize: size)
   }
 
-  /// The value that is there, once all of it was read.
+  /// The value at the path, after everything was read and verified.
   private static func load(_ path: String) throws -> Float {
     let reader = try SafetensorsReader(path)
     try reader.verify()
@@ -47,7 +47,7 @@ import Testing
     try withTemporaryFolder { folder in
       let path = folder + "/m.safetensors"
       try Self.save(path, 0, size: 8)
-      // One after another, begun together.
+      // Begun together, and committed one after another.
       let writers = try (1...3).map { value in
         let writer = try SafetensorsWriter(
           path, tensors: Self.values(0).map { try SafetensorsTensor($0.name, shape: $0.shape) },
@@ -60,7 +60,7 @@ import Testing
         #expect(try Self.load(path) == Float(value))
       }
       #expect(try folderContents(folder) == ["m.safetensors"])
-      // At once.
+      // Committed concurrently.
       for _ in 0..<5 {
         DispatchQueue.concurrentPerform(iterations: 8) { value in
           do {
@@ -85,7 +85,7 @@ import Testing
         try FileManager.default.createDirectory(atPath: killed, withIntermediateDirectories: false)
         try Self.save(path, 1, size: 8)
         let index = "m.safetensors.index.json"
-        // Before the index has its name: some shards have theirs.
+        // Killed before the index was renamed: some shards are renamed.
         try Self.save(killed + "/m.safetensors", 2, size: 8)
         for (from, to) in [
           (index, index + ".tmp-1-0"),
@@ -101,9 +101,9 @@ import Testing
           }
           try data.write(to: URL(filePath: folder + "/" + to))
         }
-        // Of another set, though the name would fit.
+        // A shard of another set, although its name matches.
         try saveTensors(folder + "/m.2-00004-of-00004.safetensors", [("other", [1], [1])])
-        // After the index has its name: the old set is still there.
+        // Killed after the index was renamed: the old set still exists.
         try Self.save(killed + "/m.safetensors", 3, size: 16)
         let old = try Data(contentsOf: URL(filePath: killed + "/" + index))
         try old.write(to: URL(filePath: folder + "/" + index + ".tmp-1-1"))
@@ -182,7 +182,7 @@ import Testing
       let descriptor = open(folder, O_RDONLY | O_DIRECTORY)
       defer { close(descriptor) }
       try #require(flock(descriptor, LOCK_EX) == 0)
-      // A save that waits for the lock ends, and is found out.
+      // If a save waits for the lock, this ends the wait, and the test fails.
       let end = DispatchWorkItem { flock(descriptor, LOCK_UN) }
       DispatchQueue.global().asyncAfter(deadline: .now() + 60, execute: end)
       defer { end.cancel() }
@@ -210,14 +210,14 @@ import Testing
       let (path, files) = (folder + "/m.safetensors", FileManager.default)
       try Self.save(path, 1, size: 8)
       let index = folder + "/m.safetensors.index.json"
-      // As a commit leaves it that is killed before its index has its name.
+      // The state that a commit leaves when it is killed before the index is renamed.
       try files.copyItem(atPath: index, toPath: index + ".tmp-1-0")
       let text = try Data(contentsOf: URL(filePath: index))
       let names = try folderContents(folder)
       try Data("{".utf8).write(to: URL(filePath: index))
       TemporaryNames.removeLeftovers(of: [index])
       #expect(try folderContents(folder) == names)
-      // And again once it can.
+      // The leftovers are removed when the index can be read.
       try text.write(to: URL(filePath: index))
       TemporaryNames.removeLeftovers(of: [index])
       #expect(try folderContents(folder) == names.filter { !$0.contains("tmp") })
@@ -235,7 +235,7 @@ import Testing
         let values = (0..<200).map { ("t\($0)", [2], [Float($0), 1]) }
         let tensors = try values.map { try SafetensorsTensor($0.0, shape: $0.1) }
         let writer = try SafetensorsWriter(path, tensors: tensors, shardSize: 8)
-        // In pieces, so that each is come back to.
+        // In pieces, so that each shard is opened again.
         for element in 0..<2 {
           for (name, _, values) in values { try writer.append([values[element]], to: name) }
         }
@@ -244,7 +244,7 @@ import Testing
         try reader.verify()
         try #require(reader.files.count == 200)
         for (name, _, values) in values { try #require(try reader.floats(name) == values) }
-        // One that is no longer the one whose header was read.
+        // The shard is no longer the file whose header was read.
         let shard = reader.files[150].path
         try Data(contentsOf: URL(filePath: shard)).write(to: URL(filePath: shard))
         do {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Safetensors
 
-/// Names of files and what has a name in them.
+/// Names of files, of tensors and of metadata keys.
 @Suite struct SafetensorsPathTests {
   private static let values: [(name: String, shape: [Int], values: [Float])] = [
     ("a", [2], [1, 2]), ("b", [1], [3]),
@@ -29,7 +29,7 @@ import Testing
         do {
           try saveTensors(path, Self.values, shardSize: size)
         } catch SafetensorsError.misuse {
-          // Refused before anything was touched.
+          // Rejected before any file was changed.
           #expect(stem == "..." && size == 8)
           #expect(try folderContents(folder).count == 1)
         }
@@ -67,7 +67,7 @@ import Testing
     arguments: [200, 231, 232, 233, 243, 244, 245, 254, 255])
   func longNames(_ length: Int) throws {
     try withTemporaryFolder { folder in
-      // Of two bytes each, so that a cut may fall into a character.
+      // Characters of two bytes each, so that the name may be cut inside a character.
       let stem = String(repeating: "é", count: (length - 12) / 2)
       let name =
         String(repeating: "x", count: length - 12 - stem.utf8.count) + stem + ".safetensors"

@@ -23,7 +23,7 @@ import Testing
     let reader = try SafetensorsReader(path)
     try reader.verify()
     #expect(reader.metadata == ["v": "\(value)", "format": "pt"] && reader.tensors.count == 5)
-    // Hugging Face's libraries check each file.
+    // Hugging Face's libraries check this in each file.
     #expect(reader.files.allSatisfy { $0.metadata["format"] == "pt" })
     for tensor in Self.tensors(value) {
       #expect(try reader.floats(tensor.name) == tensor.values)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Safetensors
 
-/// What is on disk before, while and after a file is written.
+/// The files on disk before, during and after a write.
 @Suite struct SafetensorsWriterTests {
   private func writer(_ path: String) throws -> SafetensorsWriter {
     try SafetensorsWriter(path, tensors: [SafetensorsTensor("w", shape: [2])])
@@ -141,7 +141,7 @@ import Testing
       try withTemporaryFolder { folder in
         let path = folder + "/x.safetensors"
         try saveTensors(path, [("w", [1], [1])])
-        // No file may grow beyond this; writes then fail as on a full disk.
+        // The maximum file size; larger writes fail as on a full disk.
         signal(SIGXFSZ, SIG_IGN)
         var limit = rlimit(rlim_cur: 100_000, rlim_max: 100_000)
         setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)

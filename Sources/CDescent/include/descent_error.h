@@ -1,4 +1,4 @@
-// The library's own: what descent_error() returns on this thread from now on.
+// Internal: sets the message that descent_error() returns on this thread.
 #ifndef DESCENT_ERROR_H
 #define DESCENT_ERROR_H
 

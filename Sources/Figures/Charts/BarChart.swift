@@ -1,14 +1,14 @@
 /// Horizontal bars in groups, each with its value beside it; the same input gives the same bytes.
 ///
-/// Within a group, bars follow the order of the legend, so that readers in grey can tell them too.
+/// Within a group, bars follow the order of the legend, so that they can be told apart in grey too.
 package struct BarChart: Sendable {
   package struct Bar: Sendable {
-    /// Its place in the chart's `series`.
+    /// The index of its series in the chart's `series`.
     package var series: Int
     var value: Double
-    /// A value that the bar is measured by, drawn as a line across it.
+    /// A reference value for the bar, drawn as a line across it.
     var mark: Double?
-    /// What stands behind the bar.
+    /// The text after the bar.
     package var note: String
 
     package init(series: Int, value: Double, mark: Double? = nil, note: String) {
@@ -26,7 +26,7 @@ package struct BarChart: Sendable {
   var title: String
   /// What the chart shows, for readers who cannot see it.
   var description: String
-  /// What the numbers mean.
+  /// The unit of the values.
   var unit: String
   var series: [String]
   var groups: [Group]

@@ -1,17 +1,17 @@
 import Foundation
 
 extension Panel {
-  /// A line with a name. Where the line reaches the end of the axis its name stands in a column
-  /// behind it, and otherwise where it leaves the plot for good.
+  /// A line with a name. If the line reaches the end of the axis, its name is in a column after it,
+  /// otherwise at the point where the line leaves the plot for good.
   struct Curve: Sendable {
     var name: String
     var points: [Place]
     var series: Int
-    /// Whether others that take the same course are to be seen on it.
+    /// Whether the line is broad, so that others on the same course are visible on it.
     var isBroad = false
   }
 
-  /// Lines over a common x axis, which goes on beyond its range to make room for their names.
+  /// Lines over a common x axis, which is extended to make room for their names.
   static func curves(
     heading: String, x: Axis, y: Axis, height: Double = 170, _ curves: [Curve]
   ) -> Panel {
@@ -21,7 +21,8 @@ extension Panel {
       marks: curves.map { .line($0.points, series: $0.series, isBroad: $0.isBroad) } + names.marks)
   }
 
-  /// A line for each name, from the least of its values to the greatest, with a mark at their mean.
+  /// A line for each name, from the minimum of its values to the maximum, with a mark at their
+  /// mean.
   static func ranges(
     heading: String, x: Axis, _ rows: [(name: String, values: [Double], series: Int)]
   ) -> Panel {
@@ -40,7 +41,7 @@ extension Panel {
 }
 
 extension Panel.Axis {
-  /// A name for each of 0, −1, −2 …, from top to bottom.
+  /// The names at 0, −1, −2 …, from top to bottom.
   static func names(_ names: [String]) -> Panel.Axis {
     Panel.Axis(
       label: "", range: 0.4 - Double(names.count)...0.6,
@@ -53,16 +54,16 @@ extension Panel.Axis {
     Scale(kind, over: [range.lowerBound, range.upperBound], tickCount: 8, isWidened: false)
   }
 
-  /// The value that lies at a position: at 0 the lower bound, at 1 the upper, beyond them outside.
+  /// The value at a position: at 0 the lower bound, at 1 the upper; other positions are outside.
   fileprivate func value(at position: Double) -> Double {
     let (low, high) = (range.lowerBound, range.upperBound)
     return kind == .linear ? low + (high - low) * position : low * pow(high / low, position)
   }
 }
 
-/// Where the names of curves stand.
+/// The positions of the names of curves.
 private struct NameColumn {
-  /// About as wide as a plot that fills the sheet.
+  /// About the width of a plot that fills the sheet.
   private static let plotWidth = 500.0
   private static let (gapBeforeMark, gapBeforeName) = (12.0, 9.0)
   private static let lineHeight = 17.0
@@ -71,7 +72,7 @@ private struct NameColumn {
   private let x: Panel.Axis
   private let y: Panel.Axis
   private let height: Double
-  /// What a pixel is as a share of the x axis before it goes on.
+  /// The size of a pixel as a fraction of the x axis before it is extended.
   private let pixel: Double
   private let width: Double
 
@@ -83,7 +84,7 @@ private struct NameColumn {
     pixel = 1 / (Self.plotWidth - width)
   }
 
-  /// The axis with the same ticks, and room for the names.
+  /// The axis with the same ticks, extended to make room for the names.
   var extendedAxis: Panel.Axis {
     var axis = x
     axis.ticks = x.ticks ?? x.scale.ticks
@@ -115,7 +116,7 @@ private struct NameColumn {
     ]
   }
 
-  /// Where a curve is last seen.
+  /// The point where a curve is last visible.
   private func end(of curve: Panel.Curve) -> Panel.Place? {
     let points = curve.points
     let isSeen = { (point: Panel.Place) in x.range.contains(point.x) && y.range.contains(point.y) }
@@ -129,7 +130,7 @@ private struct NameColumn {
     (1 - (place.flatMap { y.scale.position($0.y) } ?? 0)) * height
   }
 
-  /// The place, moved so far up or down that a name beside it lies in the plot.
+  /// The place, moved up or down so that a name beside it is inside the plot.
   private func inside(_ place: Panel.Place) -> Panel.Place {
     let wanted = min(max(pixels(place), Self.lineHeight / 2), height - Self.lineHeight)
     return .init(x: place.x, y: y.value(at: 1 - wanted / height))

@@ -1,8 +1,8 @@
 /// A drawing, written as SVG text; the same calls give the same bytes.
 ///
-/// Text and whatever else is drawn in `currentColor` follows the reader's light or dark scheme, on
-/// a ground of its own, so that the drawing is legible on any page. Lengths are in pixels of the
-/// drawing, y runs downwards.
+/// Text and everything else that is drawn in `currentColor` follows the reader's light or dark
+/// scheme. The drawing has its own background, so that it is legible on any page. Lengths are in
+/// pixels of the drawing; y points down.
 package struct Drawing: Sendable {
   struct Point: Equatable, Sendable {
     var x: Double
@@ -11,15 +11,15 @@ package struct Drawing: Sendable {
 
   package enum Anchor: String, Sendable { case start, middle, end }
 
-  /// A movement that starts by itself and repeats for ever, in straight lines from key to key.
+  /// An animation that starts by itself and repeats for ever, in straight lines between keys.
   struct Motion: Sendable {
     var seconds: Double
-    /// How far from its place the element is, at times from 0 to 1 in rising order, both included.
+    /// The element's offset from its position, at increasing times from 0 to 1, both included.
     var keys: [(time: Double, offset: Point)]
   }
 
   static let fontSize = 14.0
-  /// What lies under the drawing, in the light and in the dark scheme.
+  /// The background of the drawing, in the light and in the dark scheme.
   package static let ground = (light: "#ffffff", dark: "#0d1117")
 
   let width: Double
@@ -31,7 +31,7 @@ package struct Drawing: Sendable {
   private var stillRules: [String] = []
   private var elements: [String] = []
 
-  /// - Parameter title: what a screen reader calls the drawing; the description says the rest.
+  /// - Parameter title: the name of the drawing for screen readers; the description has the rest.
   init(width: Double, height: Double, title: String, description: String) {
     self.width = width
     self.height = height
@@ -46,18 +46,18 @@ package struct Drawing: Sendable {
     darkRules = [".drawing{color:#e6edf3}", ".drawing .ground{fill:\(Self.ground.dark)}"]
   }
 
-  /// Sets how elements of a class look, and what is different in the dark scheme.
+  /// Sets the style of a class of elements, and its differences in the dark scheme.
   mutating func style(_ name: String, _ declarations: String, dark: String? = nil) {
     lightRules.append(".drawing .\(name){\(declarations)}")
     if let dark { darkRules.append(".drawing .\(name){\(dark)}") }
   }
 
-  /// Sets what is different for readers who have asked for less motion.
+  /// Sets the differences for readers who prefer reduced motion.
   mutating func styleWithoutMotion(_ name: String, _ declarations: String) {
     stillRules.append(".drawing .\(name){\(declarations)}")
   }
 
-  /// A line through the points; through a single one, a dot if the class has round line caps.
+  /// A line through the points. A single point is a dot if the class has round line caps.
   mutating func path(_ points: [Point], class names: String, dashes: String = "") {
     guard let first = points.first else { return }
     let rest = points.count == 1 ? "h0" : points.dropFirst().map { "L" + Self.pair($0) }.joined()
@@ -65,7 +65,7 @@ package struct Drawing: Sendable {
     elements.append("<path class=\"\(names)\"\(dashes) d=\"M\(Self.pair(first))\(rest)\"/>")
   }
 
-  /// The area inside closed outlines, as one element. Where motion is not shown, it stays in place.
+  /// The area inside closed outlines, as one element. Without motion it stays in place.
   mutating func area(_ outlines: [[Point]], class names: String, motion: Motion? = nil) {
     let data = outlines.map { "M" + $0.map(Self.pair).joined(separator: "L") + "Z" }.joined()
     guard !data.isEmpty else { return }
@@ -110,7 +110,8 @@ package struct Drawing: Sendable {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// At most two decimals, a hundredth of a pixel, unless told otherwise, and never an exponent.
+  /// The number with at most two decimals by default, a hundredth of a pixel, and never an
+  /// exponent.
   static func number(_ value: Double, decimals: Int = 2) -> String {
     guard value.isFinite else { return "0" }
     let unit = (0..<decimals).reduce(1) { unit, _ in unit * 10 }
@@ -124,7 +125,7 @@ package struct Drawing: Sendable {
     return sign + "\(whole)." + digits
   }
 
-  /// The text as XML's character data; what XML cannot hold at all becomes U+FFFD.
+  /// The text as XML character data; characters that XML does not allow become U+FFFD.
   package static func escaped(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
@@ -141,7 +142,7 @@ package struct Drawing: Sendable {
     return result
   }
 
-  /// How wide the text is in a wide sans-serif font; a guess, since fonts differ.
+  /// The width of the text in a wide sans-serif font; an estimate, since fonts differ.
   static func widthOfText(_ text: String) -> Double {
     text.reduce(0) { width, character in
       switch character {
@@ -153,7 +154,8 @@ package struct Drawing: Sendable {
     }
   }
 
-  /// The text in lines no wider than that, broken at spaces; a longer word has a line of its own.
+  /// The text in lines of at most this width, broken at spaces; a longer word has a line of its
+  /// own.
   static func wrapped(_ text: String, width: Double) -> [String] {
     var lines: [String] = []
     for word in text.split(separator: " ") {

@@ -10,9 +10,9 @@ package struct Series: Sendable {
 
 /// Lines over a common x axis, each with its name at its end; the same input gives the same bytes.
 ///
-/// A point that is not finite interrupts its line. Values off the scale, such as 0 on a
-/// logarithmic one, are not shown, but a line leads to the frame's edge on the way to them. Series
-/// differ in colour and, for readers in grey, in their dashes.
+/// A point that is not finite interrupts its line. Values outside the scale, such as 0 on a
+/// logarithmic one, are not shown, but the line is drawn up to the edge of the frame towards them.
+/// Series differ in colour and, so that they can be told apart in grey, in their dashes.
 package struct LineChart: Sendable {
   var title: String
   /// What the chart shows, for readers who cannot see it.
@@ -20,7 +20,7 @@ package struct LineChart: Sendable {
   var xLabel: String
   var yLabel: String
   var yScale: Scale.Kind = .linear
-  /// What the y axis shows; nil for all values.
+  /// The range of the y axis; nil for all values.
   var yRange: ClosedRange<Double>?
   var series: [Series]
   var width = 720.0
@@ -102,7 +102,8 @@ package struct LineChart: Sendable {
       let place = Drawing.Point(x: layout.right + Layout.leaderLength, y: heights[index])
       if let end {
         let colour = "series\(index % Palette.colours.count)"
-        // A line that stops early is seen to stop: the way to its label must not look like more.
+        // A line that ends early must be seen to end: the leader to its label must not look like
+        // part of it.
         let stopsEarly = end.x < layout.right - 1
         if stopsEarly { drawing.path([end], class: "dot \(colour)") }
         drawing.path(
@@ -113,14 +114,14 @@ package struct LineChart: Sendable {
     }
   }
 
-  /// Moves heights as little as possible, by least squares, so that neighbours are far enough
-  /// apart and all lie in the range, which has room for them. Their order is kept.
+  /// Moves heights as little as possible, by least squares, so that neighbours are at least the gap
+  /// apart and all are in the range, which must be large enough. Their order is kept.
   static func spread(
     _ heights: [Double], apart gap: Double, in range: ClosedRange<Double>
   ) -> [Double] {
     let order = heights.indices.sorted { (heights[$0], $0) < (heights[$1], $1) }
-    // Less its own share of the gaps, each height must only not fall below the one before it;
-    // so heights that would are pooled at their mean.
+    // After the gaps are subtracted, heights must not decrease, so heights that would are pooled at
+    // their mean.
     var pools: [(sum: Double, count: Int)] = []
     for (rank, index) in order.enumerated() {
       var pool = (sum: heights[index] - Double(rank) * gap, count: 1)
@@ -141,7 +142,7 @@ package struct LineChart: Sendable {
   }
 }
 
-/// Where the parts of a chart lie.
+/// The positions of the parts of a chart.
 private struct Layout {
   static let padding = 12.0
   static let lineHeight = 18.0
@@ -155,10 +156,10 @@ private struct Layout {
   let right: Double
   let top: Double
   let bottom: Double
-  /// The drawing's, which many labels may make higher than was asked for.
+  /// The height of the drawing, which may exceed the chart's if there are many labels.
   let height: Double
 
-  /// The heights that are free for the middle of a label.
+  /// The heights at which the middle of a label may be.
   var labelRange: ClosedRange<Double> { top...max(top, bottom) }
 
   init(_ chart: LineChart) {
@@ -189,13 +190,13 @@ private struct Layout {
 
   func height(at position: Double) -> Double { bottom - position * (bottom - top) }
 
-  /// The parts of a series that lie in the frame, in pixels; a part of one point is a dot.
+  /// The visible parts of a series, in pixels; a part of one point is a dot.
   func lines(through series: Series) -> [[Drawing.Point]] {
     var lines: [[Drawing.Point]] = []
     var run: [Drawing.Point] = []
     for point in series.points {
       if let x = x.position(point.x), let y = y.position(point.y) {
-        // A line to what lies too far away would lose its slope to rounding.
+        // A line to a point too far away would lose its slope to rounding.
         let y = min(max(y, -1e4), 1e4)
         run.append(.init(x: left + x * (right - left), y: height(at: y)))
       } else {
@@ -226,7 +227,7 @@ private struct Layout {
     return lines
   }
 
-  /// The part of a straight line between top and bottom, if there is any.
+  /// The part of a straight line between top and bottom; nil if there is none.
   private func clipped(
     _ start: Drawing.Point, _ end: Drawing.Point
   ) -> (Drawing.Point, Drawing.Point)? {

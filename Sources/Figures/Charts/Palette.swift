@@ -1,8 +1,8 @@
-/// Colours, dashes and marks by which lines can be told apart.
+/// Colours, dashes and marks that distinguish lines.
 ///
 /// The hues are those of Okabe & Ito ("Color universal design", 2008) and a wine red, lightened or
-/// darkened until each has a contrast of at least 3 to the ground and every two differ for normal,
-/// protanopic and deuteranopic sight.
+/// darkened until each has a contrast of at least 3 to the background and every two differ for
+/// normal, protanopic and deuteranopic sight.
 enum Palette {
   static let colours: [(light: String, dark: String)] = [
     ("#3c97da", "#69b9f5"), ("#af4210", "#c14504"), ("#1ea183", "#3ddf96"),
@@ -10,7 +10,7 @@ enum Palette {
     ("#af3393", "#d97493"), ("#4c4222", "#ecf327"), ("#616ed7", "#027fde"),
   ]
 
-  /// A dash pattern for the series; nine of them, then again with other colours.
+  /// A dash pattern for the series. There are nine of them, which repeat with other colours.
   static func dashes(_ index: Int) -> String {
     let round = index / colours.count
     return dashPatterns[(index + round) % dashPatterns.count]
@@ -20,7 +20,8 @@ enum Palette {
     "", "8 3", "2 2", "8 3 2 3", "14 3", "4 2", "14 3 2 3", "8 3 2 3 2 3", "5 5",
   ]
 
-  /// The outline of a mark for the series, around (0, 0) with a radius of about 1; nine of them.
+  /// The outline of a mark for the series, around (0, 0) with a radius of about 1. There are nine
+  /// of them.
   static func marker(_ index: Int) -> [Drawing.Point] {
     markers[index % markers.count].map { Drawing.Point(x: $0.0, y: $0.1) }
   }

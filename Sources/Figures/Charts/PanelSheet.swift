@@ -1,12 +1,12 @@
-/// Several plots under one title: the picture of a figure that one plot alone cannot tell.
+/// Several plots under one title, for a figure that needs more than one plot.
 ///
-/// The same input gives the same bytes. Every series has a colour, dashes and a mark of its own, so
-/// that readers in grey can tell it too; what a line is stands beside it.
+/// The same input gives the same bytes. Every series has its own colour, dashes and mark, so that
+/// it can be recognized in grey too; its name is beside its line.
 package struct PanelSheet: Sendable {
   var title: String
   /// What the picture shows, for readers who cannot see it.
   var description: String
-  /// From top to bottom; the panels of a row share its width equally.
+  /// The rows from top to bottom; the panels of a row share its width equally.
   var rows: [[Panel]]
 
   package init(title: String, description: String, rows: [[Panel]]) {
@@ -66,7 +66,7 @@ package struct PanelSheet: Sendable {
     drawing.style("mark", "fill:currentColor;stroke:\(light)", dark: "stroke:\(dark)")
     drawing.style("start", "fill:\(light);stroke-width:2", dark: "fill:\(dark)")
     drawing.style("minimum", "stroke-width:2")
-    // Labels stand on contours and beside lines.
+    // Labels are drawn on contours and beside lines.
     drawing.style(
       "label", "paint-order:stroke;stroke:\(light);stroke-width:4;stroke-linejoin:round",
       dark: "stroke:\(dark)")
@@ -76,7 +76,7 @@ package struct PanelSheet: Sendable {
   }
 }
 
-/// One plot: axes, and what stands between them, in their units.
+/// One plot: axes and marks, in the units of the axes.
 package struct Panel: Sendable {
   package typealias Place = Surface.Point
 
@@ -84,7 +84,7 @@ package struct Panel: Sendable {
     var label: String
     var range: ClosedRange<Double>
     var kind = Scale.Kind.linear
-    /// The ticks, where the scale's own are not meant; for names rather than numbers.
+    /// The ticks; nil for those of the scale. For names rather than numbers.
     var ticks: [Scale.Tick]?
 
     package init(
@@ -96,11 +96,11 @@ package struct Panel: Sendable {
   }
 
   package enum Mark: Sendable {
-    /// A surface from above.
+    /// The contours of a surface.
     case contours(Surface)
-    /// A line across the plot that eyes measure others by.
+    /// A reference line.
     case grid([Place])
-    /// A line in the series' colour and dashes; a broad one lies under others.
+    /// A line in the series' colour and dashes; a broad one is drawn below others.
     case line([Place], series: Int, isBroad: Bool = false)
     /// The series' mark at each place.
     case marks([Place], series: Int, radius: Double = 4)
@@ -110,16 +110,16 @@ package struct Panel: Sendable {
     case starts([Place])
     /// A cross at each place.
     case minima([Place])
-    /// Text whose baseline is that many pixels from the place.
+    /// Text whose baseline is offset from the place by this many pixels.
     case label(String, at: Place, dx: Double = 0, dy: Double = 0, anchor: Drawing.Anchor = .start)
   }
 
   var heading: String
   var x: Axis
   var y: Axis
-  /// The height of the plot in pixels; nil where a unit is as long upwards as sideways.
+  /// The height of the plot in pixels; nil gives both axes the same scale.
   var height: Double?
-  /// In the order in which they are drawn.
+  /// The marks in the order in which they are drawn.
   var marks: [Mark]
 
   package init(heading: String, x: Axis, y: Axis, height: Double? = nil, marks: [Mark]) {
@@ -127,7 +127,7 @@ package struct Panel: Sendable {
   }
 }
 
-/// A panel in its place on the sheet.
+/// A panel at its position on the sheet.
 private struct PlacedPanel {
   private let panel: Panel
   private let x: Scale
@@ -143,7 +143,8 @@ private struct PlacedPanel {
     (self.panel, self.left, self.top) = (panel, left, top)
     headingLines = Drawing.wrapped(panel.heading, width: width)
     let frameTop = top + headingHeight + 26
-    // The labels of the y axis depend on its height, and their width on them: assume a width first.
+    // The number of ticks depends on the height of the y axis, and that on the width of the labels,
+    // so a width is assumed first.
     func height(_ labels: Double) -> Double {
       panel.height ?? (width - labels) * panel.y.length / panel.x.length
     }
@@ -189,7 +190,7 @@ private struct PlacedPanel {
 
   private func draw(_ mark: Panel.Mark, in drawing: inout Drawing) {
     switch mark {
-    case .contours: break  // Lie under the axes.
+    case .contours: break  // Drawn below the axes.
     case .grid(let places): drawing.path(places.compactMap(place), class: "grid")
     case .line(let places, let series, let isBroad):
       draw(line: places, series, isBroad, in: &drawing)
@@ -215,7 +216,7 @@ private struct PlacedPanel {
   }
 
   private func draw(_ surface: Surface, in drawing: inout Drawing) {
-    // A cell of some three pixels; finer ones show no more.
+    // Cells are about three pixels wide; smaller ones make no visible difference.
     let grid = ContourGrid(
       x: panel.x.range, y: panel.y.range, columns: Int((frame.right - frame.left) / 3),
       rows: Int((frame.bottom - frame.top) / 3), value: surface.value)
@@ -269,7 +270,7 @@ private struct PlacedPanel {
       ], class: "head series\(series)")
   }
 
-  /// Whether lines need a ground of their own to stand out; one that lies on a broad line has it.
+  /// Whether lines need halos to stand out; a line on a broad line does not.
   private var hasHalos: Bool {
     var (isShaded, hasBroadLines) = (false, false)
     for mark in panel.marks {
@@ -297,7 +298,7 @@ extension Panel.Axis {
 }
 
 extension Panel {
-  /// A surface from above with the marks on it, its axes equally long in its own units.
+  /// The contours of a surface with marks on it; the axes have the same scale.
   static func surface(_ surface: Surface, heading: String, marks: [Mark]) -> Panel {
     Panel(
       heading: heading, x: Axis(label: "x", range: surface.domain.x),

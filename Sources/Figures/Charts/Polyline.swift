@@ -1,5 +1,5 @@
 extension Drawing.Point {
-  /// The point that far along the way to another: 0 here, 1 there.
+  /// The point at this fraction of the way to another: 0 is this point, 1 is the other.
   func moved(_ share: Double, towards other: Drawing.Point) -> Drawing.Point {
     .init(x: x + share * (other.x - x), y: y + share * (other.y - y))
   }
@@ -8,7 +8,8 @@ extension Drawing.Point {
     ((x - other.x) * (x - other.x) + (y - other.y) * (y - other.y)).squareRoot()
   }
 
-  /// The point that far beyond another, as seen from here; this very point where the two are one.
+  /// The point at this distance beyond another, seen from this one; the other point if both are
+  /// equal.
   func beyond(_ other: Drawing.Point, by length: Double) -> Drawing.Point {
     let whole = distance(to: other)
     return whole > 0 ? moved(1 + length / whole, towards: other) : other
@@ -24,9 +25,9 @@ extension Drawing.Point {
   }
 }
 
-/// Lines of many points, made fit for drawing.
+/// Simplification and sampling of lines with many points.
 enum Polyline {
-  /// The line with fewer points, none of which it misses by more than the tolerance (Douglas &
+  /// The line with fewer points, none of which is farther from it than the tolerance (Douglas &
   /// Peucker 1973).
   static func simplified(_ points: [Drawing.Point], tolerance: Double) -> [Drawing.Point] {
     guard points.count > 2 else { return points }
@@ -48,14 +49,14 @@ enum Polyline {
     return points.indices.filter { isKept[$0] }.map { points[$0] }
   }
 
-  /// A closed outline with fewer points, likewise.
+  /// A closed outline with fewer points, simplified in the same way.
   static func simplified(outline: [Drawing.Point], tolerance: Double) -> [Drawing.Point] {
     guard let first = outline.first else { return outline }
     return Array(simplified(outline + [first], tolerance: tolerance).dropLast())
   }
 
-  /// Points along the line, the first at `offset` and then one every `spacing`, with the point that
-  /// the line comes from.
+  /// Points along the line, the first at `offset` and then one every `spacing`, each with the point
+  /// from which the line comes.
   static func places(
     along points: [Drawing.Point], offset: Double, spacing: Double
   ) -> [(point: Drawing.Point, from: Drawing.Point)] {
@@ -84,19 +85,20 @@ struct Frame: Equatable, Sendable {
     point.x >= left && point.x <= right && point.y >= top && point.y <= bottom
   }
 
-  /// What of a path lies in the frame.
+  /// The visible parts of a path.
   struct Visible {
     /// The parts, each a line of at least two points.
     var lines: [[Drawing.Point]] = []
-    /// Where the path leaves, with the point that it comes from.
+    /// The points where the path leaves, each with the point from which it comes.
     var exits: [(point: Drawing.Point, from: Drawing.Point)] = []
-    /// Where it is last seen: its end, or the last exit; nil for a path that is never inside.
+    /// The point where it is last visible: its end, or the last exit; nil for a path that is never
+    /// inside.
     var end: Drawing.Point?
     /// Whether it ends outside.
     var isLost = false
   }
 
-  /// Follows a path until it leaves the frame for good. Points that are not finite lie outside.
+  /// Follows a path until it leaves the frame for good. Points that are not finite are outside.
   func visible(_ path: [Drawing.Point]) -> Visible {
     var visible = Visible()
     guard let last = path.lastIndex(where: contains) else {
@@ -133,8 +135,8 @@ struct Frame: Equatable, Sendable {
     if part.upperBound < 1 { visible.exits.append((last, first)) }
   }
 
-  /// The part of a straight line that lies inside, as shares of its length, if there is any (Liang
-  /// & Barsky 1984).
+  /// The part of a straight line inside the frame, as fractions of its length; nil if there is none
+  /// (Liang & Barsky 1984).
   private func shares(_ start: Drawing.Point, _ end: Drawing.Point) -> ClosedRange<Double>? {
     var (first, last) = (0.0, 1.0)
     let (width, height) = (end.x - start.x, end.y - start.y)

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Maps values to the length of an axis, with ticks at 1, 2 and 5 times powers of ten, or at
-/// multiples of these where a logarithmic scale is too short for two such.
+/// Maps values to positions on an axis, with ticks at 1, 2 and 5 times powers of ten, or at
+/// multiples of these if a logarithmic scale is too short for two such ticks.
 package struct Scale: Sendable {
   package enum Kind: Sendable { case linear, logarithmic }
 
@@ -16,13 +16,13 @@ package struct Scale: Sendable {
   package let range: ClosedRange<Double>
   package let ticks: [Tick]
 
-  /// A scale from the least to the greatest of the values that have a place on such a scale.
+  /// A scale from the minimum to the maximum of the values that such a scale can show.
   ///
   /// - Parameters:
-  ///   - tickCount: the most ticks there is room for; below three it is taken as three.
+  ///   - tickCount: the maximum number of ticks; below three it counts as three.
   ///   - isWidened: whether the scale ends at round numbers rather than at the outermost values.
   package init(_ kind: Kind, over values: [Double], tickCount: Int, isWidened: Bool) {
-    let limit = 1e300  // Beyond it, the difference of two values might overflow.
+    let limit = 1e300  // Above this the difference of two values might overflow.
     let usable = values.filter { abs($0) <= limit && (kind == .linear || $0 >= 1 / limit) }
     let low = usable.min() ?? (kind == .linear ? 0 : 0.1)
     let high = usable.max() ?? 1
@@ -36,8 +36,9 @@ package struct Scale: Sendable {
     }
   }
 
-  /// Where the value lies: 0 at the lower end, 1 at the upper, beyond them off the scale; nil for
-  /// what is not finite. A number that has no logarithm lies far below a logarithmic scale.
+  /// The position of the value: 0 at the lower end, 1 at the upper, other numbers outside the
+  /// scale; nil if the value is not finite. A number without a logarithm is far below a logarithmic
+  /// scale.
   func position(_ value: Double) -> Double? {
     guard value.isFinite else { return nil }
     switch kind {
@@ -53,7 +54,7 @@ package struct Scale: Sendable {
     _ low: Double, _ high: Double, tickCount: Int, isWidened: Bool
   ) -> (ClosedRange<Double>, [Tick]) {
     var (low, high) = (low, high)
-    // A constant needs some room too; and closer ticks would have labels too long to read.
+    // A constant needs a range too, and the labels of closer ticks would be too long to read.
     if high - low <= max(abs(low), abs(high)) * 1e-9 {
       let margin = low == 0 ? 1 : abs(low) / 10
       (low, high) = (low - margin, high + margin)
@@ -61,7 +62,7 @@ package struct Scale: Sendable {
     let finest = (high - low) / Double(tickCount)
     var step = RoundNumber(mantissa: 1, exponent: Int(log10(finest).rounded(.down)))
     func multiplesInRange() -> ClosedRange<Int> {
-      // 0.3 / 0.1 is below 3, and yet there is a tick at 0.3.
+      // 0.3 / 0.1 is below 3, but there must be a tick at 0.3.
       let (first, last) = (low / step.value, high / step.value)
       return isWidened
         ? Int(first.rounded(.down))...Int(last.rounded(.up))
@@ -94,7 +95,7 @@ package struct Scale: Sendable {
     }
     candidates.removeAll { $0.value < low || $0.value > high }
 
-    // Powers of ten alone if 1, 2 and 5 are too many; then every second power, third …
+    // Only powers of ten if 1, 2 and 5 are too many; then every second power, every third …
     var ticks = candidates
     var stride = 1
     while ticks.count > tickCount {
@@ -118,7 +119,7 @@ private struct RoundNumber {
   var mantissa: Int
   var exponent: Int
 
-  /// The nearest Double; by way of text, which rounds once.
+  /// The nearest Double, converted from text, which rounds once.
   var value: Double { Double("\(mantissa)e\(exponent)") ?? .nan }
 
   /// The next of 1, 2, 5, 10, 20 …

@@ -1,16 +1,17 @@
-/// Values at the crossings of a grid, and the outlines of where they lie above a level, by marching
+/// Values at the crossings of a grid, and the outlines of the areas above a level, by marching
 /// squares (Lorensen & Cline's method in the plane).
 struct ContourGrid {
-  /// Where the lines of the grid are, in rising order.
+  /// The positions of the grid's lines, in increasing order.
   private let xs: [Double]
   private let ys: [Double]
-  /// Row after row; without the rim.
+  /// The values row by row, without the rim.
   let values: [Double]
-  /// Row after row, with a rim below every level, so that every outline is closed. The rim lies on
-  /// the outermost lines: an outline that reaches them follows the grid's edge exactly.
+  /// The values row by row, with a rim below every level, so that every outline is closed. The rim
+  /// coincides with the outermost lines: an outline that reaches them follows the grid's edge
+  /// exactly.
   private let rimmed: [Double]
 
-  /// A grid of columns × rows cells, which are at least one of each, over two ranges.
+  /// A grid of columns × rows cells, at least one of each, over two ranges.
   init(
     x: ClosedRange<Double>, y: ClosedRange<Double>, columns: Int, rows: Int,
     value: (Double, Double) -> Double
@@ -34,10 +35,10 @@ struct ContourGrid {
     return (0...count).map { range.lowerBound + width * (Double($0) / Double(count)) }
   }
 
-  /// Closed outlines, each without its first point again at the end, in a fixed order. A crossing
-  /// whose value is the level counts as below it.
+  /// Closed outlines in a fixed order, each without a repetition of its first point at the end. A
+  /// crossing whose value equals the level counts as below it.
   func outlines(above level: Double) -> [[Drawing.Point]] {
-    // Of the two cells beside a crossed edge, one has the outline arrive there and the other leave.
+    // Of the two cells at a crossed edge, the outline leaves one and enters the other.
     var next = edgesAfter(level)
     var outlines: [[Drawing.Point]] = []
     for first in next.keys.sorted() where next[first] != nil {
@@ -52,14 +53,14 @@ struct ContourGrid {
     return outlines
   }
 
-  /// To which crossed edge the outline leads from a crossed edge.
+  /// For each crossed edge, the next crossed edge of the outline.
   private func edgesAfter(_ level: Double) -> [Int: Int] {
     var next: [Int: Int] = [:]
     let width = xs.count
     for corner in 0..<(ys.count - 1) * width where corner % width < width - 1 {
       let corners = [corner, corner + 1, corner + width + 1, corner + width]
       let first = rimmed[corner] > level
-      // Nearly every cell: nothing to do, and worth finding out fast.
+      // A fast path: nearly every cell is entirely above or below the level.
       if (rimmed[corners[1]] > level) == first && (rimmed[corners[2]] > level) == first
         && (rimmed[corners[3]] > level) == first
       {
@@ -74,26 +75,27 @@ struct ContourGrid {
     return next
   }
 
-  /// The sides of a cell, counted around it like its corners, that the outline joins. It comes in
-  /// where one that goes around the cell climbs above the level, and goes out where one descends.
+  /// Pairs of a cell's sides that the outline joins, counted like its corners. Going around the
+  /// cell, the outline enters at a side that rises above the level, and leaves at one that falls
+  /// below it.
   private func segments(_ corners: [Double], _ level: Double) -> [(Int, Int)] {
     let isAbove = corners.map { $0 > level }
     let climbs = (0..<4).filter { !isAbove[$0] && isAbove[($0 + 1) % 4] }
     let descents = (0..<4).filter { isAbove[$0] && !isAbove[($0 + 1) % 4] }
     guard climbs.count == 2 else { return [(climbs[0], descents[0])] }
-    // A pass: where its middle is low, the outline goes around each high corner, else around each
-    // low one.
+    // A saddle: if the middle is below the level, the outline goes around each high corner,
+    // otherwise around each low one.
     let middle = corners.reduce(0) { $0 + $1 / 4 }
     return climbs.map { ($0, ($0 + (middle > level ? 3 : 1)) % 4) }
   }
 
-  /// Where the level lies between the two ends of an edge.
+  /// The point on an edge where the level is crossed.
   private func crossing(of edge: Int, at level: Double) -> Drawing.Point {
     let width = xs.count
     let start = edge / 2
     let end = edge % 2 == 0 ? start + 1 : start + width
     func point(_ index: Int) -> Drawing.Point { .init(x: xs[index % width], y: ys[index / width]) }
-    // The rim has no distance to what is inside of it.
+    // The rim has the position of the line inside it.
     guard rimmed[start].isFinite && rimmed[end].isFinite else { return point(start) }
     let share = (level - rimmed[start]) / (rimmed[end] - rimmed[start])
     return point(start).moved(share, towards: point(end))

@@ -1,4 +1,4 @@
-/// Where the parts of a contour plot lie.
+/// The positions of the parts of a contour plot.
 struct ContourLayout {
   /// A line of the legend.
   struct Entry {
@@ -26,7 +26,8 @@ struct ContourLayout {
     titleLines = Drawing.wrapped(plot.title, width: plot.width - 2 * Self.padding)
     let top = Self.padding + Self.lineHeight * Double(titleLines.count) + 26
     let right = plot.width - Self.padding - 6
-    // Labels depend on the frame's height, and that on the labels' width: assume two digits first.
+    // The labels depend on the frame's height, and that on the labels' width, so two digits are
+    // assumed first.
     var left = Self.padding + 30
     var scale = Self.yScale(domain, height: Self.height(domain, width: right - left))
     left = Self.padding + 13 + (scale.ticks.map { Drawing.widthOfText($0.label) }.max() ?? 0)
@@ -52,7 +53,7 @@ struct ContourLayout {
   private let entryWidth: Double
   private let rows: Int
 
-  /// One unit is as long on both axes, unless the frame would be too flat or too high.
+  /// Both axes have the same scale, unless the frame would be too flat or too high.
   private static func height(_ domain: Surface.Domain, width: Double) -> Double {
     let (x, y) = (domain.x, domain.y)
     let ratio = (y.upperBound - y.lowerBound) / (x.upperBound - x.lowerBound)
@@ -85,7 +86,7 @@ struct ContourLayout {
       y: legendTop + Double(index % rows) * Self.legendLineHeight)
   }
 
-  /// A place of the surface in pixels.
+  /// The position of a point of the surface, in pixels.
   func place(_ point: Surface.Point) -> Drawing.Point {
     let x = (point.x - domain.x.lowerBound) / (domain.x.upperBound - domain.x.lowerBound)
     let y = (point.y - domain.y.lowerBound) / (domain.y.upperBound - domain.y.lowerBound)

@@ -1,15 +1,15 @@
-/// A surface from above, by its contours, with the paths of walks on it; the same input gives the
-/// same bytes.
+/// The contours of a surface with the paths of walks on it; the same input gives the same bytes.
 ///
-/// High ground is shaded, low ground is clear. A ring marks the start of paths and a thin cross
-/// each minimum. A path has a colour, dashes and a mark at its end, so that readers in grey can
-/// tell it too. Where it leaves the frame there is an arrow outwards; a path that does not come
-/// back ends there, with its mark.
+/// High values are shaded, low ones are not. A ring marks the start of paths and a thin cross each
+/// minimum. A path has a colour, dashes and a mark at its end, so that it can be recognized in grey
+/// too. An arrow points outwards where it leaves the frame; a path that does not come back ends
+/// there, with its mark.
 package struct ContourPlot: Sendable {
-  /// What a walk, or any other list of places, looks like from above.
+  /// The path of a walk, or any other list of points.
   package struct Path: Sendable {
     var name: String
-    /// A place for the start and one for each step; one that is not finite is outside the frame.
+    /// A point for the start and one for each step; a point that is not finite is outside the
+    /// frame.
     var points: [Surface.Point]
 
     package init(name: String, points: [Surface.Point]) {
@@ -25,8 +25,8 @@ package struct ContourPlot: Sendable {
   var domain: Surface.Domain
   var paths: [Path]
   var width = 480.0
-  /// Whether a mark for each path moves along it, all by the same number of steps in a second, for
-  /// ever. Where motion is not supported or not wanted, the still picture remains.
+  /// Whether a mark moves along each path, all at the same number of steps per second, for ever.
+  /// Where motion is not supported or not wanted, the still picture remains.
   package var isAnimated = false
 
   /// A plot of the surface's own domain.
@@ -85,7 +85,7 @@ package struct ContourPlot: Sendable {
   }
 
   private func draw(contours layout: ContourLayout, in drawing: inout Drawing) {
-    // A cell of some three pixels; finer ones show no more.
+    // Cells are about three pixels wide; smaller ones make no visible difference.
     let grid = ContourGrid(
       x: domain.x, y: domain.y, columns: Int(layout.frame.width / 3),
       rows: Int(layout.frame.height / 3), value: surface.value)
@@ -101,10 +101,10 @@ package struct ContourPlot: Sendable {
   /// The levels that contours are drawn at.
   ///
   /// On a surface with minima they are evenly spaced in the n-th root of the height above the
-  /// lowest value: so a valley between high walls has contours of its own. n is the least number at
-  /// which half of the levels lie below the median height, as they do at n = 2 on a round bowl,
-  /// nearly. Levels that hardly anything lies below are left out. On a surface without minima they
-  /// are evenly spaced, and zero is one of them.
+  /// lowest value, so that a valley between high walls has contours too. n is the lowest number for
+  /// which half of the levels are below the median height; on a round bowl n = 2 nearly does that.
+  /// Levels with hardly any values below them are left out. On a surface without minima they are
+  /// evenly spaced, and zero is one of them.
   static func levels(of surface: Surface, values: [Double]) -> [Double] {
     let sorted = values.sorted()
     guard let least = sorted.first, let highest = sorted.last, least < highest else { return [] }
@@ -121,7 +121,7 @@ package struct ContourPlot: Sendable {
       let share = Double(index) / Double(levelCount)
       return lowest + (highest - lowest) * (0..<root).reduce(1) { power, _ in power * share }
     }
-    // What lies below less than 1 in 200 values is finer than the grid.
+    // An area with fewer than 1 in 200 values is smaller than the grid resolves.
     return levels.filter { $0 > sorted[sorted.count / 200] }
   }
 
@@ -155,7 +155,7 @@ package struct ContourPlot: Sendable {
     let places = paths.map { $0.points.map(layout.place) }
     let visible = places.map { layout.frame.visible($0) }
     let lines = visible.map { $0.lines.map { Polyline.simplified($0, tolerance: 0.2) } }
-    // All halos lie below all lines: of paths that run together, the lower is seen in the gaps.
+    // All halos are below all lines: where paths coincide, the lower one is visible in the gaps.
     for line in lines.joined() { drawing.path(line, class: "halo") }
     for (index, lines) in lines.enumerated() {
       for line in lines {
@@ -183,12 +183,13 @@ package struct ContourPlot: Sendable {
   }
 
   private func draw(arrows path: Frame.Visible, _ index: Int, in drawing: inout Drawing) {
-    // Paths that start together would have their arrows in one place, were these not staggered.
+    // The offsets are staggered, since otherwise paths with the same start would have their arrows
+    // in the same place.
     let offset = 30 + Double(index * 23 % 60)
     var tips: [Drawing.Point] = []
     for line in path.lines {
       for place in Polyline.places(along: line, offset: offset, spacing: 90)
-      // A path that swings to and fro would bury itself under its arrows.
+      // A path that oscillates would be covered by its own arrows.
       where tips.allSatisfy({ $0.distance(to: place.point) > 40 }) {
         tips.append(place.point)
         drawing.area(
@@ -203,7 +204,7 @@ package struct ContourPlot: Sendable {
     }
   }
 
-  /// A head whose tip is at the point.
+  /// An arrowhead whose tip is at the point.
   private static func arrow(
     at tip: Drawing.Point, from start: Drawing.Point, length: Double
   ) -> [Drawing.Point] {
@@ -232,7 +233,7 @@ package struct ContourPlot: Sendable {
 }
 
 extension ContourPlot {
-  /// What stands on the surface.
+  /// The marks on the surface.
   enum Mark: Equatable {
     case start, minimum
     case end(Int)
@@ -268,11 +269,12 @@ extension ContourPlot {
 }
 
 extension ContourPlot {
-  /// Seconds in which all steps are shown, and the share of them that pass before the end is held.
+  /// The duration in seconds, and the fraction of it in which all steps are shown before the end is
+  /// held.
   private static let (seconds, moving) = (10.0, 0.85)
 
-  /// Moves what is drawn at the path's visible end along the path, by equal numbers of steps in
-  /// equal times. It stays where the path is last seen.
+  /// Moves the element at the path's visible end along the path, by equal numbers of steps in equal
+  /// times. It stays at the last visible point.
   static func motion(
     _ path: [Drawing.Point], within frame: Frame, end: Drawing.Point, steps: Int
   ) -> Drawing.Motion {
@@ -290,7 +292,7 @@ extension ContourPlot {
     return Drawing.Motion(seconds: seconds, keys: keys)
   }
 
-  /// Without the places that a straight and even movement between others passes anyway.
+  /// The places without those that uniform motion in a straight line between others passes anyway.
   private static func simplified(
     _ places: [(step: Double, point: Drawing.Point)]
   ) -> [(step: Double, point: Drawing.Point)] {

@@ -2,14 +2,14 @@ import Descent
 import Training
 
 extension Figure {
-  /// Adam's first hundred steps with and without the correction of the bias.
+  /// Adam's first hundred steps with and without bias correction.
   static let biasCorrection = Figure(name: "bias-correction") {
     try BiasCorrection(on: $0).result
   }
 }
 
-/// Adam with each choice of corrections: under a steady gradient, and started at the minimum of a
-/// parabola whose gradients are noisy.
+/// Adam with each combination of bias corrections: with a constant gradient, and started at the
+/// minimum of a parabola with noisy gradients.
 struct BiasCorrection {
   static let rate = 0.01
   static let steps = 100
@@ -32,9 +32,9 @@ struct BiasCorrection {
     Setting(name: "v alone", first: false, second: true),
   ]
 
-  /// For each setting and step, |Δx| in units of the rate under a gradient of 1.
+  /// For each setting and step, |Δx| in units of the rate, with a gradient of 1.
   let lengths: [[Double]]
-  /// For each setting and step, how far the weights are from the minimum, as a root mean square.
+  /// For each setting and step, the root mean square of the weights' distances from the minimum.
   let distances: [[Double]]
   let digest: Digest
 

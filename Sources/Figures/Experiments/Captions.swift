@@ -1,7 +1,8 @@
-/// A number for a caption, with so many significant digits, zeros too, or all before the point.
+/// A number for a caption, with this many significant digits, including trailing zeros, or with all
+/// digits before the point.
 func short(_ value: Double, digits: Int = 2) -> String {
   guard value.isFinite else { return value.isNaN ? "no number" : value < 0 ? "−∞" : "∞" }
-  // Half a unit of the last digit below a power of ten would be rounded up to it.
+  // A number less than half a unit below a power of ten would be rounded up to it.
   var (decimals, wanted) = (0, 1.0)
   for _ in 1..<digits { wanted *= 10 }
   wanted -= 0.05

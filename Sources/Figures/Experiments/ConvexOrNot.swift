@@ -1,7 +1,7 @@
 import Descent
 
 extension Figure {
-  /// The same SGD from the same starts, on a bowl and on a surface with four minima.
+  /// SGD with the same settings and starts on a bowl and on a surface with four minima.
   static let convexOrNot = Figure(name: "convex-or-not") { try ConvexOrNot(engine: $0).result }
 }
 
@@ -10,7 +10,7 @@ private struct ConvexOrNot {
   private static let steps = 300
   private static let hilly = Surfaces.styblinskiTang
 
-  /// The bowl x² + y² as far as the other surface reaches.
+  /// The bowl x² + y² on the domain of the other surface.
   private static let bowl: Surface = {
     var surface = Surfaces.parabola
     surface.domain = hilly.domain
@@ -33,7 +33,7 @@ private struct ConvexOrNot {
     (onBowl, onHilly) = (try walks(Self.bowl), try walks(Self.hilly))
   }
 
-  /// The places where walks end, those closer together than a hundredth counted as one.
+  /// The points where walks end; points closer than a hundredth count as one.
   private static func ends(of walks: [Walk]) -> [Surface.Point] {
     var ends: [Surface.Point] = []
     for walk in walks where !ends.contains(where: { $0.distance(to: walk.end) < 0.01 }) {
@@ -42,7 +42,7 @@ private struct ConvexOrNot {
     return ends
   }
 
-  /// How far a walk at most ends from a minimum.
+  /// The largest distance of a walk's end from a minimum.
   private var greatestMiss: Double {
     (onBowl + onHilly).map { $0.surface.distanceToMinimum(from: $0.end) ?? .nan }.max() ?? .nan
   }

@@ -2,21 +2,21 @@ import Descent
 import Training
 
 extension Figure {
-  /// AdaGrad's rate over 10,000 steps beside RMSProp's and AdaDelta's, and what comes of it.
+  /// AdaGrad's rate over 10,000 steps compared with RMSProp's and AdaDelta's, and its effect.
   static let dyingRates = Figure(name: "dying-rates") { try DyingRates(on: $0).result }
 }
 
-/// The methods with a rate for each weight on a parabola ½(x − c)² for each of 16 weights, whose
-/// gradients have noise of variance 1. The minimum c stands still, or moves.
+/// The methods with a rate for each weight, on a parabola ½(x − c)² for each of 16 weights. The
+/// gradients have noise of variance 1. The minimum c is fixed, or moves.
 struct DyingRates {
   static let weightCount = 16
   static let drift = 0.002
-  /// At these rates AdaGrad and RMSProp begin alike, and are alike again around step 100.
+  /// At these rates AdaGrad and RMSProp begin alike, and have similar rates again around step 100.
   static let rules: [any UpdateRule] = [
     AdaGrad(learningRate: 0.1), RMSProp(learningRate: 0.01), AdaDelta(),
   ]
 
-  /// What a rule did in each step.
+  /// The values of a rule in each step.
   struct History {
     /// Σ|Δx| / Σ|g|.
     var rates: [Double] = []
@@ -24,7 +24,7 @@ struct DyingRates {
     var losses: [Double] = []
   }
 
-  /// By rule.
+  /// The histories of the rules with a fixed minimum.
   let still: [History]
   let moving: [History]
   let digest: Digest
@@ -45,7 +45,7 @@ struct DyingRates {
     var generator = SplitMix64(seed: 1)
     for step in 1...steps {
       let minimum = drift * Double(step)
-      // Uniform numbers in ±√3 have variance 1. Every rule sees the same ones.
+      // Uniform numbers in ±√3 have variance 1. Every rule gets the same ones.
       let noise = start.map { _ in (2 * generator.uniform() - 1) * 3.0.squareRoot() }
       for index in trials.indices {
         let gradients = zip(trials[index].weights, noise).map {
@@ -59,7 +59,7 @@ struct DyingRates {
     return (histories, Digest(trials.map(\.digest)))
   }
 
-  /// By how much the rate falls from around step 100 to the last tenth of the steps.
+  /// The ratio of the mean rate in the last tenth of the steps to that around step 100.
   func fall(ofRate rule: Int) -> Double {
     still[rule].rates.suffix(still[rule].rates.count / 10).mean / still[rule].rates[49..<150].mean
   }
@@ -134,7 +134,8 @@ extension DyingRates {
       ])
   }
 
-  /// The values' means over spans of steps that grow by a tenth, each at its span's middle.
+  /// The means of the values over spans of steps whose length grows by a tenth, each at the middle
+  /// of its span.
   private static func averaged(_ values: [Double]) -> [Panel.Place] {
     var places: [Panel.Place] = []
     var first = 0
@@ -143,7 +144,7 @@ extension DyingRates {
       places.append(.init(x: Double(first + 1 + end) / 2, y: values[first..<end].mean))
       first = end
     }
-    // The last line ends where the axis does.
+    // The line continues to the end of the axis.
     if let last = places.last { places.append(.init(x: Double(values.count), y: last.y)) }
     return places
   }

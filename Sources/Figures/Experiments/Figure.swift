@@ -1,8 +1,9 @@
 import Descent
 
-/// One claim of the classical story, run on the real kernels, measured and drawn.
+/// A figure of the guide: an experiment on the real kernels that tests one claim about optimizers,
+/// and a picture of what it measured.
 package struct Figure: Sendable {
-  /// The file's name without its ending, and the name on the command line.
+  /// The name of the file without its extension, and the name on the command line.
   package let name: String
   private let experiment: @Sendable (EngineChoice, _ digits: String) throws -> FigureResult
 
@@ -10,7 +11,7 @@ package struct Figure: Sendable {
     self.init(name: name, makeFromData: { engine, _ in try make(engine) })
   }
 
-  /// A figure over the digits, whose file's path it is given.
+  /// A figure that trains on the digits; `make` takes the path of their file.
   init(
     name: String,
     makeFromData make: @escaping @Sendable (EngineChoice, String) throws -> FigureResult
@@ -23,22 +24,22 @@ package struct Figure: Sendable {
     try experiment(engine, digits)
   }
 
-  /// Every figure, in the order in which the guide tells the story.
+  /// Every figure, in the order of the guide.
   package static let all: [Figure] = [
     .convexOrNot, .saddle, .ravine, .twoForms, .vectorsOfAStep, .overshoot,
     .ratesPerWeight, .dyingRates, .noRate, .biasCorrection, .rateTooLarge, .realData,
   ]
 }
 
-/// What an experiment found.
+/// The result of an experiment.
 package struct FigureResult: Sendable {
-  /// The picture. Its title is the figure's one message, its description the caption.
+  /// The picture. Its title is the figure's one message, and its description is the caption.
   package var svg: String
   /// A sentence or two that state the measured numbers.
   package var caption: String
-  /// The numbers by name, in the order of the caption. A test holds each to its claim.
+  /// The measured numbers by name, in the order of the caption. Tests check the claims about them.
   package var measured: [(name: String, value: Double)]
-  /// Of everything that the engine computed: the same on every engine.
+  /// The digest of everything that the engine computed, which is the same on every engine.
   package var digest: Digest
 
   /// The number of that name; NaN if there is none.

@@ -1,17 +1,17 @@
 import Descent
 
 extension Figure {
-  /// One problem in three scalings, by SGD at one rate and by AdaDelta, which has none.
+  /// One problem in three scalings, solved by SGD at one rate and by AdaDelta, which has no rate to
+  /// choose.
   static let noRate = Figure(name: "no-rate") { try NoRateToChoose(on: $0).result }
 }
 
-/// The bowl ½ Σ Lᵢ xᵢ², started from 1 everywhere, with its loss in another unit or its weights in
-/// another.
+/// The bowl ½ Σ Lᵢ xᵢ², started from 1 everywhere, with its loss or its weights in another unit.
 struct NoRateToChoose {
   struct Scaling: Sendable {
-    /// What the loss is multiplied by.
+    /// The factor of the loss.
     var loss = 1.0
-    /// What the weights are multiplied by.
+    /// The factor of the weights.
     var unit = 1.0
   }
 
@@ -30,8 +30,8 @@ struct NoRateToChoose {
 
   /// A rule on the problem in one scaling.
   struct Run {
-    /// The loss as a share of that at the start, before the first step and after each. A run that
-    /// leaves all bounds ends there.
+    /// The loss relative to that at the start, before the first step and after each. It ends early
+    /// if the run diverges.
     private(set) var losses: [Double] = [1]
     let digest: Digest
 
@@ -39,7 +39,8 @@ struct NoRateToChoose {
       let start = curvatures.map { _ in Float(scaling.unit) }
       var trial = try Trial(rule, from: start, on: engine)
       while losses.count <= steps, losses[losses.count - 1] < 1e12 {
-        // With x = unit · y the derivative by x is that by y over the unit.
+        // With x = unit · y, the derivative with respect to x is that with respect to y, divided by
+        // the unit.
         try trial.step(
           zip(curvatures, trial.weights).map {
             Float(scaling.loss * $0 * Double($1) / (scaling.unit * scaling.unit))
@@ -105,7 +106,7 @@ extension NoRateToChoose {
           .map(\.digest)))
   }
 
-  /// The steps of those that arrive.
+  /// The number of steps of the runs that arrive.
   private static func measured(
     _ what: String, _ steps: [Double]
   ) -> [(name: String, value: Double)] {

@@ -1,17 +1,17 @@
 import Descent
 
 extension Figure {
-  /// Momentum and Nesterov's method in a valley of one dimension.
+  /// Momentum and Nesterov's method in a one-dimensional valley.
   static let overshoot = Figure(name: "overshoot") { try Overshoot(engine: $0).result }
 }
 
 private struct Overshoot {
   private static let rate = 0.35
-  /// The minimum is reached once the walk stays that near to it.
+  /// The minimum is reached when the walk stays this close to it.
   private static let tolerance = 0.05
   private static let steps = 120
 
-  /// The valley ½x² from x = 1; y is nowhere.
+  /// The valley ½x² from x = 1; y does not matter.
   private static let valley = Surface(
     name: "valley", title: "Valley: ½x²", source: "the simplest valley",
     domain: .init(x: -1...1, y: -1...1), minima: [.init(x: 0, y: 0)], start: .init(x: 1, y: 0),
@@ -21,7 +21,7 @@ private struct Overshoot {
     let walk: Walk
     /// Steps to the minimum; nil if the walk does not stay there.
     let steps: Int?
-    /// How far the walk goes past the minimum, of the distance that it started at.
+    /// How far the walk goes past the minimum, relative to its distance at the start.
     let overshoot: Double
 
     init(_ rule: any UpdateRule, engine: EngineChoice) throws {
@@ -49,7 +49,7 @@ private struct Overshoot {
     }
   }
 
-  /// For γ of 0, 0.05 … 0.9.
+  /// The pairs for γ of 0, 0.05 … 0.9.
   private let pairs: [Pair]
 
   /// The γ at which momentum takes one step more than Nesterov.
@@ -131,7 +131,7 @@ private struct Overshoot {
       ])
   }
 
-  /// A value of every run by γ.
+  /// A value of every run as a function of γ.
   private func lines(
     _ value: (Run) -> Double
   ) -> (momentum: [Panel.Place], nesterov: [Panel.Place]) {

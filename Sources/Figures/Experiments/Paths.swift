@@ -13,8 +13,8 @@ extension Digest {
 }
 
 extension Walk {
-  /// The first step from which on the walk stays that near to a minimum; nil if it ends outside, or
-  /// if the surface has none.
+  /// The first step from which on the walk stays this close to a minimum; nil if it ends farther
+  /// away, or if the surface has no minimum.
   func stepsToStay(within tolerance: Double) -> Int? {
     let isAway = points.map { !((surface.distanceToMinimum(from: $0) ?? .nan) <= tolerance) }
     guard let last = isAway.lastIndex(of: true) else { return 0 }

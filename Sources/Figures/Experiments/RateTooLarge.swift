@@ -2,36 +2,37 @@ import Descent
 import Training
 
 extension Figure {
-  /// Where SGD, momentum and Nesterov diverge on a parabola, and what the others do far beyond.
+  /// The rates at which SGD, momentum and Nesterov diverge on a parabola, and the behaviour of the
+  /// other rules far beyond.
   static let rateTooLarge = Figure(name: "rate-too-large") { try RateTooLarge(on: $0).result }
 }
 
-/// Every rule on the parabola ½x², whose curvature L is 1, started from 1, at rates beyond what SGD
-/// can take.
+/// Every rule on the parabola ½x², whose curvature L is 1, started from 1, at rates at which SGD
+/// diverges.
 struct RateTooLarge {
   static let momentum = 0.9
-  /// The rules whose steps are proportional to gradients, with the rate beyond which they diverge.
+  /// The rules whose steps are proportional to gradients, with the rate above which they diverge.
   static let bounded: [(type: any UpdateRule.Type, bound: Double, formula: String)] = [
     (Nesterov.self, 2 * (1 + momentum) / (1 + 2 * momentum), "2(1 + γ) / (1 + 2γ)L"),
     (SGD.self, 2, "2 / L"),
     (Momentum.self, 2 * (1 + momentum), "2(1 + γ) / L"),
   ]
-  /// Of the gradients at the large rate; without it a weight that rounding has put on the minimum
-  /// would stay there at any rate.
+  /// The noise of the gradients at the large rate. Without it a weight that rounding has put on the
+  /// minimum would stay there at any rate.
   static let noise = 0.1
-  /// Five times what SGD can take.
+  /// Five times the rate above which SGD diverges.
   static let largeRate = 10.0
 
-  /// A rule at many products of rate and curvature at once: since only the product counts, the rate
+  /// A rule at many products of rate and curvature at once. Only the product matters, so the rate
   /// is 1 and each weight has a curvature of its own.
   struct Sweep {
-    /// From 0.2 to 10, each three thousandths above the one before.
+    /// The curvatures from 0.2 to 10, each larger than the one before by 0.3 %.
     static let curvatures = Array(sequence(first: 0.2) { $0 < 9.97 ? $0 * 1.003 : nil })
 
-    /// For each curvature the greatest distance in steps 91 to 100.
+    /// For each curvature, the largest distance in steps 91 to 100.
     let distances: [Double]
-    /// The least curvature at which the weight is farther out than at the start within the last
-    /// hundred of 1,000 steps.
+    /// The lowest curvature at which the weight is farther out than at the start at some point
+    /// within the last hundred of 1,000 steps.
     let bound: Double
     let digest: Digest
 
@@ -44,7 +45,7 @@ struct RateTooLarge {
         for step in 1...steps {
           try trial.step(zip(curvatures, trial.weights).map { $0 * $1 })
           guard step > steps - last else { continue }
-          // Beyond ∞ there is NaN, which is as far.
+          // After ∞ comes NaN, which counts as just as far.
           farthest = zip(farthest, trial.weights).map { $1.isNaN ? .infinity : max($0, abs($1)) }
         }
         return farthest
@@ -56,10 +57,10 @@ struct RateTooLarge {
     }
   }
 
-  /// What became of a start at 1 on a noisy parabola.
+  /// The result of a run that starts at 1 on a noisy parabola.
   struct Outcome {
     let farthest: Double
-    /// The greatest distance in the last tenth of the steps; infinite if it left all bounds.
+    /// The largest distance in the last tenth of the steps; infinite if the run diverged.
     let last: Double
     let digest: Digest
 
@@ -78,9 +79,9 @@ struct RateTooLarge {
     }
   }
 
-  /// By bounded rule.
+  /// The sweeps, in the order of ``bounded``.
   let sweeps: [Sweep]
-  /// Every rule of the catalogue for 1,000 steps at the large rate.
+  /// The outcome of every rule of the catalogue after 1,000 steps at the large rate.
   let outcomes: [Outcome]
 
   init(on engine: EngineChoice) throws {

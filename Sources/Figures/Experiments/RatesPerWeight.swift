@@ -2,7 +2,7 @@ import Descent
 import Training
 
 extension Figure {
-  /// AdaGrad's rate for each input weight on handwritten digits, beside SGD's.
+  /// AdaGrad's rate for each input weight on handwritten digits, compared with SGD's.
   static let ratesPerWeight = Figure(
     name: "rates-per-weight",
     makeFromData: {
@@ -14,17 +14,17 @@ extension Figure {
 /// SGD.
 struct RatesPerWeight {
   static let side = 8
-  /// For either rule no other of 1, 2 and 5 times powers of ten is better by more than a tenth, by
-  /// the mean loss of ten seeds after 20 epochs.
+  /// The rates are tuned: for neither rule is another rate of 1, 2 or 5 times a power of ten better
+  /// by more than a tenth, measured by the mean loss of ten seeds after 20 epochs.
   static let adaGrad = AdaGrad(learningRate: 0.1)
   static let sgd = SGD(learningRate: 0.5)
 
   let seeds: Int
-  /// The mean over the seeds, before the first epoch and after each.
+  /// The mean losses over the seeds, before the first epoch and after each.
   let adaGradLosses: [Double]
   let sgdLosses: [Double]
   /// For each pixel AdaGrad's rate at the end, η / (√s + ε): the median over the weights from that
-  /// pixel to the hidden units that ever saw it. Nil for a pixel that no digit has ink in.
+  /// pixel to hidden units whose s is not 0. Nil for a pixel that is empty in all digits.
   let rates: [Double?]
   let digest: Digest
 
@@ -42,7 +42,7 @@ struct RatesPerWeight {
     return rates.isEmpty ? nil : rates[rates.count / 2]
   }
 
-  /// The median rate over the pixels of some columns; those without one do not count.
+  /// The median rate over the pixels of some columns. Pixels without a rate are ignored.
   func medianRate(ofColumns columns: [Int]) -> Double {
     let rates = rates.indices.filter { columns.contains($0 % Self.side) }
       .compactMap { self.rates[$0] }.sorted()
@@ -67,7 +67,7 @@ extension RatesPerWeight {
     digest = Digest((adaGrad + sgd).map(\.digest))
   }
 
-  /// One training.
+  /// The result of one training run.
   struct Run {
     /// The mean loss before the first epoch and after each.
     private(set) var losses: [Double] = []
@@ -141,8 +141,8 @@ extension RatesPerWeight {
       ])
   }
 
-  /// The rates between the weakest and the strongest mark, which grow by the same length with each
-  /// power of ten.
+  /// The rates between the smallest and the largest square. The size of a square grows by the same
+  /// amount with each power of ten.
   private static let shown = 0.1...1000
 
   private static func radius(of rate: Double) -> Double {
@@ -151,7 +151,8 @@ extension RatesPerWeight {
     return 2 + 13 * min(max(axis.position(rate) ?? 0, 0), 1)
   }
 
-  /// A square for each pixel of the 8 × 8 images, the larger the higher the rate of its weights.
+  /// A square for each pixel of the 8 × 8 images; a larger square means a higher rate of the
+  /// pixel's weights.
   private static func picture(_ heading: String, _ rates: [Double?]) -> Panel {
     func place(_ pixel: Int) -> Panel.Place {
       .init(x: Double(pixel % side), y: -Double(pixel / side))
@@ -172,7 +173,7 @@ extension RatesPerWeight {
 
   private static let powersOfTen = [0.1, 1, 10, 100, 1000]
 
-  /// What the squares' sizes mean.
+  /// The legend of the squares' sizes.
   private static let sizes = Panel(
     heading: "",
     x: .init(

@@ -1,7 +1,7 @@
 import Descent
 
 extension Figure {
-  /// SGD and momentum in a ravine: the swing across it, and the way along it.
+  /// SGD and momentum in a ravine: the oscillation across it, and the progress along it.
   static let ravine = Figure(name: "ravine") { try SwingInARavine(engine: $0).result }
 }
 
@@ -10,13 +10,14 @@ private struct SwingInARavine {
   private static let momentum = 0.6
   /// Momentum's usual γ, for comparison.
   private static let usualMomentum = 0.9
-  /// What both take side by side: just below 2/κ, beyond which SGD diverges.
+  /// The rate of both in the comparison: just below 2/κ, beyond which SGD diverges.
   private static let commonRate = 1.95 / condition
   private static let tolerance = 0.01
   private static let steps = 300
   private static let drawnSteps = 40
 
-  /// Steps to tolerance at a rate; nil where they do not suffice.
+  /// A rate, and the steps until the tolerance is reached; nil if the maximum of steps is not
+  /// enough.
   private typealias Outcome = (rate: Double, steps: Int?)
 
   private static let surface: Surface = {
@@ -55,7 +56,7 @@ private struct SwingInARavine {
     self.digest = digest
   }
 
-  /// Tries fifths of 1/κ, and then fiftieths around the best of them.
+  /// Tries multiples of a fifth of 1/κ, and then of a fiftieth around the best of them.
   private static func search(_ attempt: (Double) throws -> Outcome) rethrows -> [Outcome] {
     let coarse = Array(stride(from: 20, through: 320, by: 20))
     let trials = try coarse.map { try attempt(Double($0) / 100 / condition) }
@@ -73,7 +74,7 @@ private struct SwingInARavine {
     trials.min(by: isBetter) ?? (.nan, nil)
   }
 
-  /// How far the walk is still to swing across the ravine: the largest |y| from a step on.
+  /// The remaining oscillation across the ravine: the largest |y| from a step on.
   private static func swing(_ walk: Walk, from step: Int) -> Double {
     walk.points.dropFirst(step).map { abs($0.y) }.max() ?? .nan
   }

@@ -10,7 +10,7 @@ extension Figure {
 
 /// Every rule trains the classifier from each seed's starting point, on each seed's split.
 struct RealData {
-  /// A rule's measures, one for each seed.
+  /// The results of a rule, one for each seed.
   struct Row {
     let type: any UpdateRule.Type
     var outcomes: [Trainer.Outcome] = []
@@ -123,7 +123,7 @@ extension RealData {
       rows.map { ($0.type.title, $0.accuracies, $0.type.series) })
   }
 
-  /// An axis with some room on both sides of the values.
+  /// A logarithmic axis with margins around the values.
   private static func logarithmic(_ label: String, over values: [Double]) -> Panel.Axis {
     let positive = values.filter { $0 > 0 && $0.isFinite }
     let (low, high) = (positive.min() ?? 0.1, positive.max() ?? 1)

@@ -1,19 +1,20 @@
 import Descent
 
 extension Figure {
-  /// Every rule from near the ridge of a saddle, until it has left.
+  /// Every rule, started near the ridge of a saddle, until it has left the saddle.
   static let saddle = Figure(name: "saddle") { try LeavingASaddle(engine: $0).result }
 }
 
 private struct LeavingASaddle {
   private static let surface = Surfaces.saddle
-  /// A rule has left once it is that far down a side.
+  /// A rule has left when it is this far down a side.
   private static let leftAt = 1.0
   private static let near = Surface.Point(x: -1.8, y: 1e-3)
-  /// A thousand times as near to the ridge.
+  /// A start that is a thousand times closer to the ridge.
   private static let nearer = Surface.Point(x: -1.8, y: 1e-6)
   private static let steps = 720
-  /// The rules whose paths are drawn, in that order, and where their names stand beside the ends.
+  /// The rules whose paths are drawn, in this order, and the positions of their names relative to
+  /// the ends.
   private static let drawnRules:
     [(type: any UpdateRule.Type, dx: Double, dy: Double, anchor: Drawing.Anchor)] = [
       (Momentum.self, 0, -11, .middle), (RMSProp.self, 0, -11, .middle),
@@ -25,7 +26,7 @@ private struct LeavingASaddle {
     let type: any UpdateRule.Type
     let rate: Double
     let walk: Walk
-    /// From nearer to the ridge.
+    /// The walk from the closer start.
     let nearerWalk: Walk
 
     var title: String { "\(type)" }
@@ -48,8 +49,8 @@ private struct LeavingASaddle {
     }
   }
 
-  /// 0.01, but for two rules: AdaGrad's rates only ever fall, and AdaDelta's steps come from its
-  /// own history.
+  /// 0.01 except for two rules: AdaGrad's rates only ever decrease, and AdaDelta's steps come from
+  /// its own history.
   private static func rate(of type: any UpdateRule.Type) -> Double {
     if type == AdaGrad.self { return 0.1 }
     return type == AdaDelta.self ? 1 : 0.01

@@ -1,9 +1,10 @@
 import Descent
 
-/// A rule at work on any number of weights: one update by an engine for each step, and a digest of
-/// every point that it came to.
+/// A run of a rule on any number of weights, with one update by an engine for each step, and a
+/// digest of every point that it reached.
 struct Trial {
-  /// What the steps update. For Nesterov that is the look-ahead point, where gradients are taken.
+  /// The parameters that the steps update. For Nesterov they are the look-ahead point, where
+  /// gradients are taken.
   private(set) var weights: [Float]
   private(set) var digest: Digest
   private let optimizer: Optimizer
@@ -19,7 +20,8 @@ struct Trial {
     digest.combine(weights)
   }
 
-  /// Takes a step down a function whose derivative by a weight depends on that weight alone.
+  /// Takes a step on a function whose derivative with respect to a weight depends on that weight
+  /// only.
   mutating func step(derivative: (Float) -> Float) throws {
     try step(weights.map(derivative))
   }
@@ -31,8 +33,8 @@ extension Digest {
   /// One digest of several, in their order.
   init(_ digests: [Digest]) {
     self.init()
-    // A float holds any sixteen bits as a whole number; any thirty-two might be a NaN, and those
-    // count as one.
+    // A float represents any sixteen bits exactly as an integer. Any thirty-two bits might be a
+    // NaN, and all NaNs count as one.
     for digest in digests {
       combine([48, 32, 16, 0].map { Float(digest.value >> UInt64($0) & 0xffff) })
     }
@@ -40,7 +42,7 @@ extension Digest {
 }
 
 extension UpdateRule {
-  /// Its colour, dashes and mark, the same in every figure.
+  /// The index of its colour, dashes and mark, the same in every figure.
   static var series: Int { Rules.all.firstIndex { $0.name == name } ?? 0 }
 
   /// Its name for readers: "AdaGrad".

@@ -38,7 +38,7 @@ private struct TwoForms {
     convertedBack = try walk(.accumulated(learningRate: rate, momentum: Self.momentum))
   }
 
-  /// How far the two are apart where they are farthest.
+  /// The largest distance between the two walks.
   private static func distance(_ one: Walk, _ other: Walk) -> Double {
     zip(one.points, other.points).map { $0.distance(to: $1) }.max() ?? .nan
   }

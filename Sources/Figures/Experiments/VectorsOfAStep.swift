@@ -1,7 +1,7 @@
 import Descent
 
 extension Figure {
-  /// One step of momentum and one of Nesterov's method, taken apart into arrows.
+  /// One step of momentum and one of Nesterov's method, decomposed into arrows.
   static let vectorsOfAStep = Figure(name: "vectors-of-a-step") {
     try VectorsOfAStep(engine: $0).result
   }
@@ -19,18 +19,18 @@ private struct VectorsOfAStep {
     return surface
   }()
 
-  /// The second step of a rule, from what the engine held before and after it. The first step has
-  /// no momentum, so all rules come to their second with the same parameters and velocity.
+  /// The second step of a rule, from the engine's values before and after it. The first step has no
+  /// momentum, so all rules begin their second step with the same parameters and velocity.
   private struct Step {
     /// W, V before the step.
     let from: Surface.Point
     let velocity: Surface.Point
-    /// Where the gradient is taken: the parameters as the engine holds them.
+    /// The point where the gradient is taken: the parameters in the engine.
     let gradientAt: Surface.Point
     /// W, V after the step.
     let to: Surface.Point
     let newVelocity: Surface.Point
-    /// All of these, as the engine gave them.
+    /// All of these values as the engine returned them.
     let values: [Float]
 
     init(_ rule: any UpdateRule, engine: EngineChoice) throws {
@@ -55,12 +55,12 @@ private struct VectorsOfAStep {
       values = before.0 + before.1 + before.2 + after.0 + after.1
     }
 
-    /// −γV: where the momentum alone would lead.
+    /// −γV: the step of the momentum alone.
     var momentumStep: Surface.Point {
       .init(x: -momentum * velocity.x, y: -momentum * velocity.y)
     }
 
-    /// What the step added to the velocity, downhill: −(V′ − γV).
+    /// The downhill step that the gradient adds: −(V′ − γV).
     var gradientStep: Surface.Point {
       .init(
         x: momentum * velocity.x - newVelocity.x, y: momentum * velocity.y - newVelocity.y)
@@ -68,13 +68,13 @@ private struct VectorsOfAStep {
 
     var actualStep: Surface.Point { .init(x: to.x - from.x, y: to.y - from.y) }
 
-    /// How far the gradient step is from the one of a gradient that is taken there.
+    /// The distance between the gradient step and the step of the gradient at that point.
     func error(ofGradientAt point: Surface.Point) -> Double {
       let gradient = surface.gradient(point.x, point.y)
       return gradientStep.distance(to: .init(x: -rate * gradient.x, y: -rate * gradient.y))
     }
 
-    /// How far the two steps together are from the actual one.
+    /// The distance between the sum of the two steps and the actual step.
     var sumError: Double { from.moved(by: momentumStep).moved(by: gradientStep).distance(to: to) }
   }
 
@@ -88,7 +88,7 @@ private struct VectorsOfAStep {
     nesterov = try Step(Nesterov(learningRate: rate, momentum: gamma), engine: engine)
   }
 
-  /// Where momentum's step alone leads; Nesterov's engine holds the same point.
+  /// The point after the momentum step alone, which Nesterov's engine holds too.
   private var lookAhead: Surface.Point { momentum.from.moved(by: momentum.momentumStep) }
 
   var result: FigureResult {

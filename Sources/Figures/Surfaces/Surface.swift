@@ -1,9 +1,9 @@
-/// A smooth function of two parameters to walk down on, with what a picture of it needs.
+/// A smooth function of two parameters to minimize, with the data for a picture of it.
 ///
-/// Values and gradients are worked out in `Double` by + − × ÷ √ and comparisons alone, so that a
-/// walk leaves the same bits on every machine.
+/// Values and gradients are computed in `Double` with + − × ÷ √ and comparisons only, so that a
+/// walk has the same bits on every machine.
 package struct Surface: Sendable {
-  /// A place on it; also the two parts of a gradient.
+  /// A point on it; also the two components of a gradient.
   package struct Point: Hashable, Sendable {
     package var x: Double
     package var y: Double
@@ -33,28 +33,29 @@ package struct Surface: Sendable {
   /// Where the function comes from.
   package var source: String
   package var domain: Domain
-  /// Every local minimum in the domain; none where the function is not bounded from below.
+  /// Every local minimum in the domain; empty if the function is not bounded from below.
   package var minima: [Point] = []
-  /// Where a walk shows what is special about the surface.
+  /// A start from which a walk shows what is special about the surface.
   package var start: Point
-  /// The rates, by the rules' names, that show the surface where a rule's default does not.
+  /// Rates that show the surface, by rule name, where the rule's default does not.
   package var learningRates: [String: Double] = [:]
   package var value: @Sendable (_ x: Double, _ y: Double) -> Double
-  /// The derivatives by x and y; where there is noise, the mean of what steps see.
+  /// The derivatives with respect to x and y; with noise, the mean of the gradients in steps.
   package var gradient: @Sendable (_ x: Double, _ y: Double) -> Point
-  /// What is added to the gradient of a step, counted from 1: the same for every rule and engine.
+  /// The noise that is added to the gradient of a step, counted from 1: the same for every rule and
+  /// engine.
   package var noise: (@Sendable (_ step: Int) -> Point)?
 
   package func value(at point: Point) -> Double { value(point.x, point.y) }
 
-  /// What a rule sees at a point in its step `step`, counted from 1.
+  /// The gradient that a rule gets at a point in its step `step`, counted from 1.
   package func gradient(at point: Point, step: Int) -> Point {
     let mean = gradient(point.x, point.y)
     guard let noise = noise?(step) else { return mean }
     return Point(x: mean.x + noise.x, y: mean.y + noise.y)
   }
 
-  /// How far it is to the nearest minimum; nil where there is none.
+  /// The distance to the nearest minimum; nil if there is none.
   package func distanceToMinimum(from point: Point) -> Double? {
     minima.map { $0.distance(to: point) }.min()
   }

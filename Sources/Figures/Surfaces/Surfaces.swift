@@ -29,7 +29,7 @@ package enum Surfaces {
     value: { x, y in x * x + y * y },
     gradient: { x, y in .init(x: 2 * x, y: 2 * y) })
 
-  /// A valley ½(x² + κy²) along the x axis: κ times as curved across as along.
+  /// A valley ½(x² + κy²) along the x axis, whose curvature across is κ times that along.
   ///
   /// - Parameter condition: κ, which is positive. Gradient descent diverges at a rate above 2/κ
   ///   (for κ of 1 or more), so the rates of the rules without one per parameter follow it.
@@ -47,7 +47,8 @@ package enum Surfaces {
       gradient: { x, y in .init(x: x, y: condition * y) })
   }
 
-  /// A pass: down along x, up again if one goes on; down along y, on both sides, for ever.
+  /// A saddle: along x it falls to the middle and rises again; along y it falls without bound on
+  /// both sides.
   static let saddle = Surface(
     name: "saddle", title: "Saddle: x² − y²",
     source: "Dauphin et al., arXiv:1406.2572, on why such points hold up training",
@@ -59,7 +60,7 @@ package enum Surfaces {
     value: { x, y in x * x - y * y },
     gradient: { x, y in .init(x: 2 * x, y: -2 * y) })
 
-  /// Three ways up and three down meet where even the curvature is zero.
+  /// A saddle with three ways up and three ways down, where the curvature is zero too.
   static let monkey = Surface(
     name: "monkey", title: "Monkey saddle: x³ − 3xy²",
     source: "Hilbert & Cohn-Vossen, Geometry and the Imagination (1932)",
@@ -71,7 +72,7 @@ package enum Surfaces {
     value: { x, y in x * (x * x - 3 * y * y) },
     gradient: { x, y in .init(x: 3 * (x * x - y * y), y: -6 * x * y) })
 
-  /// A bent valley with steep sides and a bottom that hardly falls.
+  /// A curved valley with steep sides and a nearly flat bottom.
   static let rosenbrock = Surface(
     name: "rosenbrock", title: "Rosenbrock: (1 − x)² + 100(y − x²)²",
     source: "Rosenbrock, The Computer Journal 3 (1960)",
@@ -90,7 +91,7 @@ package enum Surfaces {
       return .init(x: -2 * (1 - x) - 400 * x * b, y: 200 * b)
     })
 
-  /// A flat cross between four high corners; the minimum lies in one of its arms.
+  /// A flat cross between four high corners; the minimum is in one of its arms.
   static let beale = Surface(
     name: "beale", title: "Beale: Σ (cᵢ − x + xyⁱ)²",
     source: "Beale, On an iterative method for finding a local minimum, Princeton (1958)",
@@ -139,8 +140,8 @@ package enum Surfaces {
       return .init(x: 4 * x * a + 2 * b, y: 2 * a + 4 * y * b)
     })
 
-  /// A valley askew to the axes, nine times as curved across as along: rates per parameter cannot
-  /// straighten it.
+  /// A valley diagonal to the axes, whose curvature across is nine times that along: rates per
+  /// parameter cannot correct it.
   static let booth = Surface(
     name: "booth", title: "Booth: (x + 2y − 7)² + (2x + y − 5)²",
     source: "Jamil & Yang, arXiv:1308.4008, function 17",
@@ -180,8 +181,8 @@ package enum Surfaces {
 
   private static func styblinskiTangTerm(_ x: Double) -> Double { x * (x * (x * x - 16) + 5) }
 
-  /// A plain that hardly falls, a cliff at −½ < x < ½, and a shallow basin below it: one step is
-  /// far too short on the plain and throws across the basin at the cliff.
+  /// A nearly flat plain, a cliff at −½ < x < ½, and a shallow basin below it. One step is far too
+  /// short on the plain, and at the cliff it jumps across the basin.
   static let plateau = Surface(
     name: "plateau", title: "Plateau with a cliff",
     source: "after Pascanu, Mikolov & Bengio, arXiv:1211.5063, on exploding gradients",
@@ -196,7 +197,8 @@ package enum Surfaces {
       .init(x: basinSlope(x - 3) - 4 * smoothStepSlope(x + 0.5), y: basinSlope(y))
     })
 
-  /// From 0 at t = 0 to 1 at t = 1 by a polynomial that joins constants with two derivatives.
+  /// A polynomial from 0 at t = 0 to 1 at t = 1 that continues constants with two continuous
+  /// derivatives.
   private static func smoothStep(_ t: Double) -> Double {
     if t <= 0 { return 0 }
     if t >= 1 { return 1 }
@@ -208,14 +210,14 @@ package enum Surfaces {
     return 30 * t * t * (t - 1) * (t - 1)
   }
 
-  /// Round at 0, and far away a slope of 0.2 at most.
+  /// A parabola near 0; far away the slope is at most 0.2.
   private static func basin(_ t: Double) -> Double { 0.2 * ((1 + t * t).squareRoot() - 1) }
 
   private static func basinSlope(_ t: Double) -> Double { 0.2 * t / (1 + t * t).squareRoot() }
 
-  /// The mean of many bowls ½((x − a)² + (y − b)²) whose bottoms (a, b) are spread around 0. A step
-  /// sees one of them, as training sees one mini-batch: the gradient's error does not shrink with
-  /// the gradient.
+  /// The mean of many bowls ½((x − a)² + (y − b)²) whose centres (a, b) are spread around 0. A step
+  /// uses one of them, as training uses one mini-batch: the error of the gradient does not shrink
+  /// with the gradient.
   static let noisy = Surface(
     name: "noisy", title: "Parabola seen by mini-batches",
     source: "Bottou, Curtis & Nocedal, arXiv:1606.04838, section 4",

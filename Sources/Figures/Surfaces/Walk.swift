@@ -1,27 +1,28 @@
 import Descent
 
-/// What one rule does on a surface: a point after every step, computed by an engine.
+/// The walk of one rule on a surface: a point after every step, computed by an engine.
 ///
-/// The parameters are two `Float`s. The gradient is worked out in `Double` where they lie and
-/// rounded once, so the same start gives the same path on every engine with the reference's bits.
+/// The parameters are two `Float`s. The gradient is computed in `Double` at that point and rounded
+/// once, so the same start gives the same path on every engine that is bit-identical to the
+/// reference.
 package struct Walk: Sendable {
   package let surface: Surface
   package let rule: any UpdateRule
-  /// The start, rounded to `Float`, then a point for each step; for Nesterov the iterates W. After
-  /// a point that is not finite there is none.
+  /// The start, rounded to `Float`, then a point for each step; for Nesterov the iterates W. The
+  /// walk ends after a point that is not finite.
   package private(set) var points: [Surface.Point]
   /// For Nesterov, the look-ahead points φ at which gradients are taken, one for each of
   /// ``points``; empty for all others.
   package private(set) var lookAheads: [Surface.Point]
-  /// Of the bits of all ``points``.
+  /// The digest of the bits of all ``points``.
   package private(set) var digest: Digest
   /// The gradients that the steps were given: `gradients[t]` led from `points[t]` onwards.
   package private(set) var gradients: [Surface.Point] = []
 
   /// - Parameters:
-  ///   - start: the surface's own, unless given.
-  ///   - steps: the most to take; below 1 there are none.
-  /// - Throws: ``DescentError`` for a rule that cannot be; `OpenCLError` if the device refuses.
+  ///   - start: the default is the surface's own.
+  ///   - steps: the maximum number of steps; below 1 there are none.
+  /// - Throws: ``DescentError`` for an invalid rule; `OpenCLError` if the device fails.
   package init(
     _ rule: any UpdateRule, on surface: Surface, from start: Surface.Point? = nil, steps: Int,
     engine choice: EngineChoice = .cpu
@@ -45,10 +46,10 @@ package struct Walk: Sendable {
 
   package var end: Surface.Point { points[points.count - 1] }
 
-  /// The step whose point is not finite, if there is one: the last.
+  /// The step whose point is not finite, which is the last; nil if there is none.
   package var divergedStep: Int? { hasNotDiverged ? nil : steps }
 
-  /// The first step whose point is outside the domain, the surface's own unless given.
+  /// The first step whose point is outside the domain, by default the surface's own.
   package func firstStep(outside domain: Surface.Domain? = nil) -> Int? {
     points.firstIndex { !(domain ?? surface.domain).contains($0) }
   }
@@ -71,7 +72,7 @@ package struct Walk: Sendable {
 }
 
 extension Surface {
-  /// The rule with the rate given, or else with its rate on this surface.
+  /// The rule with the given rate, or otherwise with its rate on this surface.
   package func rule(_ type: any UpdateRule.Type, learningRate: Double? = nil) -> any UpdateRule {
     var rule: any UpdateRule = type.init()
     if let rate = learningRate ?? learningRates[type.name] { rule.learningRate = rate }

@@ -1,8 +1,8 @@
 extension JSONReader {
-  /// How deep a value that is not of interest may nest.
+  /// The maximum nesting depth of a value.
   static let maximumDepth = 64
 
-  /// Reads a value that is not of interest. Its objects may have a key twice.
+  /// Skips a value. Its objects may have duplicate keys.
   mutating func skipValue(depth: Int = 0) throws(SafetensorsError) {
     skipSpace()
     guard depth < Self.maximumDepth else {
@@ -33,7 +33,7 @@ extension JSONReader {
     }
   }
 
-  /// A number, as it is written.
+  /// Reads a number and returns its text.
   mutating func number() throws(SafetensorsError) -> String {
     let start = position
     try skipNumber()

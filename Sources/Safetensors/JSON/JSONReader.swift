@@ -1,8 +1,8 @@
-/// Reads JSON (RFC 8259) from a file that may be hostile. Its user says at each place what is
-/// expected, so nothing is built but that, and nesting beyond it ends at once.
+/// A parser of JSON (RFC 8259) for untrusted files. The caller states at each place what it
+/// expects, so nothing else is built, and unexpected nesting is rejected at once.
 ///
-/// Of its own, since a general reader hides what decides here: a key that stands twice, a number
-/// that no `Int` holds, and the byte at which it stopped.
+/// A general parser hides what matters here: duplicate keys, numbers that do not fit into an `Int`,
+/// and the byte at which parsing failed.
 struct JSONReader {
   let bytes: [UInt8]
   private let file: String
@@ -16,7 +16,7 @@ struct JSONReader {
 
   var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
-  /// The error that something else than `allowed` stands here.
+  /// The error for finding anything but `allowed` at this position.
   func unexpected(_ allowed: String) -> SafetensorsError {
     let found =
       switch next {
@@ -37,7 +37,7 @@ struct JSONReader {
     }
   }
 
-  /// Takes the character if it stands here.
+  /// Consumes the character if it is the next one; returns whether it was.
   mutating func take(_ character: Unicode.Scalar) -> Bool {
     guard next == UInt8(ascii: character) else { return false }
     position += 1
@@ -50,8 +50,8 @@ struct JSONReader {
     if next != nil { throw unexpected("the end") }
   }
 
-  /// Reads an object; `member` is given each key, must read its value, and returns whether the key
-  /// is none of those before.
+  /// Reads an object. `member` is called with each key; it must read the value, and return whether
+  /// the key is new.
   mutating func object(
     _ member: (inout JSONReader, String) throws(SafetensorsError) -> Bool
   ) throws(SafetensorsError) {
@@ -93,7 +93,7 @@ struct JSONReader {
     guard take("]") else { throw unexpected("\",\" or \"]\"") }
   }
 
-  /// A whole number from 0 to `Int.max`, written without sign, point and exponent.
+  /// Reads an integer from 0 to `Int.max`, without sign, point or exponent.
   mutating func integer() throws(SafetensorsError) -> Int {
     skipSpace()
     let (start, allowed) = (position, "a whole number from 0 to \(Int.max)")
@@ -114,7 +114,7 @@ struct JSONReader {
     return value
   }
 
-  /// A string that will be hashed or compared.
+  /// Reads a string that will be hashed or compared, which must be stream-safe.
   mutating func name() throws(SafetensorsError) -> String {
     skipSpace()
     let start = position
@@ -127,7 +127,7 @@ struct JSONReader {
     return name
   }
 
-  /// Any string.
+  /// Reads any string.
   mutating func string() throws(SafetensorsError) -> String {
     skipSpace()
     guard take("\"") else { throw unexpected("a string") }
@@ -153,7 +153,7 @@ struct JSONReader {
     return string
   }
 
-  /// What follows a backslash.
+  /// Reads an escape sequence after its backslash.
   private mutating func escape() throws(SafetensorsError) -> String {
     let allowed = "one of \" \\ / b f n r t u after a backslash"
     guard let byte = next else { throw unexpected(allowed) }
@@ -172,7 +172,7 @@ struct JSONReader {
       if 0xd800..<0xdc00 ~= code, take("\\") {
         guard take("u") else { throw unexpected("the second half of a surrogate pair") }
         let low = try fourHexadecimals()
-        // Anything but a low surrogate leaves a value that is no scalar.
+        // Without a low surrogate, `code` stays a high one, which is not a scalar.
         code = 0xdc00..<0xe000 ~= low ? 0x10000 + (code - 0xd800) << 10 + (low - 0xdc00) : code
       }
       guard let scalar = Unicode.Scalar(code) else {

@@ -1,6 +1,6 @@
 extension JSONValue {
-  /// The value of that type that the JSON describes. A number must be one that the type holds.
-  /// Throws `DecodingError`, and what the type's own coding throws.
+  /// Decodes a value of that type. A number must fit its type. Throws `DecodingError`, and what the
+  /// type's `init(from:)` throws.
   package func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
     try ValueDecoder(value: self, codingPath: []).decode(type)
   }
@@ -124,7 +124,7 @@ private struct ValuesInOrder: UnkeyedDecodingContainer {
     }
   }
 
-  /// Goes on once `body` has read the element.
+  /// Advances to the next element after `body` has read this one.
   private mutating func next<Result>(_ body: (ValueDecoder) throws -> Result) throws -> Result {
     let result = try body(decoder)
     currentIndex += 1

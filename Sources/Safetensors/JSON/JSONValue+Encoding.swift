@@ -1,6 +1,6 @@
 extension JSONValue {
-  /// A value as JSON. Throws for a number that is not finite, which JSON cannot hold, and what the
-  /// value's own coding throws.
+  /// Encodes a value as JSON. Throws for a number that is not finite, which JSON cannot represent,
+  /// and what the value's `encode(to:)` throws.
   package init(encoding value: some Encodable) throws {
     let place = EncodingPlace()
     try place.encode(value, [])
@@ -8,7 +8,8 @@ extension JSONValue {
   }
 }
 
-/// Where a value goes; containers fill it while their owner goes on.
+/// A node of the tree while it is built. A class, since a container may be filled while its owner
+/// adds other values.
 private final class EncodingPlace {
   enum Content {
     case value(JSONValue)
@@ -37,7 +38,7 @@ private final class EncodingPlace {
     }
   }
 
-  /// Swift's shortest text for a number is read back as the same number.
+  /// A number's description is the shortest text that reads back as the same number.
   private func encode(
     number: some Encodable & CustomStringConvertible, _ isFinite: Bool, _ path: [any CodingKey]
   ) throws {
@@ -52,7 +53,7 @@ private final class EncodingPlace {
   func place(_ key: String) -> EncodingPlace {
     var places: [String: EncodingPlace] = [:]
     if case .object(let old) = content { places = old }
-    // Or the next line would copy them all.
+    // Without this the next line would copy the collection.
     content = nil
     let place = EncodingPlace()
     places[key] = place
@@ -65,7 +66,7 @@ private final class EncodingPlace {
   func append() -> EncodingPlace {
     var places: [EncodingPlace] = []
     if case .array(let old) = content { places = old }
-    // Or the next line would copy them all.
+    // Without this the next line would copy the collection.
     content = nil
     let place = EncodingPlace()
     places.append(place)

@@ -1,5 +1,5 @@
-/// A JSON text as a tree, for metadata that holds more than text. Numbers stay text, so that none
-/// is rounded before its type is known.
+/// A JSON value as a tree, for metadata that holds more than strings. Numbers are kept as text, so
+/// that none is rounded before its type is known.
 package enum JSONValue: Equatable {
   case null
   case bool(Bool)
@@ -10,8 +10,8 @@ package enum JSONValue: Equatable {
 }
 
 extension JSONValue {
-  /// Reads a text that may be hostile: a key that stands twice and nesting deeper than
-  /// ``JSONReader/maximumDepth`` are refused.
+  /// Parses an untrusted text. Duplicate keys and nesting deeper than ``JSONReader/maximumDepth``
+  /// are rejected.
   package init(_ text: String) throws(SafetensorsError) {
     var reader = JSONReader(Array(text.utf8), file: "")
     self = try Self.read(&reader, depth: 0)
@@ -53,7 +53,8 @@ extension JSONValue {
     }
   }
 
-  /// In one line, keys in the order of their bytes: the same value is the same text.
+  /// The JSON text on one line, with keys sorted by their bytes, so that equal values have equal
+  /// texts.
   package var text: String {
     switch self {
     case .null: return "null"
@@ -68,7 +69,7 @@ extension JSONValue {
     }
   }
 
-  /// What it is, for errors.
+  /// A description for error messages.
   var kind: String {
     switch self {
     case .null: "null"

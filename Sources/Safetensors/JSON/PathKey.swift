@@ -1,4 +1,4 @@
-/// A step of the path to a value: a member's key, or an element's number.
+/// An element of a coding path: a member's key, or an element's index.
 struct PathKey: CodingKey {
   let stringValue: String
   var intValue: Int? { nil }
