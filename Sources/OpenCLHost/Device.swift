@@ -47,8 +47,6 @@ public final class Device: Sendable {
 
   /// The maximum size of a work-group; a kernel may allow fewer items.
   public let maximumWorkGroupSize: Int
-  /// The number of `float`s in the device's vector registers; 0 if the driver does not report it.
-  public let nativeFloatWidth: Int
 
   /// The highest clock frequency in MHz; 0 if the driver does not report it.
   public let maximumClockFrequency: Int
@@ -113,7 +111,6 @@ public final class Device: Sendable {
     localMemory = try info.integer(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong.self)
     computeUnits = try info.integer(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)
     maximumWorkGroupSize = try info.integer(CL_DEVICE_MAX_WORK_GROUP_SIZE, Int.self)
-    nativeFloatWidth = Int(try info.integer(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, UInt32.self))
     maximumClockFrequency = try info.integer(CL_DEVICE_MAX_CLOCK_FREQUENCY, cl_uint.self)
     addressBits = try info.integer(CL_DEVICE_ADDRESS_BITS, cl_uint.self)
     // The driver reports bits here.

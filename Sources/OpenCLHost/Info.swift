@@ -20,6 +20,7 @@ struct Info {
 
   /// A value; `zero` gives the type.
   func value<T: BitwiseCopyable>(_ key: Int32, _ zero: T) throws -> T {
+    try DriverProcess.require()
     var value = zero
     try check(get(cl_uint(key), MemoryLayout<T>.size, &value, nil), subject(key))
     return value
@@ -34,6 +35,7 @@ struct Info {
 
   /// All elements of an array; `zero` gives their type.
   func array<T: BitwiseCopyable>(_ key: Int32, _ zero: T) throws -> [T] {
+    try DriverProcess.require()
     var bytes = 0
     try check(get(cl_uint(key), 0, nil, &bytes), subject(key))
     var elements = [T](repeating: zero, count: bytes / MemoryLayout<T>.stride)

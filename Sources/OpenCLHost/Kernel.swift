@@ -28,6 +28,7 @@ public final class Kernel {
   private var buffers: [AnyObject?]
 
   init(_ program: borrowing Program, named name: String) throws {
+    try DriverProcess.require()
     let device = program.context.device.handle.raw
     var status: cl_int = 0
     let created = clCreateKernel(program.handle.raw, name, &status)
@@ -147,6 +148,7 @@ public final class Kernel {
   public var rawHandle: OpaquePointer { handle.raw }
 
   private func set(_ index: Int, _ size: Int, _ value: UnsafeRawPointer?) throws {
+    try DriverProcess.require()
     guard buffers.indices.contains(index) else {
       throw OpenCLUsageError.noSuchArgument(
         index: index, kernel: name, argumentCount: argumentCount)

@@ -29,6 +29,7 @@ public final class PinnedMemory<Element: BitwiseCopyable> {
     try requireNotNegative(count, "pinned memory's count")
     let (bytes, overflow) = count.multipliedReportingOverflow(by: stride)
     if overflow { throw OpenCLUsageError.sizeOverflow(count: count, stride: stride) }
+    try DriverProcess.require()
     let size = max(bytes, stride)  // OpenCL refuses a size of 0.
     var status: cl_int = 0
     let created = clCreateBuffer(

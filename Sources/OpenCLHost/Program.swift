@@ -22,6 +22,7 @@ public final class Program: Sendable {
   public convenience init(
     _ context: Context, sources: [(name: String, text: String)], options: String = ""
   ) throws {
+    try DriverProcess.require()
     let text = Self.text(of: sources)
     let names = sources.map(\.name).joined(separator: ", ")
     var status: cl_int = 0
@@ -38,6 +39,7 @@ public final class Program: Sendable {
   ///
   /// - Throws: `OpenCLError`, such as `CL_INVALID_BINARY` if the driver rejects it.
   public convenience init(_ context: Context, binary: [UInt8], options: String = "") throws {
+    try DriverProcess.require()
     var id: OpaquePointer? = context.device.handle.raw
     var size = binary.count
     var status: cl_int = 0

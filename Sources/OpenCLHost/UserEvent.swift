@@ -13,6 +13,7 @@ public final class UserEvent: Sendable {
   ///
   /// - Throws: `OpenCLError`.
   public init(_ context: Context) throws {
+    try DriverProcess.require()
     var status: cl_int = 0
     let created = clCreateUserEvent(context.handle.raw, &status)
     event = Event(
@@ -36,6 +37,7 @@ public final class UserEvent: Sendable {
   }
 
   private func set(_ status: cl_int) throws {
+    try DriverProcess.require()
     try check(clSetUserEventStatus(event.handle.raw, status), "clSetUserEventStatus(\(status))")
   }
 }

@@ -68,6 +68,8 @@ package struct Agreement {
   /// The result of a run: parameters and states after the first step and after the last.
   package struct Outcome: Equatable {
     package var vectors: [[Float]] = []
+    /// Which of them has the parameters after the last step.
+    fileprivate var finalPlace = 0
     /// The number of elements outside the vectors that were overwritten, and of gradients that
     /// should be 0 and are not.
     package var trespasses = 0
@@ -198,6 +200,7 @@ package struct Agreement {
     guard step == 1 || step == vectors.gradients.count else { return }
     let memory = try memory()
     outcome.trespasses += trespasses(memory)
+    outcome.finalPlace = outcome.vectors.count
     outcome.vectors.append(Array(memory[range]))
     for name in optimizer.stateNames { outcome.vectors.append(try optimizer.state(name)) }
     if isBeside { outcome.vectors.append(try optimizer.average()) }
@@ -232,8 +235,6 @@ extension Agreement {
 }
 
 extension Agreement.Outcome {
-  /// Parameters after the last step; ``vectors`` holds parameters and states twice.
-  package var finalParameters: [Float]? {
-    vectors.isEmpty ? nil : vectors[vectors.count / 2]
-  }
+  /// Parameters after the last step.
+  package var finalParameters: [Float]? { vectors.isEmpty ? nil : vectors[finalPlace] }
 }

@@ -158,14 +158,16 @@ import OpenCLHost
   #endif
 
   @Test(
-    "for devices that round otherwise, a distance in ulp of the path counts errors, not NaN's silence"
-  )
-  func pathUlps() throws {
-    let vectors = Agreement.Vectors(count: 64)
-    let agreement = Agreement(variant: Self.variants[0], vectors: vectors)
+    "for devices that round otherwise, a distance in ulp of the path counts errors, not NaN's silence",
+    arguments: [1, 25])
+  func pathUlps(steps: Int) throws {
+    let vectors = Agreement.Vectors(count: 64, steps: steps)
+    let variant = try #require(Self.variants.first { $0.name == "adam" })
+    let agreement = Agreement(variant: variant, vectors: vectors)
     let expected = try agreement.outcome(on: .reference)
     #expect(agreement.pathUlps(expected, expected) == 0)
-    let last = expected.vectors.count / 2
+    // Parameters and two states, after the first step and after the last.
+    let last = steps == 1 ? 0 : 3
     func ulps(_ change: (Float) -> Float) -> Double {
       var other = expected
       other.vectors[last] = other.vectors[last].map(change)

@@ -231,7 +231,10 @@ import Testing
       let g = try Buffer(queue.context, copying: [Float](repeating: 1, count: 3))
       var memory: [Float] = [1, 2, 3]
       try optimizer?.step(&memory, gradients: [1, 1, 1])
-      try optimizer?.enqueueStep(x, gradients: g)
+      let event = try #require(try optimizer?.enqueueStep(x, gradients: g))
+      let program = try Program(
+        queue.context, sources: [("k.cl", "kernel void k(int a) {}")])
+      let kernel = try program.kernel(named: "k")
       let child = fork()
       if child == 0 {
         alarm(20)
@@ -250,6 +253,13 @@ import Testing
           { try x.fill(with: 1, on: queue) },
           { _ = try Buffer<Float>(queue.context, count: 1) },
           { _ = try Context(device) },
+          { _ = try UserEvent(queue.context) },
+          { _ = try PinnedMemory<Float>(queue, count: 1) },
+          { _ = try Program(queue.context, sources: [("l.cl", "kernel void l() {}")]) },
+          { _ = try program.kernel(named: "k") },
+          { _ = try program.kernelNames },
+          { try kernel.setArgument(0, Int32(1)) },
+          { _ = try event.profile },
           { _ = try Optimizer(Adam(), layout: layout, on: .openCL(device)) },
         ]
         for (index, call) in calls.enumerated() {

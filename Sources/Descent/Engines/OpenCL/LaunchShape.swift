@@ -16,7 +16,7 @@ public struct LaunchShape: Hashable, Sendable {
   /// What suits devices of this kind, whatever was tuned; no larger than the device allows.
   public init(for device: Device) {
     self = LaunchTable.shape(
-      type: device.type, vendor: device.vendor, width: device.nativeFloatWidth)
+      type: device.type, vendor: device.vendor, width: device.nativeFloatLanes)
     groupSize = min(groupSize, device.maximumWorkGroupSize)
   }
 
