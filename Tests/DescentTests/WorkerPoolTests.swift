@@ -10,13 +10,17 @@ import Testing
       let pool = WorkerPool(threads: threads)
       for blocks in [0, 1, 2, 5, 1000] {
         for _ in 0..<50 {
-          var marks = [UInt8](repeating: 0, count: 1000)
+          // By block, and then by thread.
+          var marks = [UInt8](repeating: 0, count: 1010)
           marks.withUnsafeMutableBufferPointer { marks in
             pool.run(blocks: blocks, context: UnsafeRawPointer(marks.baseAddress!)) {
-              UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: UInt8.self)[$1] += 1
+              let marks = UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: UInt8.self)
+              marks[$1] += 1
+              marks[1000 + $2] = 1
             }
           }
-          #expect(marks.indices.allSatisfy { marks[$0] == ($0 < blocks ? 1 : 0) })
+          #expect((0..<1000).allSatisfy { marks[$0] == ($0 < blocks ? 1 : 0) })
+          #expect((threads..<10).allSatisfy { marks[1000 + $0] == 0 })
         }
       }
     }
@@ -34,7 +38,7 @@ import Testing
       do {
         let pool = WorkerPool(threads: 4)
         #expect(tasks() == count + 3)
-        pool.run(blocks: 1, context: UnsafeRawPointer(bitPattern: 8)!) { _, _ in }
+        pool.run(blocks: 1, context: UnsafeRawPointer(bitPattern: 8)!) { _, _, _ in }
       }
       var after = sigset_t()
       pthread_sigmask(SIG_SETMASK, nil, &after)

@@ -57,7 +57,8 @@ extension RulePrograms.Program {
 
 extension UpdateRule {
   /// Bytes that a step moves for each parameter: each operand of a pass is read once and perhaps
-  /// written, and terms are read again to be summed. Numbers of other shapes are not counted.
+  /// written. Terms that are not summed tile by tile are written and read again; an OpenCL device
+  /// does so with all of them, which this does not count. Nor does it count numbers of other shapes.
   package var bytesPerElement: Int {
     let program = RulePrograms.Program(self)
     return program.passes.indices.filter { program.passes[$0].shape == .parameter }.reduce(0) {
@@ -68,8 +69,10 @@ extension UpdateRule {
 
 extension RulePrograms.Program {
   fileprivate func bytesPerElement(ofPass index: Int) -> Int {
-    operands(ofPass: index).reduce(passes[index].sums.count * ElementType.float32.size) {
-      $0 + $1.bytesPerElement
+    let terms = sumsTiles(ofPass: index) ? 0 : passes[index].sums.count
+    return operands(ofPass: index).reduce(terms * ElementType.float32.size) { bytes, operand in
+      if case .term = operand.name, terms == 0 { return bytes }
+      return bytes + operand.bytesPerElement
     }
   }
 }

@@ -29,6 +29,17 @@ struct RulePrograms {
     /// What elements that a kernel updates together have in common.
     enum Cut { case none, tensor, row }
 
+    /// Whether every sum of a pass is over tensors or the model. An engine may then sum a tile of
+    /// a tensor as soon as its terms are computed, so that these are not written to memory.
+    func sumsTiles(ofPass index: Int) -> Bool {
+      let sums = passes[index].sums
+      return !sums.isEmpty
+        && sums.allSatisfy { sum in
+          let shape = states.first { $0.name == sum.state }?.shape
+          return shape == .tensor || shape == .model
+        }
+    }
+
     var cut: Cut {
       let shapes = Set(numbers.map { states[$0].shape })
       if shapes.contains(.rows) || shapes.contains(.columns) { return .row }
@@ -47,6 +58,8 @@ struct RulePrograms {
   let passCount: Int
   /// The most terms of a pass.
   let termCount: Int
+  /// The same of passes whose sums are not over tiles.
+  let storedTermCount: Int
   /// By program, the map of every state shape other than the parameters'.
   private let shapes: [[StateShape: ShapeMap]]
 
@@ -64,6 +77,12 @@ struct RulePrograms {
     (self.list, self.ofGroup, self.layout) = (list, ofGroup, layout)
     passCount = list.map(\.passes.count).max() ?? 1
     termCount = list.flatMap(\.passes).map(\.sums.count).max() ?? 0
+    storedTermCount =
+      list.flatMap { program in
+        program.passes.indices.map {
+          program.sumsTiles(ofPass: $0) ? 0 : program.passes[$0].sums.count
+        }
+      }.max() ?? 0
     states = StateMap.maps(layout, programOfGroup: ofGroup, count: list.count)
     let programs = Dictionary(uniqueKeysWithValues: zip(layout.groupNames, ofGroup))
     shapes = list.enumerated().map { index, program in

@@ -50,7 +50,7 @@ final class CPUEngine: HostEngine {
     self.instructions = instructions
     self.layout = layout
     let count = layout.count
-    let states = try HostStates(programs)
+    let states = try HostStates(programs, termCount: programs.storedTermCount)
     self.states = states
     let values = compiled.map { GroupValues($0, groups: layout.groupNames.count) }
     self.values = values
@@ -101,7 +101,7 @@ final class CPUEngine: HostEngine {
     }
     between = HostBetween(
       programs, states, isFrozen: groups.map(\.isFrozen), leftOut: leftOut, updates,
-      values.map(\.layout))
+      values.map(\.layout), threads: pool?.threadCount ?? 1)
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
@@ -118,7 +118,7 @@ final class CPUEngine: HostEngine {
       count: layout.count, block: block, begins: begins, zeroes: zeroes)
     guard let pool else { return pass.run(0..<pass.count) }
     withUnsafePointer(to: pass) { pass in
-      pool.run(blocks: (layout.count + block - 1) / block, context: pass) { pass, index in
+      pool.run(blocks: (layout.count + block - 1) / block, context: pass) { pass, index, _ in
         pass.assumingMemoryBound(to: AccumulatePass.self).pointee.runBlock(index)
       }
     }
@@ -183,16 +183,17 @@ private struct CPUStepper: Stepper {
       zeroes: step.zeroes, besideKernel: engine.instructions.updateBeside,
       sum: step.accumulates ? engine.states.sum : nil,
       average: step.average == nil ? nil : engine.states.average)
-    run(work)
+    if engine.kernels[pass].contains(where: { $0?.isFused == false }) { run(work) }
     if isSkipped { return }
-    engine.between?.run(pass, engine.instructions, engine.pool)
+    engine.between?.run(pass, work, engine.instructions, engine.pool)
   }
 
   private func run(_ pass: Pass) {
     guard let pool = engine.pool else { return pass.run(0..<pass.count) }
     withUnsafePointer(to: pass) { pass in
       pool.run(blocks: (pass.pointee.count + engine.block - 1) / engine.block, context: pass) {
-        $0.assumingMemoryBound(to: Pass.self).pointee.runBlock($1)
+        pass, index, _ in
+        pass.assumingMemoryBound(to: Pass.self).pointee.runBlock(index)
       }
     }
   }

@@ -89,7 +89,7 @@ final class HostNorm {
             return
           }
           withUnsafePointer(to: job) { job in
-            pool.run(blocks: blocks, context: job) { job, block in
+            pool.run(blocks: blocks, context: job) { job, block, _ in
               job.assumingMemoryBound(to: TileJob.self).pointee.run(block)
             }
           }

@@ -11,7 +11,10 @@ extension HostStates {
       switch operand.name {
       case .parameters: HostOperand(place: .parameters, memory: nil)
       case .gradients: HostOperand(place: .gradients, memory: nil)
-      case .term(let term): HostOperand(place: .layout, memory: terms.arrays[term])
+      case .term(let term):
+        own.sumsTiles(ofPass: index)
+          ? HostOperand(place: .scratch(term), memory: nil)
+          : HostOperand(place: .layout, memory: terms.arrays[term])
       case .state(let state), .number(let state):
         HostOperand(place: .states, memory: arrays[state])
       case .sum, .average: HostOperand(place: .layout, memory: nil)
@@ -21,7 +24,8 @@ extension HostStates {
       updates[index], operands: operands,
       numbers: own.numbers(ofPass: index).map {
         HostNumbers(shape: own.states[$0].shape, memory: arrays[$0].floats)
-      }, values: values, isLast: own.passes[index].work == .elements)
+      }, values: values, isLast: own.passes[index].work == .elements,
+      isFused: own.sumsTiles(ofPass: index))
   }
 
   /// A pass of a program over numbers, for a step with such tensors left out and groups idle; nil
@@ -95,7 +99,7 @@ final class HostBetween {
 
   init(
     _ programs: RulePrograms, _ states: HostStates, isFrozen: [Bool], leftOut: [Bool],
-    _ updates: [[descent_update]], _ values: [GroupValues.Layout]
+    _ updates: [[descent_update]], _ values: [GroupValues.Layout], threads: Int
   ) {
     (self.isFrozen, self.leftOut) = (isFrozen, leftOut)
     let passes = 0..<programs.passCount
@@ -106,7 +110,7 @@ final class HostBetween {
       withPass[pass].filter { !programs.list[$0].passes[pass].sums.isEmpty }.map {
         HostSums(
           programs, program: $0, pass: pass, leftOut: leftOut, isIdle: { isFrozen[$0] },
-          terms: states.terms.arrays, states: states.ofPrograms[$0].arrays)
+          terms: states.terms.arrays, states: states.ofPrograms[$0].arrays, threads: threads)
       }
     }
     numbers = passes.map { pass in
@@ -117,8 +121,9 @@ final class HostBetween {
     }
   }
 
-  func run(_ pass: Int, _ instructions: HostKernels, _ pool: WorkerPool?) {
-    for sums in sums[pass] { sums.run(instructions, pool) }
+  /// - Parameter work: the pass over elements, which fused sums run.
+  func run(_ pass: Int, _ work: Pass, _ instructions: HostKernels, _ pool: WorkerPool?) {
+    for sums in sums[pass] { sums.run(work, instructions, pool) }
     for numbers in numbers[pass] { numbers.run() }
   }
 }

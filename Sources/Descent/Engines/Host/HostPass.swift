@@ -75,10 +75,12 @@ struct HostOperand {
     case parameters, gradients
     /// In the program's states of the parameters' shape, or in the layout.
     case states, layout
+    /// A term of a fused sum, by its number.
+    case scratch(Int)
   }
 
   let place: Place
-  /// The first element; nil for the caller's vectors.
+  /// The first element; nil for the caller's vectors and for scratch.
   let memory: ElementPointer?
 }
 
@@ -96,12 +98,15 @@ struct HostProgram {
   let values: GroupValues.Layout
   /// Whether it is the program's last pass, which may zero gradients and updates the average.
   let isLast: Bool
+  /// Whether its terms are summed tile by tile, by ``HostSums``.
+  let isFused: Bool
 
   init(
     _ kernel: descent_update, operands: [HostOperand], numbers: [HostNumbers],
-    values: GroupValues.Layout, isLast: Bool
+    values: GroupValues.Layout, isLast: Bool, isFused: Bool
   ) {
-    (self.kernel, self.values, self.isLast) = (kernel, values, isLast)
+    (self.kernel, self.values) = (kernel, values)
+    (self.isLast, self.isFused) = (isLast, isFused)
     self.operands = .allocate(capacity: operands.count)
     _ = self.operands.initialize(from: operands)
     self.numbers = .allocate(capacity: numbers.count)
@@ -143,8 +148,18 @@ struct Pass {
     run(start..<min(start + block, count))
   }
 
-  /// Every run's part of the range.
-  func run(_ range: Range<Int>) {
+  /// Memory for the terms of one tile.
+  struct Scratch {
+    /// The program whose pass is fused.
+    let program: Int
+    /// `Tile.length` elements for each term.
+    let terms: UnsafeMutablePointer<Float>
+    /// The tile's first element.
+    let origin: Int
+  }
+
+  /// Every run's part of the range: of programs that are not fused or, with `scratch`, of that one.
+  func run(_ range: Range<Int>, _ scratch: Scratch? = nil) {
     let most = Int(DESCENT_MOST_STATES + DESCENT_MOST_TERMS) + 2
     withUnsafeTemporaryAllocation(
       of: UnsafeMutablePointer<Float>?.self, capacity: most
@@ -153,8 +168,10 @@ struct Pass {
         of: descent_number.self, capacity: Int(DESCENT_MOST_NUMBERS) + 1
       ) { numbers in
         StepPlan.forEachPart(of: range, in: runs) { run, part in
-          guard let program = programs[run.program] else { return }
-          update(run, part, program, operands, numbers)
+          guard let program = programs[run.program],
+            program.isFused ? scratch?.program == run.program : scratch == nil
+          else { return }
+          update(run, part, program, operands, numbers, scratch)
         }
       }
     }
@@ -166,24 +183,25 @@ struct Pass {
   /// Updates a run's elements, and in the program's last pass zeroes their gradients if requested.
   private func update(
     _ run: StepPlan.Run, _ range: Range<Int>, _ program: HostProgram, _ operands: Operands,
-    _ numbers: Numbers
+    _ numbers: Numbers, _ scratch: Scratch?
   ) {
     let values = isSkipped ? nil : program.values.of(run.group)
     guard zeroes && program.isLast else {
-      if let values { update(run, program, range, operands, numbers, values) }
+      if let values { update(run, program, range, operands, numbers, values, scratch) }
       return
     }
     guard let piece = gradients[run.gradients.piece].start else { return }
     for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.zeroedAtOnce) {
       let part = start..<min(start + Self.zeroedAtOnce, range.upperBound)
-      if let values { update(run, program, part, operands, numbers, values) }
+      if let values { update(run, program, part, operands, numbers, values, scratch) }
       (piece + (start - run.gradients.origin)).zero(count: part.count)
     }
   }
 
   private func update(
     _ run: StepPlan.Run, _ program: HostProgram, _ range: Range<Int>, _ operands: Operands,
-    _ numbers: Numbers, _ values: (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)
+    _ numbers: Numbers, _ values: (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer),
+    _ scratch: Scratch?
   ) {
     let start = range.lowerBound
     for (index, operand) in program.operands.enumerated() {
@@ -194,6 +212,11 @@ struct Pass {
         case .gradients: (gradients[run.gradients.piece].start, start - run.gradients.origin)
         case .states: (operand.memory, start - run.states.origin)
         case .layout: (operand.memory, start)
+        case .scratch(let term):
+          (
+            scratch.map { ElementPointer($0.terms) },
+            term * Tile.length + start - (scratch?.origin ?? 0)
+          )
         }
       operands[index] = vector.map { ($0 + distance).floats }
     }

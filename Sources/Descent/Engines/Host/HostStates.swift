@@ -3,13 +3,14 @@
 final class HostStates {
   /// By program: every state, whatever its shape.
   let ofPrograms: [HostVectors]
-  /// The terms of a pass, one vector for each sum.
+  /// The terms of a pass, one vector for each sum; none where sums are fused with their pass.
   let terms: HostVectors
   let programs: RulePrograms
   private var sumVector: HostVectors?
   private var averageVector: HostVectors?
 
-  init(_ programs: RulePrograms) throws {
+  /// - Parameter termCount: how many terms are kept in memory.
+  init(_ programs: RulePrograms, termCount: Int) throws {
     self.programs = programs
     ofPrograms = try programs.list.enumerated().map { index, program in
       try HostVectors(
@@ -19,7 +20,7 @@ final class HostStates {
         })
     }
     terms = try HostVectors(
-      Array(repeating: .init(count: programs.layout.count), count: programs.termCount))
+      Array(repeating: .init(count: programs.layout.count), count: termCount))
   }
 
   var sum: ElementPointer? { sumVector?.arrays[0] }

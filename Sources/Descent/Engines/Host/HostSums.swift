@@ -1,31 +1,38 @@
 internal import DescentKernels
 
 /// The sums of a pass in host memory. Allocates nothing in a step.
+///
+/// Sums over tensors and the model are fused with their pass: a thread runs the pass over a tile,
+/// and sums its terms while they are in the cache. Otherwise the terms of all elements are in
+/// memory.
 final class HostSums {
   /// A sum, its tiles, and where its results go.
-  private struct Part {
-    let term: UnsafeMutablePointer<Float>
+  fileprivate struct Part {
     let plan: SumPlan
     let reduction: RuleSum.Reduction
     let numbers: UnsafeMutablePointer<Float>
     let partials: UnsafeMutableBufferPointer<descent_partial>
-    /// Whether tiles have to be gathered, for which there is memory of one tile.
-    let isStrided: Bool
   }
 
   private let parts: [Part]
-  /// Elements of a tile that are not contiguous.
-  private let gathered: UnsafeMutableBufferPointer<Float>
+  private let sums: UnsafeMutableBufferPointer<TileSums.Sum>
+  /// The program of a fused pass.
+  private let fused: Int?
+  /// For each thread, the terms of a fused tile, or elements of a tile that are not contiguous.
+  private let scratch: UnsafeMutableBufferPointer<Float>
+  private let tilesPerThread: Int
 
   /// - Parameters:
-  ///   - terms: one vector for each sum, as the layout says.
+  ///   - terms: one vector for each sum that is not fused, in the layout's order.
   ///   - states: the program's.
   init(
     _ programs: RulePrograms, program: Int, pass: Int, leftOut: [Bool], isIdle: (Int) -> Bool,
-    terms: [ElementPointer], states: [ElementPointer]
+    terms: [ElementPointer], states: [ElementPointer], threads: Int
   ) {
     let own = programs.list[program]
-    parts = zip(own.passes[pass].sums, terms).compactMap { sum, term in
+    let sums = own.passes[pass].sums
+    let isFused = own.sumsTiles(ofPass: pass)
+    parts = sums.compactMap { sum in
       guard let index = programs.index(of: sum.state, in: program) else { return nil }
       let plan = SumPlan(
         programs, program: program, over: own.states[index].shape, leftOut: leftOut,
@@ -34,71 +41,124 @@ final class HostSums {
         capacity: plan.tiles.count)
       partials.initialize(repeating: descent_partial())
       return Part(
-        term: term.floats, plan: plan, reduction: sum.reduction, numbers: states[index].floats,
-        partials: partials, isStrided: plan.tiles.contains { $0.stride > 1 })
+        plan: plan, reduction: sum.reduction, numbers: states[index].floats, partials: partials)
     }
-    gathered = .allocate(capacity: parts.contains(where: \.isStrided) ? Tile.length : 0)
-    gathered.initialize(repeating: 0)
+    self.sums = .allocate(capacity: parts.count)
+    _ = self.sums.initialize(
+      from: parts.enumerated().map { index, part in
+        TileSums.Sum(
+          term: isFused ? nil : terms[index].floats, isOfSquares: part.reduction.isOfSquares,
+          results: part.partials)
+      })
+    fused = isFused ? program : nil
+    let isStrided = parts.contains { $0.plan.tiles.contains { $0.stride > 1 } }
+    tilesPerThread = isFused ? parts.count : isStrided ? 1 : 0
+    scratch = .allocate(capacity: threads * tilesPerThread * Tile.length)
+    scratch.initialize(repeating: 0)
   }
 
   deinit {
     for part in parts { part.partials.deallocate() }
-    gathered.deallocate()
+    sums.deallocate()
+    scratch.deallocate()
   }
 
-  /// Sums the terms, and writes the results.
-  func run(_ instructions: HostKernels, _ pool: WorkerPool?) {
-    for part in parts {
-      part.plan.tiles.withUnsafeBufferPointer { tiles in
-        let job = SumJob(
-          tiles: tiles, term: part.term, isOfSquares: part.reduction.isOfSquares,
-          normTile: instructions.normTile, sumTile: instructions.sumTile, results: part.partials)
-        if let pool, !part.isStrided, tiles.count > 3 {
-          withUnsafePointer(to: job) { job in
-            pool.run(blocks: tiles.count, context: job) { job, tile in
-              job.assumingMemoryBound(to: SumJob.self).pointee.run(tile, gathered: nil)
-            }
+  /// Sums the terms, and writes the results. Fused sums run the pass too.
+  func run(_ pass: Pass, _ instructions: HostKernels, _ pool: WorkerPool?) {
+    // The sums of a fused pass have the same tiles.
+    for first in fused == nil ? 0..<parts.count : 0..<min(1, parts.count) {
+      let own = fused == nil ? first..<first + 1 : 0..<parts.count
+      parts[first].plan.tiles.withUnsafeBufferPointer { tiles in
+        let job = TileSums(
+          tiles: tiles, sums: UnsafeBufferPointer(rebasing: sums[own]), pass: pass, fused: fused,
+          scratch: scratch.baseAddress, tilesPerThread: tilesPerThread,
+          normTile: instructions.normTile, sumTile: instructions.sumTile)
+        guard let pool, tiles.count > 3 else {
+          for tile in tiles.indices { job.run(tile, worker: 0) }
+          return
+        }
+        withUnsafePointer(to: job) { job in
+          pool.run(blocks: tiles.count, context: job) { job, tile, worker in
+            job.assumingMemoryBound(to: TileSums.self).pointee.run(tile, worker: worker)
           }
-        } else {
-          for tile in tiles.indices { job.run(tile, gathered: gathered.baseAddress) }
         }
       }
-      part.plan.numbers.list.withUnsafeBufferPointer { list in
-        let starts = part.plan.numbers.starts
-        for (index, place) in part.plan.places.enumerated() {
-          let (first, end) = (Int(starts[index]), Int(starts[index + 1]))
-          let total = descent_norm_fold(
-            part.partials.baseAddress, list.baseAddress.map { $0 + first }, end - first,
-            part.reduction.isOfSquares)
-          part.numbers[place] = descent_norm_value(total, part.reduction.code)
-        }
+    }
+    for part in parts { part.fold() }
+  }
+}
+
+extension HostSums.Part {
+  /// Folds the tiles of each number, and writes it.
+  fileprivate func fold() {
+    plan.numbers.list.withUnsafeBufferPointer { list in
+      let starts = plan.numbers.starts
+      for (index, place) in plan.places.enumerated() {
+        let (first, end) = (Int(starts[index]), Int(starts[index + 1]))
+        let total = descent_norm_fold(
+          partials.baseAddress, list.baseAddress.map { $0 + first }, end - first,
+          reduction.isOfSquares)
+        numbers[place] = descent_norm_value(total, reduction.code)
       }
     }
   }
 }
 
-/// All tiles of a sum, each of which any thread can compute.
-private struct SumJob {
+/// The tiles of a sum, or of all sums of a fused pass. Any thread can compute any tile.
+private struct TileSums {
+  struct Sum {
+    /// In the layout's order; nil where the pass is fused.
+    let term: UnsafePointer<Float>?
+    let isOfSquares: Bool
+    let results: UnsafeMutableBufferPointer<descent_partial>
+  }
+
   let tiles: UnsafeBufferPointer<SumPlan.Tile>
-  let term: UnsafePointer<Float>
-  let isOfSquares: Bool
+  let sums: UnsafeBufferPointer<Sum>
+  let pass: Pass
+  let fused: Int?
+  let scratch: UnsafeMutablePointer<Float>?
+  let tilesPerThread: Int
   let normTile: descent_norm_tile
   let sumTile: descent_sum_tile
-  let results: UnsafeMutableBufferPointer<descent_partial>
 
-  func run(_ index: Int, gathered: UnsafeMutablePointer<Float>?) {
+  func run(_ index: Int, worker: Int) {
     let tile = tiles[index]
-    var from = term + tile.start
-    if tile.stride > 1, let gathered {
-      for i in 0..<tile.count { gathered[i] = from[i * tile.stride] }
-      from = UnsafePointer(gathered)
+    let own = scratch.map { $0 + worker * tilesPerThread * Tile.length }
+    if let fused, let own {
+      pass.run(
+        tile.start..<tile.start + tile.count,
+        Pass.Scratch(program: fused, terms: own, origin: tile.start))
     }
-    guard let result = results.baseAddress else { return }
-    if isOfSquares {
-      normTile(from, nil, tile.count, result + index)
+    for (place, sum) in sums.enumerated() {
+      guard let result = sum.results.baseAddress else { continue }
+      if let term = sum.term {
+        add(sum, gathered(tile, of: term, in: own), tile.count, result + index)
+      } else if let own {
+        add(sum, own + place * Tile.length, tile.count, result + index)
+      }
+    }
+  }
+
+  private func add(
+    _ sum: Sum, _ terms: UnsafePointer<Float>, _ count: Int,
+    _ result: UnsafeMutablePointer<descent_partial>
+  ) {
+    if sum.isOfSquares {
+      normTile(terms, nil, count, result)
     } else {
-      sumTile(from, tile.count, result + index)
+      sumTile(terms, count, result)
     }
+  }
+
+  /// A tile's terms, copied to be contiguous where they are not.
+  private func gathered(
+    _ tile: SumPlan.Tile, of term: UnsafePointer<Float>, in memory: UnsafeMutablePointer<Float>?
+  ) -> UnsafePointer<Float> {
+    let from = term + tile.start
+    guard tile.stride > 1, let memory else { return from }
+    for i in 0..<tile.count { memory[i] = from[i * tile.stride] }
+    return UnsafePointer(memory)
   }
 }
 

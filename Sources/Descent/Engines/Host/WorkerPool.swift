@@ -10,7 +10,8 @@ import Musl
 /// Threads that wait for blocks of work. The caller of ``run(blocks:context:_:)`` works too, so a
 /// pool of n starts n − 1 threads, and fewer if the system refuses some.
 final class WorkerPool {
-  typealias Block = @convention(c) (UnsafeRawPointer, Int) -> Void
+  /// Takes the context, the number of a block, and that of the thread, 0 for the caller's.
+  typealias Block = @convention(c) (UnsafeRawPointer, _ block: Int, _ worker: Int) -> Void
 
   private let shared = Shared()
   private var threads: [pthread_t] = []
@@ -48,12 +49,12 @@ final class WorkerPool {
   /// and returns when all calls have.
   func run(blocks: Int, context: UnsafeRawPointer, _ block: Block) {
     guard !threads.isEmpty, getpid() == owner else {
-      for index in 0..<blocks { block(context, index) }
+      for index in 0..<blocks { block(context, index, 0) }
       return
     }
     let job = Shared.Job(block: block, context: context, blocks: blocks)
     shared.begin(job)
-    shared.work(job)
+    shared.work(job, worker: 0)
     shared.finish()
   }
 }
@@ -86,6 +87,7 @@ extension WorkerPool {
     private let generation = Atomic<Int>(0)
     private let next = Atomic<Int>(0)
     private let working = Atomic<Int>(0)
+    private let workers = Atomic<Int>(0)
 
     init() {
       mutex.initialize(to: pthread_mutex_t())
@@ -115,11 +117,11 @@ extension WorkerPool {
     }
 
     /// Takes blocks until none is left.
-    func work(_ job: Job) {
+    func work(_ job: Job, worker: Int) {
       while true {
         let index = next.add(1, ordering: .relaxed).oldValue
         if index >= job.blocks { return }
-        job.block(job.context, index)
+        job.block(job.context, index, worker)
       }
     }
 
@@ -137,6 +139,7 @@ extension WorkerPool {
 
     /// The loop of a worker: waits for a job, runs it and reports, until `stop()`.
     func serve() {
+      let worker = workers.add(1, ordering: .relaxed).newValue
       var seen = 0
       while true {
         _ = spin(until: { generation.load(ordering: .acquiring) != seen })
@@ -151,7 +154,7 @@ extension WorkerPool {
         pthread_mutex_unlock(mutex)
         if stopping { return }
         guard let job else { continue }
-        work(job)
+        work(job, worker: worker)
         if working.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
           pthread_mutex_lock(mutex)
           pthread_cond_signal(finished)

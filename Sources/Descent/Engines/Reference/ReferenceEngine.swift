@@ -10,7 +10,7 @@ final class ReferenceEngine: HostEngine {
   var decided = DecidedSteps()
 
   init(_ programs: RulePrograms) throws {
-    states = try HostStates(programs)
+    states = try HostStates(programs, termCount: programs.termCount)
     self.programs = programs
   }
 
