@@ -74,8 +74,8 @@ public final class SafetensorsWriter {
   ///
   /// Throws ``SafetensorsError/declaration(name:reason:)`` for a name that occurs twice, for a
   /// metadata key that the writer sets itself, and for a header that readers would not accept;
-  /// ``SafetensorsError/misuse(_:)`` for a path that cannot be written to, and for one whose shards
-  /// would have names that readers do not accept.
+  /// ``SafetensorsError/misuse(_:)`` for a path that cannot be written to, for one whose shards
+  /// would have names that readers do not accept, and for a shard size below 1.
   public init(
     _ path: String, tensors: [SafetensorsTensor], metadata: [String: String] = [:],
     shardSize: Int = .max
@@ -85,6 +85,9 @@ public final class SafetensorsWriter {
     }
     if let key = metadata.keys.first(where: { !$0.isStreamSafe }) {
       throw .declaration(name: key, reason: String.tooManyMarks)
+    }
+    guard shardSize > 0 else {
+      throw .misuse("a shard size of \(shardSize) bytes; allowed is 1 or more")
     }
     _ = try SafetensorsHeader(tensors)
     let path = try resolved(path)

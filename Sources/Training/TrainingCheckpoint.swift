@@ -28,6 +28,14 @@ package struct TrainingCheckpoint {
 
   package static let key = "train"
 
+  /// Whether the path names something that is not a file: a folder, a device, a pipe.
+  package var isNoFile: Bool {
+    let attributes = try? FileManager.default.attributesOfItem(
+      atPath: URL(filePath: path).resolvingSymlinksInPath().path)
+    guard let type = attributes?[.type] as? FileAttributeType else { return false }
+    return type != .typeRegular
+  }
+
   /// Whether there is a checkpoint to resume from.
   package var exists: Bool {
     let index = path + ".index.json"

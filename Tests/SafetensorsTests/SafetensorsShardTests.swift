@@ -49,6 +49,18 @@ import Testing
     }
   }
 
+  @Test("a shard size below 1 is refused, and no file is written", arguments: [0, -1])
+  func size(_ size: Int) throws {
+    try withTemporaryFolder { folder in
+      #expect {
+        try save(folder + "/m.safetensors", 1, size: size)
+      } throws: {
+        "\($0)" == "a shard size of \(size) bytes; allowed is 1 or more"
+      }
+      #expect(try folderContents(folder).isEmpty)
+    }
+  }
+
   @Test("a set that replaces another takes new names, and a single file takes a set's place")
   func replaced() throws {
     try withTemporaryFolder { folder in

@@ -290,6 +290,13 @@ import Testing
     }
   }
 
+  @Test("a checkpoint is a file: not a device, and not a folder", arguments: ["/dev/null", "/tmp"])
+  func noFile(_ path: String) {
+    #expect(
+      complaint(Self.train(path, ["--epochs", "1", "--device", "cpu"]))
+        == "--checkpoint is \(path), which is no file; allowed is the name of one")
+  }
+
   @Test("another run's checkpoint is not gone on from")
   func mismatches() throws {
     try withTemporaryFolder { url in

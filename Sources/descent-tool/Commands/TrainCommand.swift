@@ -106,6 +106,10 @@ struct TrainCommand: ParsableCommand {
     let checkpoint = checkpoint.map {
       TrainingCheckpoint(path: $0, interval: checkpointEvery, resumes: resume)
     }
+    if let checkpoint, checkpoint.isNoFile {
+      throw ValidationError(
+        "--checkpoint is \(checkpoint.path), which is no file; allowed is the name of one")
+    }
     if let checkpoint, !resume && checkpoint.exists {
       throw ValidationError(
         "\(checkpoint.path) is there; allowed is --resume, which goes on from it, or another name")
