@@ -86,7 +86,7 @@ struct RateTooLarge {
 
   init(on engine: EngineChoice) throws {
     sweeps = try Self.bounded.map { try Sweep(of: $0.type, on: engine) }
-    outcomes = try Rules.all.map {
+    outcomes = try ComparedRules.all.map {
       try Outcome(Self.rule($0, Self.largeRate), steps: 1000, on: engine)
     }
   }
@@ -118,7 +118,8 @@ extension RateTooLarge {
     return FigureResult(
       svg: sheet(caption).svg(), caption: caption,
       measured: zip(Self.bounded, sweeps).map { ("\($0.type.name) bound", $1.bound) }
-        + zip(Rules.all, outcomes).filter { $1.farthest.isFinite }.flatMap { type, outcome in
+        + zip(ComparedRules.all, outcomes).filter { $1.farthest.isFinite }.flatMap {
+          type, outcome in
           [("\(type.name) farthest", outcome.farthest), ("\(type.name) last", outcome.last)]
         },
       digest: Digest(sweeps.map(\.digest) + outcomes.map(\.digest)))
@@ -162,9 +163,10 @@ extension RateTooLarge {
       x: .init(
         label: "distance from the minimum, started at 1", range: 0.05...2000, kind: .logarithmic,
         ticks: ticks.map { .init(value: $0, label: short($0, digits: 1)) }),
-      y: .names(Rules.all.map { $0.title }), height: Panel.Axis.height(ofNames: Rules.all.count),
+      y: .names(ComparedRules.all.map { $0.title }),
+      height: Panel.Axis.height(ofNames: ComparedRules.all.count),
       marks: ticks.map { .grid([.init(x: $0, y: 0.6), .init(x: $0, y: -8.6)]) }
-        + zip(Rules.all, outcomes).flatMap { Self.row($1, series: $0.series) })
+        + zip(ComparedRules.all, outcomes).flatMap { Self.row($1, series: $0.series) })
   }
 
   private static func row(_ outcome: Outcome, series: Int) -> [Panel.Mark] {

@@ -37,7 +37,7 @@ extension RealData {
     of digits: Dataset, on engine: EngineChoice, seeds: Int = 10, epochs: Int = 20,
     hidden: Int = 64
   ) throws {
-    var rows = Rules.all.map { Row(type: $0) }
+    var rows = ComparedRules.all.map { Row(type: $0) }
     for seed in 1...UInt64(seeds) {
       let (training, test) = digits.split(seed: seed)
       let trainer = Trainer(

@@ -37,7 +37,7 @@ private struct LeavingASaddle {
   private let departures: [Departure]
 
   init(engine: EngineChoice) throws {
-    departures = try Rules.all.map { type in
+    departures = try ComparedRules.all.map { type in
       let rate = Self.rate(of: type)
       let rule = Self.surface.rule(type, learningRate: rate)
       func walk(from start: Surface.Point) throws -> Walk {
@@ -103,7 +103,7 @@ private struct LeavingASaddle {
     surface.domain.x = -2...1
     var marks: [Panel.Mark] = []
     for (type, dx, dy, anchor) in Self.drawnRules {
-      guard let index = Rules.all.firstIndex(where: { $0 == type }) else { continue }
+      guard let index = ComparedRules.all.firstIndex(where: { $0 == type }) else { continue }
       let departure = departures[index]
       let last = min(departure.steps ?? drawnSteps, drawnSteps)
       let end = departure.walk.points[last]

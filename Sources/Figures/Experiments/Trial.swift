@@ -43,7 +43,7 @@ extension Digest {
 
 extension UpdateRule {
   /// The index of its colour, dashes and mark, the same in every figure.
-  static var series: Int { Rules.all.firstIndex { $0.name == name } ?? 0 }
+  static var series: Int { ComparedRules.all.firstIndex { $0.name == name } ?? 0 }
 
   /// Its name for readers: "AdaGrad".
   static var title: String { "\(Self.self)" }
