@@ -1,18 +1,42 @@
 /// The catalogue: every rule of the package, in the order of the documentation. Tests,
 /// `descent verify` and the command line find rules here.
 public enum Rules {
-  /// The types, each once.
-  public static let all: [any UpdateRule.Type] = [
-    SGD.self,
-    Momentum.self,
-    Nesterov.self,
-    AdaGrad.self,
-    RMSProp.self,
-    AdaDelta.self,
-    Adam.self,
-    AdamW.self,
-    AMSGrad.self,
+  /// Rules that have their main idea in common.
+  public struct Family: Sendable {
+    /// What they have in common, for headings.
+    public let title: String
+    /// The types.
+    public let rules: [any UpdateRule.Type]
+  }
+
+  /// Every rule, each once, by family. No family has more than nine rules, so that a plot can tell
+  /// them apart.
+  public static let families = [
+    Family(
+      title: "Gradient and momentum",
+      rules: [
+        SGD.self,
+        Momentum.self,
+        Nesterov.self,
+      ]),
+    Family(
+      title: "A rate for each parameter",
+      rules: [
+        AdaGrad.self,
+        RMSProp.self,
+        AdaDelta.self,
+      ]),
+    Family(
+      title: "Adam",
+      rules: [
+        Adam.self,
+        AdamW.self,
+        AMSGrad.self,
+      ]),
   ]
+
+  /// The types, each once.
+  public static let all = families.flatMap(\.rules)
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
   public static func named(_ name: String) throws -> any UpdateRule.Type {

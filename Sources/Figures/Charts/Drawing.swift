@@ -57,6 +57,25 @@ package struct Drawing: Sendable {
     stillRules.append(".drawing .\(name){\(declarations)}")
   }
 
+  /// Another drawing as a part of this one, without its background. Classes of one name have the
+  /// same style in both.
+  mutating func embed(_ other: Drawing, at point: Point) {
+    let place = [("x", point.x), ("y", point.y), ("width", other.width), ("height", other.height)]
+    elements.append(
+      "<svg role=\"img\" " + place.map { "\($0)=\"\(Self.number($1))\"" }.joined(separator: " ")
+        + ">")
+    elements.append("<title>\(Self.escaped(other.title))</title>")
+    elements.append("<desc>\(Self.escaped(other.description))</desc>")
+    elements += other.elements
+    elements.append("</svg>")
+    func add(_ rules: [String], to own: inout [String]) {
+      own += rules.filter { !own.contains($0) }
+    }
+    add(other.lightRules, to: &lightRules)
+    add(other.darkRules, to: &darkRules)
+    add(other.stillRules, to: &stillRules)
+  }
+
   /// A line through the points. A single point is a dot if the class has round line caps.
   mutating func path(_ points: [Point], class names: String, dashes: String = "") {
     guard let first = points.first else { return }

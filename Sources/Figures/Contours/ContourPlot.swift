@@ -39,7 +39,9 @@ package struct ContourPlot: Sendable {
   }
 
   /// The plot as an SVG document.
-  package func svg() -> String {
+  package func svg() -> String { drawing().svg }
+
+  func drawing() -> Drawing {
     let layout = ContourLayout(self)
     var drawing = Drawing(
       width: width, height: layout.height, title: title, description: description)
@@ -52,7 +54,7 @@ package struct ContourPlot: Sendable {
     draw(minima: layout, in: &drawing)
     draw(paths: layout, in: &drawing)
     draw(legend: layout, in: &drawing)
-    return drawing.svg
+    return drawing
   }
 
   private func addStyles(to drawing: inout Drawing) {

@@ -101,8 +101,8 @@ struct RaceCommand: ParsableCommand {
     }
     for failure in failures { try console.print(failure) }
     if let output, !walks.isEmpty {
-      let plot = Self.plot(of: walks, on: race.surface, isAnimated: animate)
-      try OutputFile(path: output, content: "the drawing").write(plot.svg())
+      let svg = Self.svg(of: walks, on: race.surface, isAnimated: animate)
+      try OutputFile(path: output, content: "the drawing").write(svg)
       try console.print("Paths: \(output)")
     }
     try json.write(results, of: "race")
@@ -200,13 +200,29 @@ struct RaceCommand: ParsableCommand {
     return table
   }
 
-  /// The plot that `--output` writes.
-  static func plot(of walks: [Walk], on surface: Surface, isAnimated: Bool) -> ContourPlot {
+  /// The drawing that `--output` writes: one plot for up to nine rules; for more one for each
+  /// family.
+  static func svg(of walks: [Walk], on surface: Surface, isAnimated: Bool) -> String {
+    if walks.count <= 9 { return plot(of: walks, on: surface, isAnimated: isAnimated).svg() }
+    let plots = Rules.families.compactMap { family in
+      let own = walks.filter { walk in family.rules.contains { $0 == type(of: walk.rule) } }
+      return own.isEmpty
+        ? nil : plot(of: own, on: surface, title: family.title, isAnimated: isAnimated)
+    }
+    return ContourSheet(
+      title: surface.title,
+      description: "\(walks.count) rules on \(surface.title), a plot for each family.", plots: plots
+    ).svg()
+  }
+
+  private static func plot(
+    of walks: [Walk], on surface: Surface, title: String? = nil, isAnimated: Bool
+  ) -> ContourPlot {
     let ends = walks.map { walk in
       "\(type(of: walk.rule).name) \(Result(walk, on: "").summary)"
     }
     var plot = ContourPlot(
-      surface,
+      surface, title: title,
       description: "Contours of \(surface.title) with the path of each rule: "
         + ends.joined(separator: "; ") + ".",
       paths: walks.map { walk in
