@@ -239,11 +239,26 @@ import Testing
     let walks = try [SGD(learningRate: 0.01) as any UpdateRule, Momentum(learningRate: 0.02)].map {
       try Walk($0, on: surface, steps: 100)
     }
-    let svg = RaceCommand.plot(of: walks, on: surface, isAnimated: false).svg()
+    let svg = RaceCommand.svg(of: walks, on: surface, isAnimated: false)
     #expect(svg.contains("<title>Saddle: x² − y²</title>"))
     let left = try #require(walks[1].firstStep())
     #expect(
       svg.contains("sgd is still there after 100 steps; momentum leaves at step \(left).</desc>"))
     #expect(svg.contains(">momentum 0.02<"))
+  }
+
+  @Test("a race of more than nine rules has a plot for each family")
+  func families() throws {
+    let surface = Surfaces.saddle
+    // As many rules again, so that there are more than nine whatever the catalogue has.
+    let walks = try (Rules.all + Rules.all).map {
+      try Walk(surface.rule($0), on: surface, steps: 3)
+    }
+    let svg = RaceCommand.svg(of: walks, on: surface, isAnimated: false)
+    let titles = Rules.families.map { "<title>\(Drawing.escaped($0.title))</title>" }
+    #expect(titles.allSatisfy(svg.contains))
+    #expect(svg.ranges(of: "<svg ").count == Rules.families.count + 1)
+    #expect(svg.ranges(of: "</svg>").count == Rules.families.count + 1)
+    #expect(Rules.families.allSatisfy { $0.rules.count <= Palette.colours.count })
   }
 }
