@@ -337,8 +337,8 @@ import OpenCLHost
     func update(_ parameters: HostPieces, _ gradients: HostPieces, _ step: StepInput) throws {
       if let failure { throw failure }
     }
-    func read(_: StateVector, _: Range<Int>, into: UnsafeMutablePointer<Float>) {}
-    func write(_: StateVector, _: Range<Int>, from: UnsafePointer<Float>) throws {
+    func read(_: StateVector, _: Range<Int>, into: ElementPointer) {}
+    func write(_: StateVector, _: Range<Int>, from: ElementPointer) throws {
       if let failure { throw failure }
     }
     let launchesPerStep = 0
