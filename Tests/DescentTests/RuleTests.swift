@@ -137,6 +137,7 @@ import Verification
     #expect(RMSProp(decay: 0.99) == RMSProp() && AdaDelta(decay: 0.9) == AdaDelta())
     #expect(Adam(beta1: 0.9) == Adam() && AdamW(beta1: 0.9) == AdamW())
     #expect(AMSGrad(beta1: 0.9) == AMSGrad())
+    #expect(AdaMax(beta1: 0.9) == AdaMax())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -244,6 +245,10 @@ import Verification
     (AMSGrad.optax(learningRate: 1e-3, beta2: 0.9), "amsgrad/optax/default/mixed37"),
     (AMSGrad.paper(beta2: 0.9), "amsgrad/optax/paper/mixed37"),
     (AMSGrad.keras(beta2: 0.9), "amsgrad/keras/default/mixed37"),
+    (AdaMax.pyTorch(), "adamax/torch/default/mixed37"),
+    (AdaMax.optax(learningRate: 2e-3), "adamax/optax/default/mixed37"),
+    (AdaMax.optax(learningRate: 2e-3, weightDecay: 0.1), "adamax/optax/decoupled/mixed37"),
+    (AdaMax.keras(), "adamax/keras/default/mixed37"),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)
