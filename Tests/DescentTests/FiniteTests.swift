@@ -136,6 +136,7 @@ import Testing
       AdamW(epsilon: 0, weightDecay: 0),
       AMSGrad(epsilon: 0), RMSProp(epsilon: 0), RMSProp(epsilon: 0, centered: true),
       RMSProp(epsilon: 0, momentum: 0.9), AdaGrad(epsilon: 0),
+      NAdam(epsilon: 0),
     ]
     for rule in rules {
       for choice in try TestEngines.choices() {

@@ -138,6 +138,7 @@ import Verification
     #expect(Adam(beta1: 0.9) == Adam() && AdamW(beta1: 0.9) == AdamW())
     #expect(AMSGrad(beta1: 0.9) == AMSGrad())
     #expect(AdaMax(beta1: 0.9) == AdaMax())
+    #expect(NAdam(beta1: 0.9) == NAdam())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -249,6 +250,14 @@ import Verification
     (AdaMax.optax(learningRate: 2e-3), "adamax/optax/default/mixed37"),
     (AdaMax.optax(learningRate: 2e-3, weightDecay: 0.1), "adamax/optax/decoupled/mixed37"),
     (AdaMax.keras(), "adamax/keras/default/mixed37"),
+    (NAdam.pyTorch(), "nadam/torch/default/mixed37"),
+    (
+      NAdam.pyTorch(learningRate: 0.01, beta2: 0.99, momentumDecay: 0.1, weightDecay: 0.01),
+      "nadam/torch/l2/plain37"
+    ),
+    (NAdam.optax(learningRate: 2e-3), "nadam/optax/simple/mixed37"),
+    (NAdam.optax(learningRate: 2e-3, weightDecay: 0.01), "nadam/optax/simple-w/mixed37"),
+    (NAdam.keras(learningRate: 2e-3), "nadam/keras/default/mixed37"),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)
