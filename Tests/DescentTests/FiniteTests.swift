@@ -137,6 +137,7 @@ import Testing
       AMSGrad(epsilon: 0), RMSProp(epsilon: 0), RMSProp(epsilon: 0, centered: true),
       RMSProp(epsilon: 0, momentum: 0.9), AdaGrad(epsilon: 0),
       NAdam(epsilon: 0),
+      Yogi(epsilon: 0, initialAccumulator: 0),
     ]
     for rule in rules {
       for choice in try TestEngines.choices() {

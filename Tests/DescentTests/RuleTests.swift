@@ -139,6 +139,7 @@ import Verification
     #expect(AMSGrad(beta1: 0.9) == AMSGrad())
     #expect(AdaMax(beta1: 0.9) == AdaMax())
     #expect(NAdam(beta1: 0.9) == NAdam())
+    #expect(Yogi(beta1: 0.9) == Yogi())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -258,6 +259,8 @@ import Verification
     (NAdam.optax(learningRate: 2e-3), "nadam/optax/simple/mixed37"),
     (NAdam.optax(learningRate: 2e-3, weightDecay: 0.01), "nadam/optax/simple-w/mixed37"),
     (NAdam.keras(learningRate: 2e-3), "nadam/keras/default/mixed37"),
+    (Yogi.optax(learningRate: 0.01), "yogi/optax/default/mixed37"),
+    (Yogi.pytorchOptimizer(weightDecay: 0.01), "yogi/pytorch_optimizer/default/mixed37"),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)

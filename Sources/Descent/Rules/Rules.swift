@@ -14,6 +14,7 @@ public enum Rules {
     AMSGrad.self,
     AdaMax.self,
     NAdam.self,
+    Yogi.self,
   ]
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
