@@ -140,6 +140,7 @@ import Verification
     #expect(AdaMax(beta1: 0.9) == AdaMax())
     #expect(NAdam(beta1: 0.9) == NAdam())
     #expect(Yogi(beta1: 0.9) == Yogi())
+    #expect(Rprop(maximumStep: 50) == Rprop())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -183,6 +184,12 @@ import Verification
       } == "amsgrad: amsgradMaxOfCorrected and epsilonBeforeCorrection together are no known method"
     )
     #expect(message { try AMSGrad.keras().validate() } == "no error")
+    #expect(
+      message { try Rprop(learningRate: 1, increaseFactor: 0.9).validate() }
+        == "rprop: an increaseFactor below 1 shrinks the steps that it should grow")
+    #expect(
+      message { try Rprop(learningRate: 1, minimumStep: 2, maximumStep: 1).validate() }
+        == "rprop: minimumStep is above maximumStep")
   }
 
   @Test("decoding refuses unknown names and bad values")
@@ -261,6 +268,7 @@ import Verification
     (NAdam.keras(learningRate: 2e-3), "nadam/keras/default/mixed37"),
     (Yogi.optax(learningRate: 0.01), "yogi/optax/default/mixed37"),
     (Yogi.pytorchOptimizer(weightDecay: 0.01), "yogi/pytorch_optimizer/default/mixed37"),
+    (Rprop.pyTorch(), "rprop/torch/default/tame37"),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)
@@ -286,7 +294,7 @@ import Verification
 
   @Test("1 is refused by what must stay below it, and by nothing else")
   func one() {
-    let below: Set = ["momentum", "nextMomentum", "decay", "beta1", "beta2"]
+    let below: Set = ["momentum", "nextMomentum", "decay", "beta1", "beta2", "decreaseFactor"]
     func check<Rule: UpdateRule>(_ type: Rule.Type) {
       for parameter in Rule.hyperparameters where parameter.kind != .flag {
         var rule = Rule()

@@ -15,6 +15,7 @@ public enum Rules {
     AdaMax.self,
     NAdam.self,
     Yogi.self,
+    Rprop.self,
   ]
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
