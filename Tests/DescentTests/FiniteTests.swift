@@ -14,6 +14,7 @@ import Testing
     "positive": [1.5e-45, 1e-38, 1e-8, 1, 1e10],
     "number": [0, 1.5e-45, 1e-38, 1e-8, 1, 1e10],
     "weightDecay": [0, 1.5e-45, 1e-8, 0.1, 1],
+    "rectificationThreshold": [4, 5, 1e10],
   ]
 
   /// Magnitudes of gradients: zero, denormal, with a square that is 0, ordinary, and near the
@@ -137,6 +138,7 @@ import Testing
       AMSGrad(epsilon: 0), RMSProp(epsilon: 0), RMSProp(epsilon: 0, centered: true),
       RMSProp(epsilon: 0, momentum: 0.9), AdaGrad(epsilon: 0),
       NAdam(epsilon: 0),
+      RAdam(beta2: 0.5, epsilon: 0),
       Yogi(epsilon: 0, initialAccumulator: 0),
     ]
     for rule in rules {

@@ -139,6 +139,7 @@ import Verification
     #expect(AMSGrad(beta1: 0.9) == AMSGrad())
     #expect(AdaMax(beta1: 0.9) == AdaMax())
     #expect(NAdam(beta1: 0.9) == NAdam())
+    #expect(RAdam(beta1: 0.9) == RAdam())
     #expect(Yogi(beta1: 0.9) == Yogi())
     #expect(Rprop(maximumStep: 50) == Rprop())
   }
@@ -184,6 +185,13 @@ import Verification
       } == "amsgrad: amsgradMaxOfCorrected and epsilonBeforeCorrection together are no known method"
     )
     #expect(message { try AMSGrad.keras().validate() } == "no error")
+    #expect(
+      message {
+        try RAdam(learningRate: 1, rootEpsilon: 1, epsilonBeforeCorrection: true).validate()
+      } == "radam: epsilonBeforeCorrection and rootEpsilon together are no known method")
+    #expect(
+      message { try RAdam(learningRate: 1, rectificationThreshold: 3.9).validate() }
+        == "radam: a rectificationThreshold below 4 lets in steps that have no rectification")
     #expect(
       message { try Rprop(learningRate: 1, increaseFactor: 0.9).validate() }
         == "rprop: an increaseFactor below 1 shrinks the steps that it should grow")
@@ -266,6 +274,17 @@ import Verification
     (NAdam.optax(learningRate: 2e-3), "nadam/optax/simple/mixed37"),
     (NAdam.optax(learningRate: 2e-3, weightDecay: 0.01), "nadam/optax/simple-w/mixed37"),
     (NAdam.keras(learningRate: 2e-3), "nadam/keras/default/mixed37"),
+    (RAdam.pyTorch(), "radam/torch/default/mixed37"),
+    (
+      RAdam.pyTorch(learningRate: 0.01, beta2: 0.95, epsilon: 1e-6, weightDecay: 0.01),
+      "radam/torch/l2/plain37"
+    ),
+    (RAdam.optax(learningRate: 1e-3), "radam/optax/default/mixed37"),
+    (
+      RAdam.optax(
+        learningRate: 1e-3, beta2: 0.99, epsilon: 1e-6, rootEpsilon: 1e-8,
+        rectificationThreshold: 4.5), "radam/optax/low-threshold/mixed37"
+    ),
     (Yogi.optax(learningRate: 0.01), "yogi/optax/default/mixed37"),
     (Yogi.pytorchOptimizer(weightDecay: 0.01), "yogi/pytorch_optimizer/default/mixed37"),
     (Rprop.pyTorch(), "rprop/torch/default/tame37"),

@@ -14,6 +14,7 @@ public enum Rules {
     AMSGrad.self,
     AdaMax.self,
     NAdam.self,
+    RAdam.self,
     Yogi.self,
     Rprop.self,
   ]
