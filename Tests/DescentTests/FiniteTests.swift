@@ -139,6 +139,8 @@ import Testing
       RMSProp(epsilon: 0, momentum: 0.9), AdaGrad(epsilon: 0),
       NAdam(epsilon: 0),
       RAdam(beta2: 0.5, epsilon: 0),
+      AdaBelief(epsilon: 0, stateEpsilon: 0),
+      AdaBelief(epsilon: 0, stateEpsilon: 0, rectify: true),
       Yogi(epsilon: 0, initialAccumulator: 0),
     ]
     for rule in rules {

@@ -140,6 +140,7 @@ import Verification
     #expect(AdaMax(beta1: 0.9) == AdaMax())
     #expect(NAdam(beta1: 0.9) == NAdam())
     #expect(RAdam(beta1: 0.9) == RAdam())
+    #expect(AdaBelief(beta1: 0.9) == AdaBelief())
     #expect(Yogi(beta1: 0.9) == Yogi())
     #expect(Rprop(maximumStep: 50) == Rprop())
   }
@@ -285,6 +286,16 @@ import Verification
         learningRate: 1e-3, beta2: 0.99, epsilon: 1e-6, rootEpsilon: 1e-8,
         rectificationThreshold: 4.5), "radam/optax/low-threshold/mixed37"
     ),
+    (
+      AdaBelief.pytorchOptimizer(weightDecay: 0.01),
+      "adabelief/pytorch_optimizer/default/mixed37"
+    ),
+    (
+      AdaBelief.pytorchOptimizer(
+        learningRate: 0.01, epsilon: 1e-8, weightDecay: 0.01, decoupled: false),
+      "adabelief/pytorch_optimizer/eps8/plain37"
+    ),
+    (AdaBelief.optax(learningRate: 1e-3), "adabelief/optax/default/mixed37"),
     (Yogi.optax(learningRate: 0.01), "yogi/optax/default/mixed37"),
     (Yogi.pytorchOptimizer(weightDecay: 0.01), "yogi/pytorch_optimizer/default/mixed37"),
     (Rprop.pyTorch(), "rprop/torch/default/tame37"),

@@ -15,6 +15,7 @@ public enum Rules {
     AdaMax.self,
     NAdam.self,
     RAdam.self,
+    AdaBelief.self,
     Yogi.self,
     Rprop.self,
   ]
