@@ -19,6 +19,8 @@ import Verification
     "rmsprop/keras/default/mixed37",
     "rmsprop/keras/centered-momentum/mixed37",
     "adadelta/optax/default/mixed37",
+    "rprop/torch/default/tame37",
+    "rprop/torch/tight/tame37",
   ]
 
   @Test("Float32 trajectories, bit for bit where nothing is denormal", arguments: anchors)

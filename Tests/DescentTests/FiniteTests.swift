@@ -14,6 +14,7 @@ import Testing
     "positive": [1.5e-45, 1e-38, 1e-8, 1, 1e10],
     "number": [0, 1.5e-45, 1e-38, 1e-8, 1, 1e10],
     "weightDecay": [0, 1.5e-45, 1e-8, 0.1, 1],
+    "rectificationThreshold": [4, 5, 1e10],
   ]
 
   /// Magnitudes of gradients: zero, denormal, with a square that is 0, ordinary, and near the
@@ -100,6 +101,7 @@ import Testing
     var (x, truth) = ([start], [Double(start)])
     var states = rule.stateNames.map { rule.initialState($0, parameters: x) }
     var trueStates = rule.stateNames.map { rule.initialState($0, parameters: truth) }
+    var (history, trueHistory) = (rule.history.map(\.start), rule.history.map(\.start))
     let limit = Double(Float.greatestFiniteMagnitude)
     let keepsSquares = !(rule is SGD || rule is Momentum || rule is Nesterov)
     let epsilons = ["epsilon", "rootEpsilon"].compactMap { try? rule.hyperparameter($0) }
@@ -110,9 +112,11 @@ import Testing
       if keepsSquares && (seen * seen > limit / 2 || hasTinyEpsilon && seen > 0 && seen < 1e-18) {
         return (index, nil)
       }
-      try rule.referenceUpdate(&x, gradients: [gradient], states: &states, step: index + 1)
       try rule.referenceUpdate(
-        &truth, gradients: [Double(gradient)], states: &trueStates, step: index + 1)
+        &x, gradients: [gradient], states: &states, history: &history, step: index + 1)
+      try rule.referenceUpdate(
+        &truth, gradients: [Double(gradient)], states: &trueStates, history: &trueHistory,
+        step: index + 1)
       // Roundings may take a value over the limit that is near it in truth.
       if !(truth[0].magnitude <= limit / 2) { return (index, nil) }
       if !x[0].isFinite { return (index, "step \(index + 1): \(x[0]), in truth \(truth[0])") }
@@ -133,6 +137,11 @@ import Testing
       AdamW(epsilon: 0, weightDecay: 0),
       AMSGrad(epsilon: 0), RMSProp(epsilon: 0), RMSProp(epsilon: 0, centered: true),
       RMSProp(epsilon: 0, momentum: 0.9), AdaGrad(epsilon: 0),
+      NAdam(epsilon: 0),
+      RAdam(beta2: 0.5, epsilon: 0),
+      AdaBelief(epsilon: 0, stateEpsilon: 0),
+      AdaBelief(epsilon: 0, stateEpsilon: 0, rectify: true),
+      Yogi(epsilon: 0, initialAccumulator: 0),
     ]
     for rule in rules {
       for choice in try TestEngines.choices() {

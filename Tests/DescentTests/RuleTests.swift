@@ -137,6 +137,12 @@ import Verification
     #expect(RMSProp(decay: 0.99) == RMSProp() && AdaDelta(decay: 0.9) == AdaDelta())
     #expect(Adam(beta1: 0.9) == Adam() && AdamW(beta1: 0.9) == AdamW())
     #expect(AMSGrad(beta1: 0.9) == AMSGrad())
+    #expect(AdaMax(beta1: 0.9) == AdaMax())
+    #expect(NAdam(beta1: 0.9) == NAdam())
+    #expect(RAdam(beta1: 0.9) == RAdam())
+    #expect(AdaBelief(beta1: 0.9) == AdaBelief())
+    #expect(Yogi(beta1: 0.9) == Yogi())
+    #expect(Rprop(maximumStep: 50) == Rprop())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -180,6 +186,19 @@ import Verification
       } == "amsgrad: amsgradMaxOfCorrected and epsilonBeforeCorrection together are no known method"
     )
     #expect(message { try AMSGrad.keras().validate() } == "no error")
+    #expect(
+      message {
+        try RAdam(learningRate: 1, rootEpsilon: 1, epsilonBeforeCorrection: true).validate()
+      } == "radam: epsilonBeforeCorrection and rootEpsilon together are no known method")
+    #expect(
+      message { try RAdam(learningRate: 1, rectificationThreshold: 3.9).validate() }
+        == "radam: a rectificationThreshold below 4 lets in steps that have no rectification")
+    #expect(
+      message { try Rprop(learningRate: 1, increaseFactor: 0.9).validate() }
+        == "rprop: an increaseFactor below 1 shrinks the steps that it should grow")
+    #expect(
+      message { try Rprop(learningRate: 1, minimumStep: 2, maximumStep: 1).validate() }
+        == "rprop: minimumStep is above maximumStep")
   }
 
   @Test("decoding refuses unknown names and bad values")
@@ -244,6 +263,42 @@ import Verification
     (AMSGrad.optax(learningRate: 1e-3, beta2: 0.9), "amsgrad/optax/default/mixed37"),
     (AMSGrad.paper(beta2: 0.9), "amsgrad/optax/paper/mixed37"),
     (AMSGrad.keras(beta2: 0.9), "amsgrad/keras/default/mixed37"),
+    (AdaMax.pyTorch(), "adamax/torch/default/mixed37"),
+    (AdaMax.optax(learningRate: 2e-3), "adamax/optax/default/mixed37"),
+    (AdaMax.optax(learningRate: 2e-3, weightDecay: 0.1), "adamax/optax/decoupled/mixed37"),
+    (AdaMax.keras(), "adamax/keras/default/mixed37"),
+    (NAdam.pyTorch(), "nadam/torch/default/mixed37"),
+    (
+      NAdam.pyTorch(learningRate: 0.01, beta2: 0.99, momentumDecay: 0.1, weightDecay: 0.01),
+      "nadam/torch/l2/plain37"
+    ),
+    (NAdam.optax(learningRate: 2e-3), "nadam/optax/simple/mixed37"),
+    (NAdam.optax(learningRate: 2e-3, weightDecay: 0.01), "nadam/optax/simple-w/mixed37"),
+    (NAdam.keras(learningRate: 2e-3), "nadam/keras/default/mixed37"),
+    (RAdam.pyTorch(), "radam/torch/default/mixed37"),
+    (
+      RAdam.pyTorch(learningRate: 0.01, beta2: 0.95, epsilon: 1e-6, weightDecay: 0.01),
+      "radam/torch/l2/plain37"
+    ),
+    (RAdam.optax(learningRate: 1e-3), "radam/optax/default/mixed37"),
+    (
+      RAdam.optax(
+        learningRate: 1e-3, beta2: 0.99, epsilon: 1e-6, rootEpsilon: 1e-8,
+        rectificationThreshold: 4.5), "radam/optax/low-threshold/mixed37"
+    ),
+    (
+      AdaBelief.pytorchOptimizer(weightDecay: 0.01),
+      "adabelief/pytorch_optimizer/default/mixed37"
+    ),
+    (
+      AdaBelief.pytorchOptimizer(
+        learningRate: 0.01, epsilon: 1e-8, weightDecay: 0.01, decoupled: false),
+      "adabelief/pytorch_optimizer/eps8/plain37"
+    ),
+    (AdaBelief.optax(learningRate: 1e-3), "adabelief/optax/default/mixed37"),
+    (Yogi.optax(learningRate: 0.01), "yogi/optax/default/mixed37"),
+    (Yogi.pytorchOptimizer(weightDecay: 0.01), "yogi/pytorch_optimizer/default/mixed37"),
+    (Rprop.pyTorch(), "rprop/torch/default/tame37"),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)
@@ -269,7 +324,7 @@ import Verification
 
   @Test("1 is refused by what must stay below it, and by nothing else")
   func one() {
-    let below: Set = ["momentum", "nextMomentum", "decay", "beta1", "beta2"]
+    let below: Set = ["momentum", "nextMomentum", "decay", "beta1", "beta2", "decreaseFactor"]
     func check<Rule: UpdateRule>(_ type: Rule.Type) {
       for parameter in Rule.hyperparameters where parameter.kind != .flag {
         var rule = Rule()

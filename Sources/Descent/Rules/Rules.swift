@@ -27,11 +27,25 @@ public enum Rules {
         AdaDelta.self,
       ]),
     Family(
-      title: "Adam",
+      title: "Adam and its corrections",
       rules: [
         Adam.self,
         AdamW.self,
         AMSGrad.self,
+        AdaMax.self,
+        NAdam.self,
+        RAdam.self,
+      ]),
+    Family(
+      title: "After Adam",
+      rules: [
+        AdaBelief.self,
+        Yogi.self,
+      ]),
+    Family(
+      title: "Signs",
+      rules: [
+        Rprop.self,
       ]),
   ]
 
