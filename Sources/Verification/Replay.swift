@@ -40,9 +40,11 @@ package struct Replay {
     var states = rule.stateNames.map { name in
       rule.initialState(name, parameters: x)
     }
+    var history = rule.history.map(\.start)
     for step in 1...item.steps {
       rule.learningRate = item.learningRate(step)
-      try rule.referenceUpdate(&x, gradients: gradient(step, x), states: &states, step: step)
+      try rule.referenceUpdate(
+        &x, gradients: gradient(step, x), states: &states, history: &history, step: step)
       if item.checkpoints.contains(step) { path.checkpoints.append(x) }
     }
     for (name, state) in zip(rule.stateNames, states) { path.finalStates[name] = state }

@@ -100,6 +100,7 @@ import Testing
     var (x, truth) = ([start], [Double(start)])
     var states = rule.stateNames.map { rule.initialState($0, parameters: x) }
     var trueStates = rule.stateNames.map { rule.initialState($0, parameters: truth) }
+    var (history, trueHistory) = (rule.history.map(\.start), rule.history.map(\.start))
     let limit = Double(Float.greatestFiniteMagnitude)
     let keepsSquares = !(rule is SGD || rule is Momentum || rule is Nesterov)
     let epsilons = ["epsilon", "rootEpsilon"].compactMap { try? rule.hyperparameter($0) }
@@ -110,9 +111,11 @@ import Testing
       if keepsSquares && (seen * seen > limit / 2 || hasTinyEpsilon && seen > 0 && seen < 1e-18) {
         return (index, nil)
       }
-      try rule.referenceUpdate(&x, gradients: [gradient], states: &states, step: index + 1)
       try rule.referenceUpdate(
-        &truth, gradients: [Double(gradient)], states: &trueStates, step: index + 1)
+        &x, gradients: [gradient], states: &states, history: &history, step: index + 1)
+      try rule.referenceUpdate(
+        &truth, gradients: [Double(gradient)], states: &trueStates, history: &trueHistory,
+        step: index + 1)
       // Roundings may take a value over the limit that is near it in truth.
       if !(truth[0].magnitude <= limit / 2) { return (index, nil) }
       if !x[0].isFinite { return (index, "step \(index + 1): \(x[0]), in truth \(truth[0])") }

@@ -242,8 +242,21 @@ extension UpdateRule {
     _ parameters: inout [T], gradients: [T], states: inout [[T]], step: Int,
     gradientScale: Double = 1
   ) throws {
+    var none: [Double] = []
+    try referenceUpdate(
+      &parameters, gradients: gradients, states: &states, history: &none, step: step,
+      gradientScale: gradientScale)
+  }
+
+  /// The same for a rule with a ``history``, which the step moves on: before the first one it holds
+  /// the values that the rule's history starts with.
+  public func referenceUpdate<T: BinaryFloatingPoint>(
+    _ parameters: inout [T], gradients: [T], states: inout [[T]], history: inout [Double],
+    step: Int, gradientScale: Double = 1
+  ) throws {
     try validate()
-    try checkCounts(parameters.count, gradients.count, states.map(\.count), step: step)
+    try checkCounts(
+      parameters.count, gradients.count, states.map(\.count), history: history.count, step: step)
     try checkScale(gradientScale)
     var pointers: [UnsafeMutablePointer<T>] = []
     // An array of arrays cannot give pointers to all its elements at once, so the states are
@@ -259,22 +272,25 @@ extension UpdateRule {
       parameters.withUnsafeMutableBufferPointer { x in
         gradients.withUnsafeBufferPointer { g in
           guard let x = x.baseAddress, let g = g.baseAddress else { return }
-          reference(
-            ReferenceElements(
-              parameters: x, gradients: g, states: pointers, count: gradients.count,
-              preparation: preparation),
-            at: step)
+          var elements = ReferenceElements(
+            parameters: x, gradients: g, states: pointers, count: gradients.count,
+            preparation: preparation)
+          elements.history = history
+          reference(elements, at: step)
         }
       }
+      if !history.isEmpty { advance(&history, at: step, learningRate: nil) }
     }
     for index in states.indices {
       states[index] = Array(UnsafeBufferPointer(start: pointers[index], count: states[index].count))
     }
   }
 
-  /// Throws unless every vector has the parameters' length, every state is there, and `step` is
-  /// one.
-  func checkCounts(_ parameters: Int, _ gradients: Int, _ states: [Int], step: Int) throws {
+  /// Throws unless every vector has the parameters' length, every state and every value of the
+  /// history is there, and `step` is one.
+  func checkCounts(
+    _ parameters: Int, _ gradients: Int, _ states: [Int], history: Int = 0, step: Int
+  ) throws {
     guard gradients == parameters else {
       throw DescentError.count(of: "gradients", given: gradients, expected: parameters)
     }
@@ -286,7 +302,7 @@ extension UpdateRule {
       throw DescentError.count(of: "state \"\(name)\"", given: count, expected: parameters)
     }
     try checkStep(step)
-    guard !needsOptimizer else {
+    guard !needsTensors, history == self.history.count else {
       throw DescentError.unsupported(
         "\(Self.name) takes several passes over whole tensors, or has numbers that are kept from "
           + "step to step; an Optimizer has both")
@@ -294,8 +310,9 @@ extension UpdateRule {
   }
 
   /// Whether a step needs more than vectors of elements: whole tensors, or a history.
-  package var needsOptimizer: Bool {
-    passes.count > 1 || !history.isEmpty
-      || !states.allSatisfy { $0.shape == .parameter && $0.isSaved }
+  package var needsOptimizer: Bool { needsTensors || !history.isEmpty }
+
+  private var needsTensors: Bool {
+    passes.count > 1 || !states.allSatisfy { $0.shape == .parameter && $0.isSaved }
   }
 }
