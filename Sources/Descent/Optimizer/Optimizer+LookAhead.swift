@@ -69,9 +69,11 @@ extension Optimizer {
     let places = Dictionary(uniqueKeysWithValues: zip(groups.names, points))
     return try layout.tensors.compactMap { tensor in
       guard let point = places[tensor.group] ?? nil else { return nil }
-      let values = try begunState(point.state, of: tensor, parameters)
+      let state = try begunState(point.state, of: tensor, parameters)
+      let own = point.ofDistance ? copy(parameters, of: tensor) : []
       return withDefaultFloatingPoint {
         let factor = Float(point.factor)
+        let values = point.ofDistance ? zip(own, state).map { $0 - $1 } : state
         return (tensor.range, values.map { factor * $0 })
       }
     }
@@ -85,6 +87,10 @@ extension Optimizer {
     guard !statesHaveBegun,
       rule.states.contains(where: { $0.name == name && $0.start == .parameters })
     else { return try state(name, of: tensor.name) }
+    return copy(parameters, of: tensor)
+  }
+
+  private func copy(_ parameters: HostVector, of tensor: ParameterLayout.Tensor) -> [Float] {
     var values = [Float](repeating: 0, count: tensor.count)
     values.withUnsafeMutableBufferPointer {
       parameters.copy(from: tensor.range.lowerBound, to: $0)
