@@ -137,6 +137,7 @@ import Verification
     #expect(RMSProp(decay: 0.99) == RMSProp() && AdaDelta(decay: 0.9) == AdaDelta())
     #expect(Adam(beta1: 0.9) == Adam() && AdamW(beta1: 0.9) == AdamW())
     #expect(AMSGrad(beta1: 0.9) == AMSGrad())
+    #expect(Lion(beta1: 0.9) == Lion())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -244,6 +245,9 @@ import Verification
     (AMSGrad.optax(learningRate: 1e-3, beta2: 0.9), "amsgrad/optax/default/mixed37"),
     (AMSGrad.paper(beta2: 0.9), "amsgrad/optax/paper/mixed37"),
     (AMSGrad.keras(beta2: 0.9), "amsgrad/keras/default/mixed37"),
+    (Lion.optax(learningRate: 1e-4), "lion/optax/default/tame37"),
+    (Lion.keras(weightDecay: 0.01), "lion/keras/default/tame37"),
+    (Lion.paper(weightDecay: 0.1), "lion/lion_pytorch/default/tame37"),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)
@@ -269,7 +273,9 @@ import Verification
 
   @Test("1 is refused by what must stay below it, and by nothing else")
   func one() {
-    let below: Set = ["momentum", "nextMomentum", "decay", "beta1", "beta2"]
+    let below: Set = [
+      "momentum", "nextMomentum", "decay", "beta1", "beta2", "beta3", "warmupEpsilon",
+    ]
     func check<Rule: UpdateRule>(_ type: Rule.Type) {
       for parameter in Rule.hyperparameters where parameter.kind != .flag {
         var rule = Rule()
