@@ -19,6 +19,8 @@ import Verification
     "rmsprop/keras/default/mixed37",
     "rmsprop/keras/centered-momentum/mixed37",
     "adadelta/optax/default/mixed37",
+    "signum/optax/default/tame37",
+    "signum/optax/sign-sgd/mixed37",
   ]
 
   @Test("Float32 trajectories, bit for bit where nothing is denormal", arguments: anchors)

@@ -137,7 +137,7 @@ import Verification
     #expect(RMSProp(decay: 0.99) == RMSProp() && AdaDelta(decay: 0.9) == AdaDelta())
     #expect(Adam(beta1: 0.9) == Adam() && AdamW(beta1: 0.9) == AdamW())
     #expect(AMSGrad(beta1: 0.9) == AMSGrad())
-    #expect(Lion(beta1: 0.9) == Lion())
+    #expect(Lion(beta1: 0.9) == Lion() && Signum(momentum: 0.9) == Signum())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -248,6 +248,9 @@ import Verification
     (Lion.optax(learningRate: 1e-4), "lion/optax/default/tame37"),
     (Lion.keras(weightDecay: 0.01), "lion/keras/default/tame37"),
     (Lion.paper(weightDecay: 0.1), "lion/lion_pytorch/default/tame37"),
+    (Signum.optax(learningRate: 1e-3), "signum/optax/default/tame37"),
+    (Signum.signSGD(learningRate: 1e-3), "signum/optax/sign-sgd/mixed37"),
+    (Signum.paper(learningRate: 1e-3), "signum/optax/default/tame37"),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)
