@@ -136,7 +136,7 @@ import Verification
     #expect(Nesterov(momentum: 0.9) == Nesterov() && AdaGrad(epsilon: 1e-10) == AdaGrad())
     #expect(RMSProp(decay: 0.99) == RMSProp() && AdaDelta(decay: 0.9) == AdaDelta())
     #expect(Adam(beta1: 0.9) == Adam() && AdamW(beta1: 0.9) == AdamW())
-    #expect(AMSGrad(beta1: 0.9) == AMSGrad())
+    #expect(AMSGrad(beta1: 0.9) == AMSGrad() && Adan(beta1: 0.98) == Adan())
     #expect(Lion(beta1: 0.9) == Lion() && Signum(momentum: 0.9) == Signum())
   }
 
@@ -181,6 +181,9 @@ import Verification
       } == "amsgrad: amsgradMaxOfCorrected and epsilonBeforeCorrection together are no known method"
     )
     #expect(message { try AMSGrad.keras().validate() } == "no error")
+    #expect(
+      message { try Adan(decoupled: true).validate() }
+        == "adan: proximalDecay and decoupled are two forms of one decay; leave one of them off")
   }
 
   @Test("decoding refuses unknown names and bad values")
@@ -245,6 +248,11 @@ import Verification
     (AMSGrad.optax(learningRate: 1e-3, beta2: 0.9), "amsgrad/optax/default/mixed37"),
     (AMSGrad.paper(beta2: 0.9), "amsgrad/optax/paper/mixed37"),
     (AMSGrad.keras(beta2: 0.9), "amsgrad/keras/default/mixed37"),
+    (Adan.paper(weightDecay: 0.02), "adan/timm/reference/mixed37"),
+    (
+      Adan.paper(learningRate: 0.01, weightDecay: 0.02, proximalDecay: false),
+      "adan/timm/no-prox/mixed37"
+    ),
     (Lion.optax(learningRate: 1e-4), "lion/optax/default/tame37"),
     (Lion.keras(weightDecay: 0.01), "lion/keras/default/tame37"),
     (Lion.paper(weightDecay: 0.1), "lion/lion_pytorch/default/tame37"),

@@ -12,6 +12,7 @@ public enum Rules {
     Adam.self,
     AdamW.self,
     AMSGrad.self,
+    Adan.self,
     Lion.self,
     Signum.self,
   ]
