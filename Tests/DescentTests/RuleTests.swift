@@ -138,6 +138,7 @@ import Verification
     #expect(Adam(beta1: 0.9) == Adam() && AdamW(beta1: 0.9) == AdamW())
     #expect(AMSGrad(beta1: 0.9) == AMSGrad() && Adan(beta1: 0.98) == Adan())
     #expect(Lion(beta1: 0.9) == Lion() && Signum(momentum: 0.9) == Signum())
+    #expect(ScheduleFreeSGD(momentum: 0.9) == ScheduleFreeSGD())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -259,6 +260,14 @@ import Verification
     (Signum.optax(learningRate: 1e-3), "signum/optax/default/tame37"),
     (Signum.signSGD(learningRate: 1e-3), "signum/optax/sign-sgd/mixed37"),
     (Signum.paper(learningRate: 1e-3), "signum/optax/default/tame37"),
+    (
+      ScheduleFreeSGD.paper(learningRate: 0.05), "schedule_free_sgd/schedulefree/default/mixed37"
+    ),
+    (
+      ScheduleFreeSGD.paper(
+        learningRate: 0.02, momentum: 0.95, weightDecay: 0.05, warmupSteps: 10, stepPower: 0.5),
+      "schedule_free_sgd/schedulefree/warmup-decay/plain37"
+    ),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)

@@ -270,7 +270,7 @@ import Testing
   @Test(
     "where steps update another point, losses, accuracies and digest are of the point to evaluate",
     arguments: [
-      ("nesterov", "b"),
+      ("schedule_free_sgd", "z"), ("nesterov", "b"),
     ])
   func evaluation(_ rule: String, _ name: String) throws {
     try withTemporaryFolder { url in

@@ -9,9 +9,10 @@ public import Logging
 /// try optimizer.step(&parameters, gradients: gradients)
 /// ```
 ///
-/// One rule updates another point than the one to evaluate and to publish: ``Nesterov`` its
-/// look-ahead point. ``writeIterate(from:into:)`` gives the point to evaluate, for this and for
-/// every other rule; ``settle(_:)`` puts it in the parameters' place at the end.
+/// Two rules update another point than the one to evaluate and to publish: ``Nesterov`` its
+/// look-ahead point, ``ScheduleFreeSGD`` a point beside its average.
+/// ``writeIterate(from:into:)`` gives the point to evaluate, for these and for every other rule;
+/// ``settle(_:)`` puts it in the parameters' place at the end.
 ///
 /// Not `Sendable`, and without a lock: one trainer, one optimizer. Several of them may work at
 /// once, each on its own thread, on one queue or on several; a buffer that two of them touch needs

@@ -15,6 +15,7 @@ public enum Rules {
     Adan.self,
     Lion.self,
     Signum.self,
+    ScheduleFreeSGD.self,
   ]
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
