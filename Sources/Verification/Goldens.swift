@@ -113,7 +113,7 @@ package struct GoldenCase: Decodable, Sendable {
   }
 
   /// What each mode of the files sets, for rules that have one formula for all of them.
-  private static let modeSettings: [String: [String: Double]] = [:]
+  private static let modeSettings = ["uniform": ["stepPower": 0.0, "learningRatePower": 0]]
 
   /// The case's rule with its hyper-parameters. What the case leaves out is 0 or off, as its files
   /// define it, and what the rule does not have throws.

@@ -139,6 +139,7 @@ import Verification
     #expect(AMSGrad(beta1: 0.9) == AMSGrad() && Adan(beta1: 0.98) == Adan())
     #expect(Lion(beta1: 0.9) == Lion() && Signum(momentum: 0.9) == Signum())
     #expect(ScheduleFreeSGD(momentum: 0.9) == ScheduleFreeSGD())
+    #expect(ScheduleFreeAdamW(beta1: 0.9) == ScheduleFreeAdamW())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -268,6 +269,9 @@ import Verification
         learningRate: 0.02, momentum: 0.95, weightDecay: 0.05, warmupSteps: 10, stepPower: 0.5),
       "schedule_free_sgd/schedulefree/warmup-decay/plain37"
     ),
+    (ScheduleFreeAdamW.paper(), "schedule_free_adamw/schedulefree/default/mixed37"),
+    (ScheduleFreeAdamW.optax(weightDecay: 0.01), "schedule_free_adamw/optax/default/mixed37"),
+    (ScheduleFreeAdamW.keras(), "schedule_free_adamw/keras/default/mixed37"),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)

@@ -94,7 +94,7 @@ import Verification
 
   @Test("before the first step, and where z is y, the point to evaluate is the parameters")
   func start() throws {
-    for rule in [ScheduleFreeSGD()] as [any UpdateRule] {
+    for rule in [ScheduleFreeSGD(), ScheduleFreeAdamW()] as [any UpdateRule] {
       let optimizer = try Optimizer(rule, layout: ParameterLayout(count: 2), on: .cpu)
       let x: [Float] = [0.1, -3]
       var point: [Float] = [0, 0]
@@ -110,7 +110,9 @@ import Verification
 
   @Test("a step at a rate of 0 moves nothing and has no weight")
   func noRate() throws {
-    for rule in [ScheduleFreeSGD(learningRate: 0)] as [any UpdateRule] {
+    for rule in [ScheduleFreeSGD(learningRate: 0), ScheduleFreeAdamW(learningRate: 0)]
+      as [any UpdateRule]
+    {
       let optimizer = try Optimizer(rule, layout: ParameterLayout(count: 1), on: .cpu)
       var y: [Float] = [1]
       try optimizer.step(&y, gradients: [1])
@@ -130,11 +132,20 @@ import Verification
     #expect(
       message { try ScheduleFreeSGD(momentum: 0).validate() }
         == "schedule_free_sgd: momentum of 0 leaves nothing of the average in the parameters")
-    let optimizer = try Optimizer(ScheduleFreeSGD(), layout: ParameterLayout(count: 1), on: .cpu)
+    #expect(
+      message { try ScheduleFreeAdamW(beta1: 0).validate() }
+        == "schedule_free_adamw: beta1 of 0 leaves nothing of the average in the parameters")
+    let optimizer = try Optimizer(ScheduleFreeAdamW(), layout: ParameterLayout(count: 1), on: .cpu)
     var y: [Float] = [1]
     try optimizer.step(&y, gradients: [1])
-    optimizer.rule = ScheduleFreeSGD(momentum: 0.5)
-    #expect(throws: DescentError.self) { try optimizer.step(&y, gradients: [1]) }
+    let before = (y, try optimizer.states())
+    optimizer.rule = ScheduleFreeAdamW(beta1: 0.5)
+    #expect(
+      message { try optimizer.step(&y, gradients: [1]) }
+        == "schedule_free_adamw: the parameters were made with a beta1 of 0.9, not of 0.5")
+    #expect(try y == before.0 && optimizer.states() == before.1)
+    optimizer.rule = ScheduleFreeAdamW(learningRate: 1, beta2: 0.5)
+    try optimizer.step(&y, gradients: [1])
   }
 
   @Test("weights stay finite, however large the powers")

@@ -215,7 +215,7 @@ import Testing
 
   @Test(
     "a run that is killed and goes on ends as one that never stopped",
-    arguments: ["adam", "nesterov", "rmsprop"])
+    arguments: ["adam", "nesterov", "rmsprop", "schedule_free_adamw"])
   func resume(_ rule: String) async throws {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "descent-\(UUID().uuidString)").path
@@ -270,7 +270,7 @@ import Testing
   @Test(
     "where steps update another point, losses, accuracies and digest are of the point to evaluate",
     arguments: [
-      ("schedule_free_sgd", "z"), ("nesterov", "b"),
+      ("schedule_free_sgd", "z"), ("schedule_free_adamw", "z"), ("nesterov", "b"),
     ])
   func evaluation(_ rule: String, _ name: String) throws {
     try withTemporaryFolder { url in

@@ -1,6 +1,6 @@
 extension Optimizer {
   /// Whether the parameters that steps update are not the point to evaluate and to publish, in any
-  /// group. They are not for ``Nesterov`` and ``ScheduleFreeSGD``.
+  /// group. They are not for ``Nesterov``, ``ScheduleFreeSGD`` and ``ScheduleFreeAdamW``.
   ///
   /// A trainer need not ask: ``writeIterate(from:into:)`` and ``settle(_:)`` are right for every
   /// rule.
@@ -10,8 +10,8 @@ extension Optimizer {
   }
 
   /// Writes the point to evaluate and to publish into `iterate`, from the parameters that steps
-  /// update: for ``Nesterov`` the iterate W = φ + γV, for ``ScheduleFreeSGD``
-  /// the average x = y + (1 − β)/β · (y − z), for other rules the parameters
+  /// update: for ``Nesterov`` the iterate W = φ + γV, for ``ScheduleFreeSGD`` and
+  /// ``ScheduleFreeAdamW`` the average x = y + (1 − β)/β · (y − z), for other rules the parameters
   /// themselves.
   ///
   /// The parameters stay as they are, so training continues with the bits that it would have had.

@@ -9,8 +9,8 @@ public import Logging
 /// try optimizer.step(&parameters, gradients: gradients)
 /// ```
 ///
-/// Two rules update another point than the one to evaluate and to publish: ``Nesterov`` its
-/// look-ahead point, ``ScheduleFreeSGD`` a point beside its average.
+/// Three rules update another point than the one to evaluate and to publish: ``Nesterov`` its
+/// look-ahead point, ``ScheduleFreeSGD`` and ``ScheduleFreeAdamW`` a point beside their average.
 /// ``writeIterate(from:into:)`` gives the point to evaluate, for these and for every other rule;
 /// ``settle(_:)`` puts it in the parameters' place at the end.
 ///

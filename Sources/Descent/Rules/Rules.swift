@@ -16,6 +16,7 @@ public enum Rules {
     Lion.self,
     Signum.self,
     ScheduleFreeSGD.self,
+    ScheduleFreeAdamW.self,
   ]
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
