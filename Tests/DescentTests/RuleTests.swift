@@ -140,6 +140,7 @@ import Verification
     #expect(Lion(beta1: 0.9) == Lion() && Signum(momentum: 0.9) == Signum())
     #expect(ScheduleFreeSGD(momentum: 0.9) == ScheduleFreeSGD())
     #expect(ScheduleFreeAdamW(beta1: 0.9) == ScheduleFreeAdamW())
+    #expect(ADOPT(beta1: 0.9) == ADOPT())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -272,6 +273,12 @@ import Verification
     (ScheduleFreeAdamW.paper(), "schedule_free_adamw/schedulefree/default/mixed37"),
     (ScheduleFreeAdamW.optax(weightDecay: 0.01), "schedule_free_adamw/optax/default/mixed37"),
     (ScheduleFreeAdamW.keras(), "schedule_free_adamw/keras/default/mixed37"),
+    (ADOPT.paper(), "adopt/adopt/default/mixed37"),
+    (
+      ADOPT.paper(learningRate: 0.01, beta1: 0.8, beta2: 0.99, epsilon: 1e-4, clipped: false),
+      "adopt/adopt/unclipped/mixed37"
+    ),
+    (ADOPT.paper(weightDecay: 0.01), "adopt/adopt/l2/plain37"),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)

@@ -17,6 +17,7 @@ public enum Rules {
     Signum.self,
     ScheduleFreeSGD.self,
     ScheduleFreeAdamW.self,
+    ADOPT.self,
   ]
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
