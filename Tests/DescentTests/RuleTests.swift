@@ -140,7 +140,7 @@ import Verification
     #expect(Lion(beta1: 0.9) == Lion() && Signum(momentum: 0.9) == Signum())
     #expect(ScheduleFreeSGD(momentum: 0.9) == ScheduleFreeSGD())
     #expect(ScheduleFreeAdamW(beta1: 0.9) == ScheduleFreeAdamW())
-    #expect(ADOPT(beta1: 0.9) == ADOPT())
+    #expect(ADOPT(beta1: 0.9) == ADOPT() && AdEMAMix(beta1: 0.9) == AdEMAMix())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -279,6 +279,11 @@ import Verification
       "adopt/adopt/unclipped/mixed37"
     ),
     (ADOPT.paper(weightDecay: 0.01), "adopt/adopt/l2/plain37"),
+    (AdEMAMix.paper(), "ademamix/ademamix/default/mixed37"),
+    (
+      AdEMAMix.paper(alpha: 8, alphaWarmupSteps: 20, beta3WarmupSteps: 15, weightDecay: 0.1),
+      "ademamix/ademamix/warmup-decay/mixed37"
+    ),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)

@@ -18,6 +18,7 @@ public enum Rules {
     ScheduleFreeSGD.self,
     ScheduleFreeAdamW.self,
     ADOPT.self,
+    AdEMAMix.self,
   ]
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
