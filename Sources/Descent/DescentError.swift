@@ -26,7 +26,8 @@ public enum DescentError: Error, Equatable, Sendable {
   case ruleChanged(from: String, to: String)
   /// Nesterov's momentum is not the `nextMomentum` of the last step.
   case momentumNotAnnounced(announced: Double, given: Double)
-  /// A step after ``Optimizer/settle(_:)``: the parameters are no longer the look-ahead point.
+  /// A step after ``Optimizer/settle(_:)``: the parameters are no longer the point
+  /// that steps update.
   case settled
   /// The whole state was requested while gradients are accumulated, which are not part of it.
   case accumulating(count: Int)
@@ -67,8 +68,8 @@ extension DescentError: CustomStringConvertible {
       "nesterov: momentum is \(given), but the last step prepared for \(announced); "
         + "set nextMomentum on the step before the change"
     case .settled:
-      "the parameters were settled, so their gradients are no longer taken at the look-ahead "
-        + "point; reset the optimizer or restore a state before going on"
+      "the parameters were settled, so their gradients are no longer taken at the point that steps "
+        + "update; reset the optimizer or restore a state before going on"
     case .accumulating(let count):
       "gradients are accumulated (\(count)), which are no part of the state; take the step that they "
         + "are for, or call dropAccumulated(), before the state"

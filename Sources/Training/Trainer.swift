@@ -48,6 +48,7 @@ package struct Trainer {
       featureCount: training.featureCount, hiddenCount: hidden, classCount: training.classes.count)
     var parameters = classifier.initialParameters(seed: seed)
     var gradients = [Float](repeating: 0, count: parameters.count)
+    var iterate = parameters
 
     var layout = ParameterLayout()
     for tensor in classifier.tensors { try layout.append(tensor.name, shape: tensor.shape) }
@@ -89,7 +90,8 @@ package struct Trainer {
         afterStep(step)
       }
       if outcome.losses.count <= epoch {
-        let iterate = try Self.iterate(of: optimizer, parameters)
+        // The point to evaluate, which for some rules is not the parameters.
+        try optimizer.writeIterate(from: parameters, into: &iterate)
         outcome.losses.append(Double(classifier.evaluate(parameters: iterate, on: training).loss))
       }
       if try checkpoint?.interval == nil && optimizer.stepCount > saved { try save() }
@@ -97,7 +99,7 @@ package struct Trainer {
     }
     if try optimizer.stepCount > saved { try save() }
 
-    if optimizer.hasEvaluationPoint { try optimizer.settle(&parameters) }
+    try optimizer.settle(&parameters)
     let trained = classifier.evaluate(parameters: parameters, on: training)
     outcome.finalLoss = Double(trained.loss)
     outcome.trainAccuracy = trained.accuracy
@@ -107,15 +109,7 @@ package struct Trainer {
     return outcome
   }
 
-  /// The parameters to evaluate during training: Nesterov's vector holds the look-ahead point.
-  private static func iterate(of optimizer: Optimizer, _ parameters: [Float]) throws -> [Float] {
-    guard optimizer.hasEvaluationPoint else { return parameters }
-    var iterate = parameters
-    try optimizer.writeIterate(from: parameters, into: &iterate)
-    return iterate
-  }
-
-  /// The data of this run that a checkpoint holds besides the optimizer.
+  /// What a checkpoint holds of this run beside the optimizer.
   private var run: TrainingCheckpoint.Run {
     var digest = Digest(training.features)
     digest.combine(training.labels.map { Float($0) })

@@ -6,7 +6,8 @@ import Foundation
 package struct Goldens {
   /// Those whose rule the package has, in the order of the files' names.
   package private(set) var cases: [GoldenCase] = []
-  /// Cases of other rules, counted by rule, and of what is an error of the library's.
+  /// Cases of other rules, counted by rule, and those that show an error of a library, by rule and
+  /// error.
   package private(set) var skipped: [String: Int] = [:]
   private var inputs: [String: GoldenInputs.Set] = [:]
   private var problems: [String: GoldenProblem] = [:]
@@ -28,12 +29,12 @@ package struct Goldens {
       let content = try Self.decode(GoldenFile.self, folder, file)
       for problem in content.problems ?? [] { problems[problem.name] = problem }
       for item in content.cases ?? [] {
-        if let error = item.flags.compactMap({ GoldenCase.peersErrors[$0] }).first {
-          skipped["\(item.optimizer), \(error)", default: 0] += 1
-        } else if known.contains(item.optimizer) {
-          cases.append(item)
-        } else {
+        if !known.contains(item.optimizer) {
           skipped[item.optimizer, default: 0] += 1
+        } else if let error = item.libraryError {
+          skipped["\(item.optimizer) with \(error)", default: 0] += 1
+        } else {
+          cases.append(item)
         }
       }
     }
@@ -104,6 +105,22 @@ package struct GoldenCase: Decodable, Sendable {
   package var peakMagnitudes: String
   package var float32PeakULPs: [Double]
 
+  /// Errors of one version of a library, by the flag or mode that names them. No rule repeats them.
+  private static let libraryErrors: Set = ["laggedByOne", "oneMinusBeta2"]
+
+  /// The error that this case shows, if it shows one.
+  var libraryError: String? {
+    (flags + modes.values).first { Self.libraryErrors.contains($0) }
+  }
+
+  /// What each mode of the files sets.
+  private static let settingsOfModes: [String: [String: Value]] = [
+    "schedule dozat": [:], "schedule simple": ["simpleSchedule": .flag(true)],
+    "weighting maximumLearningRatePower": [:],
+    "weighting uniform": ["stepPower": .number(0), "learningRatePower": .number(0)],
+    "diffCoefficient beta2": [:],
+  ]
+
   /// The case's rule with its hyper-parameters. What the case leaves out is 0 or off, as its files
   /// define it, and what the rule does not have throws.
   package func rule() throws -> any UpdateRule {
@@ -115,30 +132,25 @@ package struct GoldenCase: Decodable, Sendable {
     for parameter in Rule.hyperparameters {
       switch parameter.kind {
       case .number: values[parameter.name] = .number(0)
-      case .flag: values[parameter.name] = .flag(false)
+      case .flag:
+        // One that is set for good cannot be off, and the files do not name it.
+        var off = Rule()
+        if (try? off.setHyperparameter(parameter.name, to: 0)) != nil {
+          values[parameter.name] = .flag(false)
+        }
       case .optional: break
       }
     }
     for (name, value) in hyper { values[name] = .number(value) }
-    for name in flags { values[name] = .flag(true) }
     for (name, value) in modes {
-      guard let flags = Self.flagsOfModes["\(name) \(value)"] else {
-        throw GoldensError(file: id, reason: "no flags for the \(name) \"\(value)\"")
+      guard let settings = Self.settingsOfModes["\(name) \(value)"] else {
+        throw GoldensError(file: id, reason: "nothing is known of the \(name) \"\(value)\"")
       }
-      for name in flags { values[name] = .flag(true) }
+      values.merge(settings) { $1 }
     }
+    for name in flags { values[name] = .flag(true) }
     return try JSONDecoder().decode(Rule.self, from: JSONEncoder().encode(values))
   }
-
-  /// What a mode of the files is among the flags of this package.
-  private static let flagsOfModes = [
-    "schedule dozat": [], "schedule simple": ["simpleSchedule"],
-  ]
-
-  /// Flags of the files for what a library does by mistake and no rule here does.
-  static let peersErrors = [
-    "laggedByOne": "which applies each update a step late (an error of Optax 0.2.8)"
-  ]
 
   private enum Value: Encodable {
     case number(Double)

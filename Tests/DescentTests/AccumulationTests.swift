@@ -226,7 +226,8 @@ import OpenCLHost
           Pieces(count: layout.count), sum: Pieces(count: layout.count), queue.context)
         let state = try DeviceControl(queue, lossScale: nil)
         try norm.enqueue(
-          [DeviceSlice(gradients.whole)], with: [DeviceSlice(sums.whole)], scale: 1, state: state.state, on: queue, after: [])
+          [DeviceSlice(gradients.whole)], with: [DeviceSlice(sums.whole)], scale: 1,
+          state: state.state, on: queue, after: [])
         let now = try state.state.read(on: queue)[0]
         found.append(try norm.coefficients.read(on: queue) + [now.total.sum, Float(now.applied)])
       }

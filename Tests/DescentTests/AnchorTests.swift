@@ -21,6 +21,8 @@ import Verification
     "adadelta/optax/default/mixed37",
     "rprop/torch/default/tame37",
     "rprop/torch/tight/tame37",
+    "signum/optax/default/tame37",
+    "signum/optax/sign-sgd/mixed37",
   ]
 
   @Test("Float32 trajectories, bit for bit where nothing is denormal", arguments: anchors)

@@ -66,7 +66,8 @@ import Testing
         try norm.prepare(Pieces(count: layout.count), sum: nil, queue.context)
         let state = try DeviceControl(queue, lossScale: nil)
         try norm.enqueue(
-          [DeviceSlice(Buffer(queue.context, copying: g).whole)], scale: 1, state: state.state, on: queue,
+          [DeviceSlice(Buffer(queue.context, copying: g).whole)], scale: 1, state: state.state,
+          on: queue,
           after: [])
         let reference = try Optimizer(SGD(), layout: layout, on: .reference)
         reference.clipping = .tensorNorm(1)

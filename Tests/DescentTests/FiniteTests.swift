@@ -92,9 +92,10 @@ import Testing
 
   /// How many steps could be compared, and what is not finite though the truth is, if anything.
   ///
-  /// A path ends where the gradient that the rule sees has a square beyond a Float, or where an ε
-  /// below 1e-20 is the whole denominator, since the square is lost below the denormals: then the
-  /// step is ηg/ε.
+  /// A path ends where the gradient that the rule sees has a square beyond a Float, where a state is
+  /// beyond one, where roundings that coupled decay feeds back have parted it from the truth, or where
+  /// an ε below 1e-20 is the whole denominator, since the square is lost below the denormals: then
+  /// the step is ηg/ε.
   private static func path(
     _ rule: some UpdateRule, _ start: Float, _ gradients: [Float]
   ) throws -> (compared: Int, fault: String?) {
@@ -118,12 +119,18 @@ import Testing
         &truth, gradients: [Double(gradient)], states: &trueStates, history: &trueHistory,
         step: index + 1)
       // Roundings may take a value over the limit that is near it in truth.
-      if !(truth[0].magnitude <= limit / 2) { return (index, nil) }
+      if !(truth + trueStates.joined()).allSatisfy({ $0.magnitude <= limit / 2 }) {
+        return (index, nil)
+      }
       if !x[0].isFinite { return (index, "step \(index + 1): \(x[0]), in truth \(truth[0])") }
       for (name, (state, trueState)) in zip(rule.stateNames, zip(states, trueStates)) {
         if state[0].isNaN || state[0].isInfinite && trueState[0].magnitude < limit / 2 {
           return (index, "step \(index + 1): \(name) is \(state[0]), in truth \(trueState[0])")
         }
+      }
+      // Coupled decay feeds the parameter's roundings back. Where it cancels they are all of it.
+      if decay > 0 && abs(Double(x[0]) - truth[0]) > truth[0].magnitude / 2 {
+        return (index + 1, nil)
       }
     }
     return (gradients.count, nil)

@@ -143,6 +143,11 @@ import Verification
     #expect(AdaBelief(beta1: 0.9) == AdaBelief())
     #expect(Yogi(beta1: 0.9) == Yogi())
     #expect(Rprop(maximumStep: 50) == Rprop())
+    #expect(Adan(beta1: 0.98) == Adan())
+    #expect(Lion(beta1: 0.9) == Lion() && Signum(momentum: 0.9) == Signum())
+    #expect(ScheduleFreeSGD(momentum: 0.9) == ScheduleFreeSGD())
+    #expect(ScheduleFreeAdamW(beta1: 0.9) == ScheduleFreeAdamW())
+    #expect(ADOPT(beta1: 0.9) == ADOPT() && AdEMAMix(beta1: 0.9) == AdEMAMix())
   }
 
   @Test("AdamW and AMSGrad lend Adam's hyper-parameters")
@@ -199,6 +204,9 @@ import Verification
     #expect(
       message { try Rprop(learningRate: 1, minimumStep: 2, maximumStep: 1).validate() }
         == "rprop: minimumStep is above maximumStep")
+    #expect(
+      message { try Adan(decoupled: true).validate() }
+        == "adan: proximalDecay and decoupled are two forms of one decay; leave one of them off")
   }
 
   @Test("decoding refuses unknown names and bad values")
@@ -299,6 +307,39 @@ import Verification
     (Yogi.optax(learningRate: 0.01), "yogi/optax/default/mixed37"),
     (Yogi.pytorchOptimizer(weightDecay: 0.01), "yogi/pytorch_optimizer/default/mixed37"),
     (Rprop.pyTorch(), "rprop/torch/default/tame37"),
+    (Adan.paper(weightDecay: 0.02), "adan/timm/reference/mixed37"),
+    (
+      Adan.paper(learningRate: 0.01, weightDecay: 0.02, proximalDecay: false),
+      "adan/timm/no-prox/mixed37"
+    ),
+    (Lion.optax(learningRate: 1e-4), "lion/optax/default/tame37"),
+    (Lion.keras(weightDecay: 0.01), "lion/keras/default/tame37"),
+    (Lion.paper(weightDecay: 0.1), "lion/lion_pytorch/default/tame37"),
+    (Signum.optax(learningRate: 1e-3), "signum/optax/default/tame37"),
+    (Signum.signSGD(learningRate: 1e-3), "signum/optax/sign-sgd/mixed37"),
+    (Signum.paper(learningRate: 1e-3), "signum/optax/default/tame37"),
+    (
+      ScheduleFreeSGD.paper(learningRate: 0.05), "schedule_free_sgd/schedulefree/default/mixed37"
+    ),
+    (
+      ScheduleFreeSGD.paper(
+        learningRate: 0.02, momentum: 0.95, weightDecay: 0.05, warmupSteps: 10, stepPower: 0.5),
+      "schedule_free_sgd/schedulefree/warmup-decay/plain37"
+    ),
+    (ScheduleFreeAdamW.paper(), "schedule_free_adamw/schedulefree/default/mixed37"),
+    (ScheduleFreeAdamW.optax(weightDecay: 0.01), "schedule_free_adamw/optax/default/mixed37"),
+    (ScheduleFreeAdamW.keras(), "schedule_free_adamw/keras/default/mixed37"),
+    (ADOPT.paper(), "adopt/adopt/default/mixed37"),
+    (
+      ADOPT.paper(learningRate: 0.01, beta1: 0.8, beta2: 0.99, epsilon: 1e-4, clipped: false),
+      "adopt/adopt/unclipped/mixed37"
+    ),
+    (ADOPT.paper(weightDecay: 0.01), "adopt/adopt/l2/plain37"),
+    (AdEMAMix.paper(), "ademamix/ademamix/default/mixed37"),
+    (
+      AdEMAMix.paper(alpha: 8, alphaWarmupSteps: 20, beta3WarmupSteps: 15, weightDecay: 0.1),
+      "ademamix/ademamix/warmup-decay/mixed37"
+    ),
   ]
 
   @Test("a preset runs the trajectory of the call that it is named for", arguments: presets.indices)
@@ -324,7 +365,10 @@ import Verification
 
   @Test("1 is refused by what must stay below it, and by nothing else")
   func one() {
-    let below: Set = ["momentum", "nextMomentum", "decay", "beta1", "beta2", "decreaseFactor"]
+    let below: Set = [
+      "momentum", "nextMomentum", "decay", "beta1", "beta2", "beta3", "decreaseFactor",
+      "warmupEpsilon",
+    ]
     func check<Rule: UpdateRule>(_ type: Rule.Type) {
       for parameter in Rule.hyperparameters where parameter.kind != .flag {
         var rule = Rule()

@@ -144,6 +144,19 @@ import Testing
     #expect([0, 0.5, 1].map(cosineOfPi(times:)) == [1, 0, -1])
   }
 
+  @Test("logarithms are within 2 ulp of the C library's")
+  func logarithms() {
+    var worst = 0.0
+    for k in 1...20_000 {
+      let x = Double(k) / 20_000
+      for value in [x, 1 - x * 1e-6, 1 + x, 1e-300 * x, 1e300 * x] where value != 1 {
+        worst = max(worst, abs(logarithm(value) - log(value)) / log(value).ulp)
+      }
+    }
+    #expect(worst <= 2)
+    #expect(logarithm(1) == 0 && logarithm(0) == -.infinity)
+  }
+
   @Test("powers are within 4 ulp of the C library's")
   func powers() {
     var worst = 0.0

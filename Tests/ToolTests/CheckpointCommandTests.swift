@@ -215,7 +215,7 @@ import Testing
 
   @Test(
     "a run that is killed and goes on ends as one that never stopped",
-    arguments: ["adam", "nesterov", "rmsprop"])
+    arguments: ["adam", "nesterov", "rmsprop", "schedule_free_adamw"])
   func resume(_ rule: String) async throws {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "descent-\(UUID().uuidString)").path
@@ -265,6 +265,48 @@ import Testing
       training: training.standardised(by: training), test: test.standardised(by: training),
       hidden: 4, epochs: 3, batch: 64,
       checkpoint: TrainingCheckpoint(path: checkpoint, interval: 7))
+  }
+
+  @Test(
+    "where steps update another point, losses, accuracies and digest are of the point to evaluate",
+    arguments: [
+      ("schedule_free_sgd", "z"), ("schedule_free_adamw", "z"), ("nesterov", "b"),
+    ])
+  func evaluation(_ rule: String, _ name: String) throws {
+    try withTemporaryFolder { url in
+      let path = url.path + "/run.safetensors"
+      let row = try results(
+        Self.train(path, ["--rule", rule, "--epochs", "2", "--device", "cpu"]), in: url.path)[0]
+      // The run has saved what it trains.
+      let optimizer = try Optimizer(Checkpoint(path), on: .cpu)
+      var trained = [Float](repeating: 0, count: optimizer.layout.count)
+      try optimizer.load(from: path, parameters: &trained)
+      let state = try optimizer.state(name)
+      // β and γ are 0.9.
+      let kept = 0.9
+      let share = Float((1 - kept) / kept)
+      let point = zip(trained, state).map { y, s in
+        name == "z" ? y + share * (y - s) : y + Float(kept) * s
+      }
+      let trainer = try Self.trainer(checkpoint: path)
+      var classifier = Classifier(
+        featureCount: trainer.training.featureCount, hiddenCount: 4,
+        classCount: trainer.training.classes.count)
+      let found = classifier.evaluate(parameters: point, on: trainer.training)
+      let other = classifier.evaluate(parameters: trained, on: trainer.training)
+      let tested = classifier.evaluate(parameters: point, on: trainer.test)
+      #expect(point != trained && found.loss != other.loss)
+      for (key, expected) in [
+        ("finalLoss", Double(found.loss)), ("trainAccuracy", found.accuracy),
+        ("testAccuracy", tested.accuracy),
+      ] {
+        // The reader of JSON rounds the last digit.
+        #expect(abs(try #require(row[key] as? Double) - expected) < 1e-12, "\(key)")
+      }
+      let last = try #require((row["losses"] as? [Double])?.last)
+      #expect(abs(last - Double(found.loss)) < 1e-12)
+      #expect(row["digest"] as? String == Digest(point).description)
+    }
   }
 
   @Test("a run whose loss is NaN is saved, and goes on from there")

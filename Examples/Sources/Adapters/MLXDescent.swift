@@ -22,11 +22,8 @@ public final class MLXDescent<Rule: UpdateRule>: OptimizerBase<MLXDescent.State>
   public init(_ rule: Rule) { self.rule = rule }
 
   override public func newState(parameter: MLXArray) -> State {
-    let count = parameter.shape.reduce(1, *)
-    return State(
-      moments: rule.stateNames.map {
-        [Float](repeating: Float(rule.initialValue(ofState: $0)), count: count)
-      })
+    let elements = parameter.asArray(Float.self)
+    return State(moments: rule.stateNames.map { rule.initialState($0, parameters: elements) })
   }
 
   override public func applySingle(

@@ -1,19 +1,25 @@
 extension Optimizer {
   /// Whether the parameters that steps update are not the point to evaluate and to publish, in any
-  /// group: ``writeIterate(from:into:)`` gives that point.
+  /// group. They are not for ``Nesterov``, ``ScheduleFreeSGD`` and ``ScheduleFreeAdamW``.
+  ///
+  /// A trainer need not ask: ``writeIterate(from:into:)`` and ``settle(_:)`` are right for every
+  /// rule.
   public var hasEvaluationPoint: Bool {
     let rules = groups.rules.isEmpty ? [rule] : groups.rules
     return rules.contains { $0.evaluationPoint(afterStep: false) != nil }
   }
 
-  /// Writes Nesterov's iterate W = φ + γV into `iterate`, from the parameters φ that steps update.
+  /// Writes the point to evaluate and to publish into `iterate`, from the parameters that steps
+  /// update: for ``Nesterov`` the iterate W = φ + γV, for ``ScheduleFreeSGD`` and
+  /// ``ScheduleFreeAdamW`` the average x = y + (1 − β)/β · (y − z), for other rules the parameters
+  /// themselves.
   ///
-  /// The parameters stay as they are, and training may continue. W is what to evaluate and to
-  /// publish; to continue later, save φ. Parameters on a device are read back first. Elements of
-  /// `iterate` between the layout's tensors stay as they are. The two vectors may not overlap.
+  /// The parameters stay as they are, so training continues with the bits that it would have had.
+  /// To continue later, save the parameters, not `iterate`. Parameters on a device are read back
+  /// first. Elements of `iterate` between the layout's tensors stay as they are. The two vectors
+  /// may not overlap.
   ///
-  /// - Throws: ``DescentError/unsupported(_:)`` if the rule is not ``Nesterov``, and what reading a
-  ///   state throws.
+  /// - Throws: ``DescentError`` for vectors of another length, and what reading a state throws.
   public func writeIterate(
     from parameters: borrowing some Vector & ~Copyable & ~Escapable,
     into iterate: inout some MutableVector & ~Copyable & ~Escapable
@@ -36,9 +42,10 @@ extension Optimizer {
     }
   }
 
-  /// Replaces the parameters φ by Nesterov's iterate W, at the end of training. Later steps throw
-  /// ``DescentError/settled`` until ``reset()`` or
-  /// ``restore(states:stepCount:groupStepCounts:histories:)``.
+  /// Replaces the parameters by the point that ``writeIterate(from:into:)`` gives, at the end of
+  /// training. Where that is another point, later steps throw ``DescentError/settled`` until
+  /// ``reset()`` or ``restore(states:stepCount:groupStepCounts:histories:)``; otherwise nothing
+  /// changes.
   ///
   /// Elements between the layout's tensors stay as they are. Throws as ``writeIterate(from:into:)``
   /// does.
@@ -48,7 +55,7 @@ extension Optimizer {
       let vector = HostVector(parameters.pieces)
       add(try lookAhead(vector), to: vector)
     }
-    isSettled = true
+    isSettled = hasEvaluationPoint
   }
 
   /// What the parameters are short of the point to evaluate, for each tensor where that is another
@@ -57,19 +64,16 @@ extension Optimizer {
     _ parameters: HostVector
   ) throws -> [(range: Range<Int>, values: [Float])] {
     try checkStates()
-    guard hasEvaluationPoint else {
-      throw DescentError.unsupported(
-        "only nesterov's parameters are a look-ahead point; \(type(of: rule).name)'s are the iterate"
-      )
-    }
-    if isSettled { return [] }
+    if isSettled || !hasEvaluationPoint { return [] }
     let points = groups.rules.indices.map(evaluationPoint)
     let places = Dictionary(uniqueKeysWithValues: zip(groups.names, points))
     return try layout.tensors.compactMap { tensor in
       guard let point = places[tensor.group] ?? nil else { return nil }
-      let values = try begunState(point.state, of: tensor, parameters)
+      let state = try begunState(point.state, of: tensor, parameters)
+      let own = point.ofDistance ? copy(parameters, of: tensor) : []
       return withDefaultFloatingPoint {
         let factor = Float(point.factor)
+        let values = point.ofDistance ? zip(own, state).map { $0 - $1 } : state
         return (tensor.range, values.map { factor * $0 })
       }
     }
@@ -83,6 +87,10 @@ extension Optimizer {
     guard !statesHaveBegun,
       rule.states.contains(where: { $0.name == name && $0.start == .parameters })
     else { return try state(name, of: tensor.name) }
+    return copy(parameters, of: tensor)
+  }
+
+  private func copy(_ parameters: HostVector, of tensor: ParameterLayout.Tensor) -> [Float] {
     var values = [Float](repeating: 0, count: tensor.count)
     values.withUnsafeMutableBufferPointer {
       parameters.copy(from: tensor.range.lowerBound, to: ElementBuffer($0))

@@ -62,8 +62,9 @@ extension Optimizer {
   ///
   /// Throws ``DescentError/memory(bytes:)`` where there is no memory for a copy of them;
   /// ``DescentError/settled`` after ``settle(_:)``: a run that continues from a settled point with
-  /// these states would take the look-ahead twice. Throws ``DescentError/accumulating(count:)``
-  /// while gradients are accumulated, which are no state and would be lost.
+  /// these states would begin at another point than it left. Throws
+  /// ``DescentError/accumulating(count:)`` while gradients are accumulated, which are no state and
+  /// would be lost.
   public func states() throws -> [String: [Float]] {
     if isSettled { throw DescentError.settled }
     try checkStates()

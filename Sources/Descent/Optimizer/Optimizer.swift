@@ -9,6 +9,11 @@ public import Logging
 /// try optimizer.step(&parameters, gradients: gradients)
 /// ```
 ///
+/// Three rules update another point than the one to evaluate and to publish: ``Nesterov`` its
+/// look-ahead point, ``ScheduleFreeSGD`` and ``ScheduleFreeAdamW`` a point beside their average.
+/// ``writeIterate(from:into:)`` gives the point to evaluate, for these and for every other rule;
+/// ``settle(_:)`` puts it in the parameters' place at the end.
+///
 /// Not `Sendable`, and without a lock: one trainer, one optimizer. Several of them may work at
 /// once, each on its own thread, on one queue or on several; a buffer that two of them touch needs
 /// events between their steps. A step's event may be waited for on any thread. Whatever the engine,

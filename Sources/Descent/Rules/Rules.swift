@@ -41,11 +41,22 @@ public enum Rules {
       rules: [
         AdaBelief.self,
         Yogi.self,
+        Adan.self,
+        ADOPT.self,
+        AdEMAMix.self,
       ]),
     Family(
       title: "Signs",
       rules: [
         Rprop.self,
+        Signum.self,
+        Lion.self,
+      ]),
+    Family(
+      title: "Without a schedule",
+      rules: [
+        ScheduleFreeSGD.self,
+        ScheduleFreeAdamW.self,
       ]),
   ]
 

@@ -247,9 +247,9 @@ extension UpdateRule {
       gradientScale: gradientScale)
   }
 
-  /// The same for a rule with a ``history``, whose values before this step are given, and left as
-  /// they are after it.
-  package func referenceUpdate<T: BinaryFloatingPoint>(
+  /// The same for a rule with a ``history``, which the step moves on: before the first one it holds
+  /// the values that the rule's history starts with.
+  public func referenceUpdate<T: BinaryFloatingPoint>(
     _ parameters: inout [T], gradients: [T], states: inout [[T]], history: inout [Double],
     step: Int, gradientScale: Double = 1
   ) throws {
@@ -278,17 +278,17 @@ extension UpdateRule {
           reference(elements, at: step)
         }
       }
-      _ = scalars(at: step, history: &history)
+      if !history.isEmpty { advance(&history, at: step, learningRate: nil) }
     }
     for index in states.indices {
       states[index] = Array(UnsafeBufferPointer(start: pointers[index], count: states[index].count))
     }
   }
 
-  /// Throws unless every vector has the parameters' length, every state and value of the history is
-  /// there, and `step` is one.
+  /// Throws unless every vector has the parameters' length, every state and every value of the
+  /// history is there, and `step` is one.
   func checkCounts(
-    _ parameters: Int, _ gradients: Int, _ states: [Int], history given: Int = 0, step: Int
+    _ parameters: Int, _ gradients: Int, _ states: [Int], history: Int = 0, step: Int
   ) throws {
     guard gradients == parameters else {
       throw DescentError.count(of: "gradients", given: gradients, expected: parameters)
@@ -301,7 +301,7 @@ extension UpdateRule {
       throw DescentError.count(of: "state \"\(name)\"", given: count, expected: parameters)
     }
     try checkStep(step)
-    guard !needsTensors && given == history.count else {
+    guard !needsTensors, history == self.history.count else {
       throw DescentError.unsupported(
         "\(Self.name) takes several passes over whole tensors, or has numbers that are kept from "
           + "step to step; an Optimizer has both")
