@@ -54,6 +54,18 @@ CASES = [
     ("adamw-amsgrad", "AdamW", dict(lr=0.01, amsgrad=True), {}),
     ("adamw-groups", "AdamW", dict(lr=0.01), {"group": dict(lr=0.003, weight_decay=0.0)}),
     ("adam-late", "Adam", dict(lr=0.01), {"late": 5}),
+    ("adamax", "Adamax", dict(lr=0.01, weight_decay=0.01), {}),
+    ("nadam", "NAdam", dict(lr=0.01, weight_decay=0.01), {}),
+    ("nadam-decoupled", "NAdam",
+     dict(lr=0.01, weight_decay=0.1, momentum_decay=0.1, decoupled_weight_decay=True,
+          maximize=True), {}),
+    ("nadam-late", "NAdam", dict(lr=0.01), {"late": 5}),
+    ("radam", "RAdam", dict(lr=0.01, weight_decay=0.01), {"late": 8}),
+    ("radam-decoupled", "RAdam",
+     dict(lr=0.01, weight_decay=0.1, decoupled_weight_decay=True), {}),
+    ("rprop", "Rprop", dict(lr=0.01), {"group": dict(lr=0.003)}),
+    ("rprop-tight", "Rprop",
+     dict(lr=0.05, etas=(0.3, 1.5), step_sizes=(0.01, 0.5), maximize=True), {}),
 ]
 
 

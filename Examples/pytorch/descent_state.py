@@ -20,7 +20,8 @@ Descent's own names is converted by `descent checkpoint convert IN OUT --to pyto
 The file has the parameters by their names, `optimizer.STATE.NAME` for each state, such as
 `optimizer.exp_avg.fc.weight`, and the groups' settings and every parameter's step count as JSON in
 the metadata `pytorch.optimizer`. Everything is float32. torch.optim's SGD, Adagrad, RMSprop,
-Adadelta, Adam and AdamW are known. SGD counts no steps; `steps` says how many there were, where that
+Adadelta, Adam, AdamW, Adamax, NAdam, RAdam and Rprop are known. NAdam's `mu_product` stands beside
+the step counts. SGD counts no steps; `steps` says how many there were, where that
 matters.
 
 `lr` is the rate of the coming step and `initial_lr` the group's rate in the run. Both are in the
@@ -40,6 +41,9 @@ PREFIX = "optimizer."
 
 # What PyTorch's schedulers keep in a group; all but the first are OneCycleLR's.
 SCHEDULER = ["initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum"]
+
+# Settings that PyTorch has as tuples, and JSON as lists.
+PAIRS = ["betas", "etas", "step_sizes"]
 
 # The states of each class by PyTorch's names, its groups' settings, and whether it counts steps.
 CLASSES = {
@@ -64,6 +68,23 @@ CLASSES = {
         ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
         ["betas", "eps", "weight_decay", "amsgrad", "maximize", "decoupled_weight_decay"], True,
     ),
+    "Adamax": (["exp_avg", "exp_inf"], ["betas", "eps", "weight_decay", "maximize"], True),
+    "NAdam": (
+        ["exp_avg", "exp_avg_sq"],
+        ["betas", "eps", "weight_decay", "momentum_decay", "maximize", "decoupled_weight_decay"],
+        True,
+    ),
+    "RAdam": (
+        ["exp_avg", "exp_avg_sq"],
+        ["betas", "eps", "weight_decay", "maximize", "decoupled_weight_decay"], True,
+    ),
+    "Rprop": (["prev", "step_size"], ["etas", "step_sizes", "maximize"], True),
+}
+
+# Classes that have no counterpart, with what to do.
+REFUSED = {
+    "ASGD": "it is SGD with a rate that falls and an average of the parameters, which in Descent "
+            "are the run's own: use SGD with a schedule and Optimizer.averaging",
 }
 
 
@@ -84,10 +105,8 @@ def pack(class_name, state_dict, names, parameters, steps=None, defaults=None):
     names: the parameters' names in the order of the groups; parameters: tensors by name; defaults:
     the optimizer's, if they are known.
     """
-    if class_name not in CLASSES:
-        raise StateError(f"{class_name} is not known; allowed are {', '.join(CLASSES)}")
-    states, settings, counts = CLASSES[class_name]
-    tensors, groups, taken = {}, [], {}
+    states, settings, counts = class_of(class_name)
+    tensors, groups, taken, products = {}, [], {}, {}
     for name in names:
         tensors[name] = parameters[name]
     for group in state_dict["param_groups"]:
@@ -105,6 +124,8 @@ def pack(class_name, state_dict, names, parameters, steps=None, defaults=None):
                 tensors[f"{PREFIX}{key}.{name}"] = value
             if counts:
                 taken[name] = int(plain(state.get("step", 0)))
+                if "mu_product" in state:
+                    products[name] = plain(state["mu_product"])
             else:
                 taken[name] = int(bool(found)) if steps is None else steps
     tensors = {
@@ -112,14 +133,27 @@ def pack(class_name, state_dict, names, parameters, steps=None, defaults=None):
         for name, tensor in tensors.items()
     }
     optimizer = {"class": class_name, "groups": groups, "steps": taken}
+    if products:
+        optimizer["mu_product"] = products
     # The optimizer's own rate, if it is a group's: a class's default rate says nothing of the run.
     if defaults and any(
         plain(defaults["lr"]) == group.get("initial_lr", group["lr"]) for group in groups
     ):
-        optimizer["base"] = {key: plain(defaults[key]) for key in ("lr", "weight_decay")}
+        optimizer["base"] = {
+            key: plain(defaults[key]) for key in ("lr", "weight_decay") if key in defaults
+        }
     return tensors, {
         "format": "pt", "pytorch.version": VERSION, "pytorch.optimizer": json.dumps(optimizer),
     }
+
+
+def class_of(name):
+    """A class's states, settings and whether it counts steps; raises for those not known."""
+    if name in REFUSED:
+        raise StateError(f"{name} has no counterpart: {REFUSED[name]}")
+    if name not in CLASSES:
+        raise StateError(f"{name} is not known; allowed are {', '.join(CLASSES)}")
+    return CLASSES[name]
 
 
 def needed(class_name, group):
@@ -149,9 +183,7 @@ def unpack(path):
             version = metadata.get("pytorch.version")
             raise StateError(f"{path}: version {version}; allowed is {VERSION}")
         optimizer = json.loads(metadata["pytorch.optimizer"])
-        if optimizer["class"] not in CLASSES:
-            raise StateError(f"{path}: {optimizer['class']} is not known")
-        states, settings, counts = CLASSES[optimizer["class"]]
+        states, settings, counts = class_of(optimizer["class"])
         available = set(file.keys())
         parameters, state, groups, index = {}, {}, [], 0
         for group in optimizer["groups"]:
@@ -159,8 +191,7 @@ def unpack(path):
                 key: group[key] for key in ["lr", *settings, *SCHEDULER, "name"]
                 if group.get(key) is not None
             }
-            if "betas" in entry:
-                entry["betas"] = tuple(entry["betas"])
+            entry |= {key: tuple(entry[key]) for key in PAIRS if key in entry}
             entry["params"] = []
             for name in group["params"]:
                 if name in available:
@@ -174,6 +205,8 @@ def unpack(path):
                     own = {}
                 elif counts:
                     own["step"] = torch.tensor(float(optimizer["steps"][name]))
+                    if name in optimizer.get("mu_product", {}):
+                        own["mu_product"] = torch.tensor(float(optimizer["mu_product"][name]))
                 if own:
                     state[index] = own
                 entry["params"].append(index)
@@ -302,7 +335,7 @@ def main():
     command = commands.add_parser("export", help="from torch.save's file to a safetensors file")
     command.add_argument("input")
     command.add_argument("output")
-    command.add_argument("--optimizer", required=True, choices=list(CLASSES))
+    command.add_argument("--optimizer", required=True, choices=[*CLASSES, *REFUSED])
     command.add_argument(
         "--steps", type=int, help="steps taken, for SGD, which does not count them")
     command.set_defaults(run=export_file)

@@ -132,6 +132,42 @@ import Testing
     }
   }
 
+  @Test("NAdam's product goes along for each parameter, and comes back as its group's history")
+  func muProduct() throws {
+    let layout = try self.layout([("slow", 0.1), ("default", 1)])
+    try withTemporaryFolder { folder in
+      let path = folder + "/run.safetensors"
+      for choice in try TestEngines.choices() {
+        let rule = NAdam(learningRate: 0.5, momentumDecay: 0.5)
+        let optimizer = try Optimizer(rule, layout: layout, on: choice)
+        #expect(try PyTorchOptimizer(optimizer.status).muProducts == [:])
+        try optimizer.setGroup("slow", to: ParameterGroup(isFrozen: true))
+        _ = try move(optimizer)
+        try optimizer.setGroup("slow", to: ParameterGroup(learningRateFactor: 0.1))
+        // A group that has taken no step has no product in the file of one that has.
+        try optimizer.save(to: path, parameters: [0, 0], naming: .pyTorch)
+        #expect(try Optimizer(Checkpoint(path), on: choice).stepCount(ofGroup: "slow") == 0)
+        for _ in 1...2 { _ = try move(optimizer) }
+        let (two, three) = (
+          rule.momentum(at: 1) * rule.momentum(at: 2),
+          rule.momentum(at: 1) * rule.momentum(at: 2) * rule.momentum(at: 3)
+        )
+        #expect(
+          try PyTorchOptimizer(optimizer.status).muProducts == ["slow.x": two, "default.x": three])
+        try optimizer.save(to: path, parameters: [0, 0], naming: .pyTorch)
+        let twin = try Optimizer(NAdam(learningRate: 1), layout: layout, on: choice)
+        try twin.load(from: path)
+        #expect(
+          try twin.status.histories
+            == ["slow": ["muProduct": two], "default": ["muProduct": three]])
+        #expect(try move(twin) == move(optimizer))
+        // Other classes have none.
+        #expect(
+          try PyTorchOptimizer(Optimizer(RAdam.pyTorch(), layout: layout).status).muProducts == nil)
+      }
+    }
+  }
+
   @Test("a step that was skipped, or threw, has left no tensor out")
   func skipped() throws {
     let layout = try self.layout([("slow", 0.1), ("default", 1)])

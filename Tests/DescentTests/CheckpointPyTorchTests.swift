@@ -60,7 +60,7 @@ import Testing
 
   @Test("ten steps between twenty of PyTorch's, for every optimizer that both know")
   func recorded() throws {
-    #expect(try Self.names.get().count == 19)
+    #expect(try Self.names.get().count == 27)
     for name in try Self.names.get() {
       let checkpoint = try Checkpoint(path(name + ".10"))
       #expect(checkpoint.naming == .pyTorch && checkpoint.hasParameters)
@@ -123,6 +123,17 @@ import Testing
     #expect(try AnyHashable(status("sgd-nesterov").rule) == AnyHashable(expected))
     let amsgrad = AMSGrad(learningRate: 0.01, weightDecay: 0.01, decoupled: true)
     #expect(try AnyHashable(status("adamw-amsgrad").rule) == AnyHashable(amsgrad))
+    let adaMax = AdaMax.pyTorch(learningRate: 0.01, weightDecay: 0.01)
+    #expect(try AnyHashable(status("adamax").rule) == AnyHashable(adaMax))
+    let nadamDecoupled = NAdam(
+      learningRate: 0.01, momentumDecay: 0.1, weightDecay: 0.1, decoupled: true, maximize: true)
+    #expect(try AnyHashable(status("nadam-decoupled").rule) == AnyHashable(nadamDecoupled))
+    let radam = RAdam.pyTorch(learningRate: 0.01, weightDecay: 0.1, decoupled: true)
+    #expect(try AnyHashable(status("radam-decoupled").rule) == AnyHashable(radam))
+    let rprop = Rprop(
+      learningRate: 0.05, decreaseFactor: 0.3, increaseFactor: 1.5, minimumStep: 0.01,
+      maximumStep: 0.5, maximize: true)
+    #expect(try AnyHashable(status("rprop-tight").rule) == AnyHashable(rprop))
     let groups = try status("adamw-groups")
     #expect(groups.layout.groupNames == ["group 0", "group 1"])
     #expect(
@@ -131,6 +142,15 @@ import Testing
     let late = try status("adam-late")
     #expect(late.groupStepCounts == ["default after 10 steps": 10, "default after 6 steps": 6])
     #expect(late.layout["bias"]?.group == "default after 6 steps")
+
+    // A product of NAdam's for each, to PyTorch's rounding.
+    let nadam = try status("nadam-late")
+    let rule = try #require(nadam.rule as? NAdam)
+    for (group, steps) in [("default after 10 steps", 10), ("default after 6 steps", 6)] {
+      let product = (1...steps).reduce(1) { $0 * rule.momentum(at: $1) }
+      let given = try #require(nadam.histories[group]?["muProduct"])
+      #expect(abs(given - product) < 1e-6 * product)
+    }
 
     // In a layout that has them in one group they cannot be taken, and both are named.
     var layout = ParameterLayout()
@@ -174,7 +194,7 @@ import Testing
       // Rules of which PyTorch has some settings, or that are settings of one.
       let known = [
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw",
-        "amsgrad",
+        "amsgrad", "adamax", "nadam", "radam", "rprop",
       ]
       var refused: [String] = []
       for variant in Rules.all.flatMap({ $0.variants }) {
@@ -213,7 +233,8 @@ import Testing
           "nesterov coupled", "adagrad rootEpsilon", "rmsprop rootEpsilon", "rmsprop nesterov",
           "rmsprop centered momentum", "rmsprop centered nesterov", "adadelta decoupled",
           "adam rootEpsilon", "adam epsilonBeforeCorrection", "adam uncorrected",
-          "amsgrad amsgradMaxOfCorrected",
+          "amsgrad amsgradMaxOfCorrected", "adamax", "adamax decoupled", "nadam simpleSchedule",
+          "radam", "radam rootEpsilon", "rprop coupled", "rprop decoupled",
         ])
       let frozen = try Optimizer(Adam(), layout: SmallModel.layout(), on: .cpu)
       try frozen.setGroup("biases", to: ParameterGroup(isFrozen: true))
@@ -223,6 +244,11 @@ import Testing
         "\($0)".contains("group \"biases\" is frozen")
       }
     }
+  }
+
+  private static func nadam(_ rest: String) -> String {
+    #"{"class":"NAdam","groups":[{"params":["a","b"],"lr":1,"betas":[0.9,0.99],"eps":0,"#
+      + #""momentum_decay":1}],\#(rest)}"#
   }
 
   /// A description of an optimizer, and a piece of what the error says.
@@ -243,6 +269,30 @@ import Testing
     (
       #"{"class":"Adam","groups":[{"params":[],"lr":1,"betas":[0.9],"eps":0}],"steps":{}}"#,
       "betas of PyTorch are [0.9]; allowed are two"
+    ),
+    (
+      #"{"class":"ASGD","groups":[{"params":["a"],"lr":1}],"steps":{}}"#,
+      "allowed is SGD with a schedule and Optimizer.averaging"
+    ),
+    (
+      #"{"class":"Rprop","groups":[{"params":[],"lr":1,"etas":[0.5,1.2]}],"steps":{}}"#,
+      "\"Rprop\" of PyTorch needs step_sizes in its groups"
+    ),
+    (
+      #"{"class":"Rprop","groups":[{"params":[],"lr":1,"etas":[1.2,0.5],"step_sizes":[1,2]}],"#
+        + #""steps":{}}"#,
+      "rprop: decreaseFactor is 1.2"
+    ),
+    (
+      nadam(#""steps":{"a":1,"b":1}"#), "NAdam of PyTorch needs a mu_product of \"a\""
+    ),
+    (
+      nadam(#""steps":{"a":1,"b":1},"mu_product":{"a":0.5,"b":1}"#),
+      "the mu_product of \"b\" is 1.0; allowed is at least 0 and below 1"
+    ),
+    (
+      nadam(#""steps":{"a":1,"b":1},"mu_product":{"a":0.5,"b":0.25}"#),
+      "the mu_product of \"b\" is 0.25, and another one of its group"
     ),
     (
       #"{"class":"SGD","groups":[{"params":["x"],"lr":1}],"steps":{}}"#,

@@ -20,7 +20,7 @@ extension PyTorchOptimizer {
           + "class in a file")
     }
     (className, groups, steps) = (first, [], [:])
-    base = Base(lr: rates.base, weightDecay: rule.weightDecay)
+    if first == "NAdam" { muProducts = [:] }
     for (name, rule) in zip(status.layout.groupNames, rules) {
       try Self.checkCounts(status, Self.description(rule), ofGroup: name)
       let settings = status.layout.group(name) ?? ParameterGroup()
@@ -36,9 +36,12 @@ extension PyTorchOptimizer {
       for tensor in status.layout.tensors where tensor.group == name {
         group.params.append(tensor.name)
         steps[tensor.name] = status.groupStepCounts[name] ?? 0
+        muProducts?[tensor.name] = status.histories[name]?[Self.muProduct]
       }
       groups.append(group)
     }
+    let hasDecay = groups.contains { $0.weightDecay != nil }
+    base = Base(lr: rates.base, weightDecay: hasDecay ? rule.weightDecay : nil)
     scaler = status.lossScale.map {
       Scaler(
         scale: $0.scale, growthFactor: $0.growthFactor, backoffFactor: $0.backoffFactor,
@@ -92,6 +95,37 @@ extension PyTorchOptimizer {
   }
 }
 
+extension PyTorchOptimizer {
+  /// What NAdam's history has for PyTorch's `mu_product`.
+  static let muProduct = "muProduct"
+
+  /// The histories of NAdam's groups that have taken steps.
+  fileprivate func histories(
+    of layout: ParameterLayout, _ counts: [String: Int]
+  ) throws(CheckpointError) -> [String: [String: Double]] {
+    guard className == "NAdam" else { return [:] }
+    var found: [String: [String: Double]] = [:]
+    for tensor in layout.tensors where counts[tensor.group] ?? 0 > 0 {
+      guard let product = muProducts?[tensor.name] else {
+        throw .interchange("NAdam of PyTorch needs a mu_product of \(excerpt(tensor.name))")
+      }
+      guard product >= 0 && product < 1 else {
+        throw .interchange(
+          "the mu_product of \(excerpt(tensor.name)) is \(product); allowed is at least 0 and below "
+            + "1")
+      }
+      if let other = found.updateValue([Self.muProduct: product], forKey: tensor.group),
+        other != [Self.muProduct: product]
+      {
+        throw .interchange(
+          "the mu_product of \(excerpt(tensor.name)) is \(product), and another one of its group "
+            + "has taken as many steps with another; allowed is a group of its own in PyTorch")
+      }
+    }
+    return found
+  }
+}
+
 extension Double {
   /// 0 for a number above it that rounds to 0 as a `Float`, which no rule can have.
   fileprivate var orZeroAsFloat: Double { self > 0 && self <= 0x1p-150 ? 0 : self }
@@ -128,6 +162,7 @@ extension OptimizerStatus {
       (base.learningRate, base.weightDecay) = (rates.rate, rates.weightDecay)
       let (layout, counts, own) = try Self.layout(given, rules, base, rates.groups, reader)
       var status = OptimizerStatus(base, layout: layout)
+      status.histories = try given.histories(of: layout, counts)
       status.groupRules = own
       status.baseLearningRate = rates.base == rates.rate ? nil : rates.base
       status.groupStepCounts = counts

@@ -8,6 +8,8 @@ internal import Safetensors
 ///   [0.9,0.999],"eps":1e-08,"initial_lr":0.001,"lr":0.0005,"params":["weight"],…}],"steps":
 ///   {"weight":10}}`. `lr` is the rate of the coming step and `initial_lr` that of the run, which
 ///   schedulers multiply. ``PyTorchRates`` says how these become a rule's rate and factors to it.
+///   NAdam's `mu_product`, a single number of each parameter, stands beside the steps:
+///   `"mu_product":{"weight":0.0017}`.
 /// - `pytorch.grad_scaler`: `GradScaler.state_dict()`, where there is one.
 struct PyTorchOptimizer: Codable, Sendable {
   static let prefix = "pytorch."
@@ -20,6 +22,8 @@ struct PyTorchOptimizer: Codable, Sendable {
   var base: Base?
   var groups: [Group]
   var steps: [String: Int]
+  /// NAdam's, by parameter; nil for other classes.
+  var muProducts: [String: Double]?
   /// An entry of its own.
   var scaler: Scaler?
 
@@ -48,10 +52,13 @@ struct PyTorchOptimizer: Codable, Sendable {
     var rho: Double?
     var lrDecay: Double?
     var initialAccumulator: Double?
+    var momentumDecay: Double?
+    var etas: [Double]?
+    var stepSizes: [Double]?
 
     private enum CodingKeys: String, CodingKey {
       case params, name, lr, maximize, eps, betas, amsgrad, momentum, dampening, nesterov, alpha
-      case centered, rho
+      case centered, rho, etas
       case initialRate = "initial_lr"
       case maximumRate = "max_lr"
       case minimumRate = "min_lr"
@@ -61,6 +68,8 @@ struct PyTorchOptimizer: Codable, Sendable {
       case decoupledWeightDecay = "decoupled_weight_decay"
       case lrDecay = "lr_decay"
       case initialAccumulator = "initial_accumulator_value"
+      case momentumDecay = "momentum_decay"
+      case stepSizes = "step_sizes"
     }
 
     init(lr: Double) { self.lr = lr }
@@ -95,6 +104,7 @@ struct PyTorchOptimizer: Codable, Sendable {
   private enum CodingKeys: String, CodingKey {
     case className = "class"
     case base, groups, steps
+    case muProducts = "mu_product"
   }
 
   /// PyTorch's name for a state of a rule.
@@ -108,6 +118,9 @@ struct PyTorchOptimizer: Codable, Sendable {
       case is AdaDelta: ["v": "square_avg", "d": "acc_delta"]
       case is Adam, is AdamW: ["m": "exp_avg", "v": "exp_avg_sq"]
       case is AMSGrad: ["m": "exp_avg", "v": "exp_avg_sq", "vmax": "max_exp_avg_sq"]
+      case is AdaMax: ["m": "exp_avg", "u": "exp_inf"]
+      case is NAdam, is RAdam: ["m": "exp_avg", "v": "exp_avg_sq"]
+      case is Rprop: ["prevGrad": "prev", "stepSize": "step_size"]
       default: [:]
       }
     guard let name = names[state] else {
@@ -127,6 +140,13 @@ extension PyTorchOptimizer {
         throw .interchange("\(excerpt(className)) of PyTorch needs \(name) in its groups")
       }
       return value
+    }
+    func pair(_ values: [Double]?, _ name: String) throws(CheckpointError) -> (Double, Double) {
+      let values = try need(values, name)
+      guard values.count == 2 else {
+        throw .interchange("\(name) of PyTorch are \(values); allowed are two")
+      }
+      return (values[0], values[1])
     }
     let decay = group.weightDecay ?? 0
     let maximize = group.maximize ?? false
@@ -159,31 +179,56 @@ extension PyTorchOptimizer {
         learningRate: group.lr, decay: try need(group.rho, "rho"),
         epsilon: try need(group.eps, "eps"), weightDecay: decay, maximize: maximize)
     case "Adam", "AdamW":
-      let betas = try need(group.betas, "betas")
-      guard betas.count == 2 else {
-        throw .interchange("betas of PyTorch are \(betas); allowed are two")
-      }
+      let (beta1, beta2) = try pair(group.betas, "betas")
       let epsilon = try need(group.eps, "eps")
       let isDecoupled = className == "AdamW" || group.decoupledWeightDecay ?? false
       // Either class does the same with decoupled decay. Adam and AdamW go back as they came,
       // AMSGrad as AdamW, which older versions of PyTorch have too.
       if group.amsgrad ?? false {
         return AMSGrad(
-          learningRate: group.lr, beta1: betas[0], beta2: betas[1], epsilon: epsilon,
+          learningRate: group.lr, beta1: beta1, beta2: beta2, epsilon: epsilon,
           weightDecay: decay, decoupled: isDecoupled, maximize: maximize)
       }
       if className == "AdamW" {
         return AdamW(
-          learningRate: group.lr, beta1: betas[0], beta2: betas[1], epsilon: epsilon,
+          learningRate: group.lr, beta1: beta1, beta2: beta2, epsilon: epsilon,
           weightDecay: decay, maximize: maximize)
       }
       return Adam(
-        learningRate: group.lr, beta1: betas[0], beta2: betas[1], epsilon: epsilon,
+        learningRate: group.lr, beta1: beta1, beta2: beta2, epsilon: epsilon,
         weightDecay: decay, decoupled: isDecoupled, maximize: maximize)
+    case "Adamax":
+      let (beta1, beta2) = try pair(group.betas, "betas")
+      return AdaMax(
+        learningRate: group.lr, beta1: beta1, beta2: beta2, epsilon: try need(group.eps, "eps"),
+        epsilonInsideMaximum: true, weightDecay: decay, maximize: maximize)
+    case "NAdam":
+      let (beta1, beta2) = try pair(group.betas, "betas")
+      return NAdam(
+        learningRate: group.lr, beta1: beta1, beta2: beta2, epsilon: try need(group.eps, "eps"),
+        momentumDecay: try need(group.momentumDecay, "momentum_decay"), weightDecay: decay,
+        decoupled: group.decoupledWeightDecay ?? false, maximize: maximize)
+    case "RAdam":
+      let (beta1, beta2) = try pair(group.betas, "betas")
+      return RAdam(
+        learningRate: group.lr, beta1: beta1, beta2: beta2, epsilon: try need(group.eps, "eps"),
+        epsilonBeforeCorrection: true, weightDecay: decay,
+        decoupled: group.decoupledWeightDecay ?? false, maximize: maximize)
+    case "Rprop":
+      let (decrease, increase) = try pair(group.etas, "etas")
+      let (least, most) = try pair(group.stepSizes, "step_sizes")
+      return Rprop(
+        learningRate: group.lr, decreaseFactor: decrease, increaseFactor: increase,
+        minimumStep: least, maximumStep: most, maximize: maximize)
+    case "ASGD":
+      throw .interchange(
+        "ASGD of PyTorch is SGD with a rate that falls and an average of the parameters, which here "
+          + "are the run's and not the rule's; allowed is SGD with a schedule and "
+          + "Optimizer.averaging")
     default:
       throw .interchange(
         "\(excerpt(className)) of PyTorch is not known here; allowed are SGD, Adagrad, RMSprop, "
-          + "Adadelta, Adam and AdamW")
+          + "Adadelta, Adam, AdamW, Adamax, NAdam, RAdam and Rprop")
     }
   }
 
@@ -227,6 +272,23 @@ extension PyTorchOptimizer {
     case let rule as AMSGrad:
       className = rule.decoupled ? "AdamW" : "Adam"
       take(rule.adam, amsgrad: true)
+    case let rule as AdaMax:
+      className = "Adamax"
+      (group.betas, group.eps) = ([rule.beta1, rule.beta2], rule.epsilon)
+    case let rule as NAdam:
+      className = "NAdam"
+      (group.betas, group.eps) = ([rule.beta1, rule.beta2], rule.epsilon)
+      group.momentumDecay = rule.momentumDecay
+      group.decoupledWeightDecay = rule.decoupled
+    case let rule as RAdam:
+      className = "RAdam"
+      (group.betas, group.eps) = ([rule.beta1, rule.beta2], rule.epsilon)
+      group.decoupledWeightDecay = rule.decoupled
+    case let rule as Rprop:
+      className = "Rprop"
+      group.etas = [rule.decreaseFactor, rule.increaseFactor]
+      group.stepSizes = [rule.minimumStep, rule.maximumStep]
+      group.weightDecay = nil
     default: className = ""
     }
     // Whatever PyTorch does not have is not what it was on the way back.
