@@ -51,6 +51,9 @@ import Testing
     }
     // Above 1, the decay multiplies the roundings of earlier steps at every step.
     if rule.appliedDecay.ofStep(learningRate: rule.learningRate) > 1 { return nil }
+    if case .insideRule(let strength) = rule.appliedDecay, rule.learningRate * strength > 1 {
+      return nil
+    }
     return (try? rule.validate()) == nil ? nil : rule
   }
 
@@ -93,9 +96,8 @@ import Testing
   /// How many steps could be compared, and what is not finite though the truth is, if anything.
   ///
   /// A path ends where the gradient that the rule sees has a square beyond a Float, where a state is
-  /// beyond one, where roundings that coupled decay feeds back have parted it from the truth, or where
-  /// an ε below 1e-20 is the whole denominator, since the square is lost below the denormals: then
-  /// the step is ηg/ε.
+  /// beyond one, or where an ε below 1e-20 is the whole denominator, since the square is lost below
+  /// the denormals: then the step is ηg/ε.
   private static func path(
     _ rule: some UpdateRule, _ start: Float, _ gradients: [Float]
   ) throws -> (compared: Int, fault: String?) {
@@ -113,6 +115,18 @@ import Testing
       if keepsSquares && (seen * seen > limit / 2 || hasTinyEpsilon && seen > 0 && seen < 1e-18) {
         return (index, nil)
       }
+      if let adopt = rule as? ADOPT {
+        // It divides by the moment of the steps before, which may be ε alone. Then the ratio may be
+        // beyond a Float, and it magnifies the roundings that are left where coupled decay cancels a
+        // gradient or a parameter.
+        let own = adopt.maximize ? -Double(gradient) : Double(gradient)
+        let prepared = own + adopt.appliedDecay.ofGradient * truth[0]
+        let isCancelled =
+          prepared.magnitude < 1e-5 * seen
+          || (Double(x[0]) - truth[0]).magnitude > truth[0].magnitude / 2
+        if decay > 0 && isCancelled { return (index, nil) }
+        if adopt.epsilon > 0 && seen > adopt.epsilon * limit { return (index, nil) }
+      }
       try rule.referenceUpdate(
         &x, gradients: [gradient], states: &states, history: &history, step: index + 1)
       try rule.referenceUpdate(
@@ -127,10 +141,6 @@ import Testing
         if state[0].isNaN || state[0].isInfinite && trueState[0].magnitude < limit / 2 {
           return (index, "step \(index + 1): \(name) is \(state[0]), in truth \(trueState[0])")
         }
-      }
-      // Coupled decay feeds the parameter's roundings back. Where it cancels they are all of it.
-      if decay > 0 && abs(Double(x[0]) - truth[0]) > truth[0].magnitude / 2 {
-        return (index + 1, nil)
       }
     }
     return (gradients.count, nil)
