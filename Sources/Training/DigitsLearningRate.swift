@@ -5,6 +5,12 @@ extension UpdateRule {
   package static var digitsLearningRate: Double { digitsLearningRates[name] ?? Self().learningRate }
 }
 
+extension UpdateRule {
+  /// Whether the rule trains on all examples at once: Rprop compares the signs of two gradients,
+  /// which differ between small batches.
+  static var needsWholeBatches: Bool { Self.self == Rprop.self }
+}
+
 /// The rates by rule name, for rules whose default rate is another.
 private let digitsLearningRates = [
   "sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.05, "rmsprop": 1e-3, "adam": 2e-3,

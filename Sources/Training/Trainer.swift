@@ -8,7 +8,8 @@ package struct Trainer {
   package let test: Dataset
   package var hidden = 64
   package var epochs = 20
-  package var batch = 32
+  /// Examples in a batch; nil for as many as the rule trains well with.
+  package var batch: Int?
   package var seed: UInt64 = 1
   package var checkpoint: TrainingCheckpoint?
   /// Called with the number of each step after the step, and after it is saved if that is due.
@@ -16,7 +17,7 @@ package struct Trainer {
 
   /// - Parameters: as the properties of these names.
   package init(
-    training: Dataset, test: Dataset, hidden: Int = 64, epochs: Int = 20, batch: Int = 32,
+    training: Dataset, test: Dataset, hidden: Int = 64, epochs: Int = 20, batch: Int? = nil,
     seed: UInt64 = 1, checkpoint: TrainingCheckpoint? = nil
   ) {
     (self.training, self.test, self.hidden, self.epochs) = (training, test, hidden, epochs)
@@ -37,7 +38,14 @@ package struct Trainer {
     package var digest = Digest()
   }
 
-  package var stepsPerEpoch: Int { (training.count + batch - 1) / batch }
+  package func stepsPerEpoch(of rule: any UpdateRule) -> Int {
+    let batch = batchSize(of: rule)
+    return (training.count + batch - 1) / batch
+  }
+
+  private func batchSize(of rule: any UpdateRule) -> Int {
+    batch ?? (type(of: rule).needsWholeBatches ? training.count : 32)
+  }
 
   /// Trains with a rule. The same seed gives the same starting point and the same batches to every
   /// rule and engine, and to a run that resumes from a checkpoint.
@@ -54,13 +62,14 @@ package struct Trainer {
     for tensor in classifier.tensors { try layout.append(tensor.name, shape: tensor.shape) }
     let optimizer = try Optimizer(rule, layout: layout, on: choice)
 
+    let batch = batchSize(of: rule)
     var generator = SplitMix64(seed: seed &+ 1)
     var order = Array(0..<training.count)
     var outcome = Outcome()
     var stepTimes: [Duration] = []
     let clock = ContinuousClock()
 
-    var run = self.run
+    var run = self.run(batch: batch)
     if let checkpoint, checkpoint.resumes && checkpoint.exists {
       outcome.losses = try checkpoint.load(into: optimizer, &parameters, as: run)
       outcome.resumedSteps = try optimizer.stepCount
@@ -78,7 +87,7 @@ package struct Trainer {
       // Also in the epochs that are completed: each order is a shuffle of the one before.
       generator.shuffle(&order)
       for (batchIndex, start) in stride(from: 0, to: order.count, by: batch).enumerated() {
-        let step = (epoch - 1) * stepsPerEpoch + batchIndex + 1
+        let step = (epoch - 1) * stepsPerEpoch(of: rule) + batchIndex + 1
         if step <= outcome.resumedSteps { continue }
         let rows = order[start..<min(start + batch, order.count)]
         _ = classifier.lossAndGradient(
@@ -110,7 +119,7 @@ package struct Trainer {
   }
 
   /// What a checkpoint holds of this run beside the optimizer.
-  private var run: TrainingCheckpoint.Run {
+  private func run(batch: Int) -> TrainingCheckpoint.Run {
     var digest = Digest(training.features)
     digest.combine(training.labels.map { Float($0) })
     return TrainingCheckpoint.Run(

@@ -180,7 +180,7 @@ import Testing
     let (training, test) = try Dataset.load(path: CommandTests.digits).split(seed: 1)
     let trainer = Trainer(
       training: training.standardised(by: training), test: test.standardised(by: training),
-      epochs: Self.epochs, batch: name == Rprop.name ? training.count : 32)
+      epochs: Self.epochs)
     let rule = try Trainer.rule(Rules.named(name), learningRate: nil)
     let outcomes = try SelectedEngine.all.map { ($0.name, try trainer.run(rule, on: $0.choice)) }
     for (engine, outcome) in outcomes {

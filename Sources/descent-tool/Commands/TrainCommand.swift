@@ -48,8 +48,10 @@ struct TrainCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Passes over the training part.")
   var epochs = 20
 
-  @Option(parsing: .unconditional, help: "Examples in a batch.")
-  var batch = 32
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Examples in a batch. Otherwise 32, and all of them for rprop."))
+  var batch: Int?
 
   @Option(help: "Of the split, the starting point and the batches.")
   var seed: UInt64 = 1
@@ -78,7 +80,7 @@ struct TrainCommand: ParsableCommand {
 
   func validate() throws {
     let limit = 1_000_000
-    for (name, value) in [("hidden", hidden), ("epochs", epochs), ("batch", batch)]
+    for (name, value) in [("hidden", hidden), ("epochs", epochs), ("batch", batch ?? 32)]
     where !(1...limit).contains(value) {
       throw ValidationError("--\(name) is \(value); allowed is 1 to \(limit)")
     }
@@ -147,7 +149,7 @@ struct TrainCommand: ParsableCommand {
         }
         if let checkpoint, outcome.resumedSteps > 0 {
           bar.erase()
-          let (steps, end) = (outcome.resumedSteps, trainer.stepsPerEpoch * epochs)
+          let (steps, end) = (outcome.resumedSteps, trainer.stepsPerEpoch(of: rule) * epochs)
           let state =
             steps < end
             ? "went on after step \(steps)"
@@ -157,7 +159,7 @@ struct TrainCommand: ParsableCommand {
         }
         done += epochs
         results.append(
-          Result(type.name, engine.name, rule, outcome, trainer.stepsPerEpoch * epochs))
+          Result(type.name, engine.name, rule, outcome, trainer.stepsPerEpoch(of: rule) * epochs))
       }
     }
     bar.erase()
