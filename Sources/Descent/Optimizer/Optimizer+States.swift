@@ -151,6 +151,8 @@ extension Optimizer {
       let length = max(1, min(Self.pieceCount, programs.states[index].count))
       let piece = try HostVectors([0], count: length)
       for (place, state) in program.states.enumerated() {
+        // No pass changes a count.
+        if case .count = state.start { continue }
         let count = programs.count(ofState: place, in: index)
         piece.arrays[0].update(
           repeating: withDefaultFloatingPoint { Float(state.initialValue) }, count: length)

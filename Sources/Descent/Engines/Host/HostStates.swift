@@ -17,6 +17,13 @@ final class HostStates {
           (Float(state.initialValue), programs.count(ofState: place, in: index))
         })
     }
+    for (index, program) in programs.list.enumerated() {
+      for place in program.numbers {
+        for (number, count) in (programs.counts(ofState: place, in: index) ?? []).enumerated() {
+          ofPrograms[index].arrays[place][number] = count
+        }
+      }
+    }
     terms = try HostVectors(
       Array(repeating: 0, count: programs.termCount), count: programs.layout.count)
   }
