@@ -53,6 +53,12 @@ package struct Goldens {
     }
   }
 
+  /// The shape of the tensor that a case steps over.
+  package func shape(of item: GoldenCase) throws -> [Int] {
+    if let set = inputs[item.inputs] { return set.shape }
+    return try [problem(of: item).start.count]
+  }
+
   /// Where a case starts, and its gradient at step `step` (from 1) and parameters `x`.
   package func problem(of item: GoldenCase) throws -> (
     start: [Double], gradient: (_ step: Int, _ x: [Double]) -> [Double]
@@ -111,7 +117,12 @@ package struct GoldenCase: Decodable, Sendable {
     for parameter in Rule.hyperparameters {
       switch parameter.kind {
       case .number: values[parameter.name] = .number(0)
-      case .flag: values[parameter.name] = .flag(false)
+      case .flag:
+        // One that is set for good cannot be off, and the files do not name it.
+        var off = Rule()
+        if (try? off.setHyperparameter(parameter.name, to: 0)) != nil {
+          values[parameter.name] = .flag(false)
+        }
       case .optional: break
       }
     }
@@ -147,6 +158,7 @@ private struct GoldenFile: Decodable {
 struct GoldenInputs: Decodable {
   struct Set: Decodable {
     var name: String
+    var shape: [Int]
     var initial: String
     var gradients: [String]
   }

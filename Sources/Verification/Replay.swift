@@ -5,6 +5,7 @@ package struct Replay {
   package let item: GoldenCase
   private let rule: any UpdateRule
   private let start: [Double]
+  private let layout: ParameterLayout
   private let gradient: (Int, [Double]) -> [Double]
   private let peaks: [Double]
 
@@ -13,6 +14,12 @@ package struct Replay {
     self.item = item
     self.rule = try rule ?? item.rule()
     (start, gradient) = try goldens.problem(of: item)
+    var layout = ParameterLayout()
+    try layout.append("parameters", shape: goldens.shape(of: item))
+    guard layout.count == start.count else {
+      throw GoldensError(file: item.id, reason: "its shape has \(layout.count) elements")
+    }
+    self.layout = layout
     peaks = try numbers(item.peakMagnitudes)
     let rates = item.learningRates.count
     guard item.steps >= 1, rates == 0 || rates >= item.steps else {
@@ -36,22 +43,20 @@ package struct Replay {
   }
 
   private func inDouble(_ rule: some UpdateRule) throws -> Path<Double> {
-    var (rule, x, path) = (rule, start, Path<Double>())
-    var states = rule.stateNames.map { name in
-      rule.initialState(name, parameters: x)
-    }
+    var (rule, path) = (rule, Path<Double>())
+    let steps = try PlainSteps(rule, layout: layout, parameters: start)
     for step in 1...item.steps {
       rule.learningRate = item.learningRate(step)
-      try rule.referenceUpdate(&x, gradients: gradient(step, x), states: &states, step: step)
-      if item.checkpoints.contains(step) { path.checkpoints.append(x) }
+      try steps.take(rule, gradients: gradient(step, steps.parameters))
+      if item.checkpoints.contains(step) { path.checkpoints.append(steps.parameters) }
     }
-    for (name, state) in zip(rule.stateNames, states) { path.finalStates[name] = state }
+    path.finalStates = steps.savedStates
     return path
   }
 
   /// Run by an engine.
   package func inFloat(on choice: EngineChoice) throws -> Path<Float> {
-    let optimizer = try Optimizer(rule, layout: ParameterLayout(count: start.count), on: choice)
+    let optimizer = try Optimizer(rule, layout: layout, on: choice)
     var (x, path) = (start.map { Float($0) }, Path<Float>())
     for step in 1...item.steps {
       optimizer.setLearningRate(item.learningRate(step))

@@ -97,28 +97,29 @@ import Testing
   private static func path(
     _ rule: some UpdateRule, _ start: Float, _ gradients: [Float]
   ) throws -> (compared: Int, fault: String?) {
-    var (x, truth) = ([start], [Double(start)])
-    var states = rule.stateNames.map { rule.initialState($0, parameters: x) }
-    var trueStates = rule.stateNames.map { rule.initialState($0, parameters: truth) }
+    let layout = try ParameterLayout(count: 1)
+    let own = try PlainSteps(rule, layout: layout, parameters: [start])
+    let truth = try PlainSteps(rule, layout: layout, parameters: [Double(start)])
     let limit = Double(Float.greatestFiniteMagnitude)
     let keepsSquares = !(rule is SGD || rule is Momentum || rule is Nesterov)
     let epsilons = ["epsilon", "rootEpsilon"].compactMap { try? rule.hyperparameter($0) }
     let hasTinyEpsilon = epsilons.contains { $0 > 0 && $0 < 1e-20 }
     for (index, gradient) in gradients.enumerated() {
-      let decay = rule.appliedDecay.ofGradient * truth[0].magnitude
+      let decay = rule.appliedDecay.ofGradient * truth.parameters[0].magnitude
       let seen = Double(gradient).magnitude + decay
       if keepsSquares && (seen * seen > limit / 2 || hasTinyEpsilon && seen > 0 && seen < 1e-18) {
         return (index, nil)
       }
-      try rule.referenceUpdate(&x, gradients: [gradient], states: &states, step: index + 1)
-      try rule.referenceUpdate(
-        &truth, gradients: [Double(gradient)], states: &trueStates, step: index + 1)
+      try own.take(rule, gradients: [gradient])
+      try truth.take(rule, gradients: [Double(gradient)])
+      let (x, trueX, trueStates) = (own.parameters[0], truth.parameters[0], truth.savedStates)
       // Roundings may take a value over the limit that is near it in truth.
-      if !(truth[0].magnitude <= limit / 2) { return (index, nil) }
-      if !x[0].isFinite { return (index, "step \(index + 1): \(x[0]), in truth \(truth[0])") }
-      for (name, (state, trueState)) in zip(rule.stateNames, zip(states, trueStates)) {
-        if state[0].isNaN || state[0].isInfinite && trueState[0].magnitude < limit / 2 {
-          return (index, "step \(index + 1): \(name) is \(state[0]), in truth \(trueState[0])")
+      if !(trueX.magnitude <= limit / 2) { return (index, nil) }
+      if !x.isFinite { return (index, "step \(index + 1): \(x), in truth \(trueX)") }
+      for (name, state) in own.savedStates {
+        let trueState = trueStates[name]?[0] ?? .nan
+        if state[0].isNaN || state[0].isInfinite && trueState.magnitude < limit / 2 {
+          return (index, "step \(index + 1): \(name) is \(state[0]), in truth \(trueState)")
         }
       }
     }
