@@ -13,6 +13,7 @@ import Testing
     "fraction": [0, 1.5e-45, 0.5, 0.9, 0.999, 1 - 0x1p-24],
     "positive": [1.5e-45, 1e-38, 1e-8, 1, 1e10],
     "number": [0, 1.5e-45, 1e-38, 1e-8, 1, 1e10],
+    "exponent": [-10, -0.8, 0],
     "weightDecay": [0, 1.5e-45, 1e-8, 0.1, 1],
   ]
 
@@ -34,6 +35,7 @@ import Testing
         let values =
           switch allowed {
           case .atLeastZero: own ?? Self.ends["number"]
+          case .atMostZero: Self.ends["exponent"]
           case .aboveZero: Self.ends["positive"]
           case .fromZeroToBelowOne: Self.ends["fraction"]
           case .fromZeroToOne: Self.ends["fraction"].map { $0 + [1] }
