@@ -93,6 +93,7 @@ package struct GoldenCase: Decodable, Sendable {
   package var optimizer: String
   package var hyper: [String: Double]
   package var flags: [String]
+  package var modes: [String: String]
   package var inputs: String
   package var problem: String
   package var steps: Int
@@ -102,6 +103,7 @@ package struct GoldenCase: Decodable, Sendable {
   package var float32Only: Bool
   package var float64Parameters: [String]
   package var float64States: [String: [String]]
+  package var scalars: [String: [String]]
   package var float32Parameters: [String]
   package var peakMagnitudes: String
   package var float32PeakULPs: [Double]
@@ -128,8 +130,20 @@ package struct GoldenCase: Decodable, Sendable {
     }
     for (name, value) in hyper { values[name] = .number(value) }
     for name in flags { values[name] = .flag(true) }
+    for (name, value) in modes {
+      guard let flags = Self.flagsOfModes["\(name) \(value)"] else {
+        throw GoldensError(file: id, reason: "no flags for the \(name) \"\(value)\"")
+      }
+      for name in flags { values[name] = .flag(true) }
+    }
     return try JSONDecoder().decode(Rule.self, from: JSONEncoder().encode(values))
   }
+
+  /// What a mode of the files is among the flags of this package.
+  private static let flagsOfModes = [
+    "variant torch": ["limitedRate"], "variant keras": ["limitedRate", "epsilonAdded"],
+    "variant optax": ["epsilonAdded"],
+  ]
 
   private enum Value: Encodable {
     case number(Double)
