@@ -12,6 +12,7 @@ public enum Rules {
     Adam.self,
     AdamW.self,
     AMSGrad.self,
+    LAMB.self,
   ]
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
