@@ -13,6 +13,7 @@ public enum Rules {
     AdamW.self,
     AMSGrad.self,
     LAMB.self,
+    LARS.self,
   ]
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
