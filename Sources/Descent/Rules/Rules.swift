@@ -14,6 +14,7 @@ public enum Rules {
     AMSGrad.self,
     LAMB.self,
     LARS.self,
+    NovoGrad.self,
   ]
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
