@@ -15,6 +15,7 @@ public enum Rules {
     LAMB.self,
     LARS.self,
     NovoGrad.self,
+    Adafactor.self,
   ]
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
