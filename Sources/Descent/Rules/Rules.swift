@@ -16,6 +16,7 @@ public enum Rules {
     LARS.self,
     NovoGrad.self,
     Adafactor.self,
+    Prodigy.self,
   ]
 
   /// The rule of that name; throws ``DescentError/unknown(kind:name:known:)`` with the known ones.
