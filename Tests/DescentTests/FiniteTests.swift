@@ -51,6 +51,8 @@ import Testing
       }
     }
     // Above 1, the decay multiplies the roundings of earlier steps at every step.
+    // A factor of a rate that the rule finds itself: 1, or less.
+    if let rule = rule as? Prodigy, max(rule.learningRate, rule.scaleCoefficient) > 1 { return nil }
     if rule.appliedDecay.ofStep(learningRate: rule.learningRate) > 1 { return nil }
     return (try? rule.validate()) == nil ? nil : rule
   }
@@ -93,6 +95,9 @@ import Testing
 
   /// How many steps could be compared, and what is not finite though the truth is, if anything.
   ///
+  /// A rule of several passes multiplies the length of a tensor by its rate and by coefficients, so
+  /// its path ends where the parameter is above 1e18.
+  ///
   /// A path ends where the gradient that the rule sees has a square beyond a Float, or where an ε
   /// below 1e-20 is the whole denominator, since the square is lost below the denormals: then the
   /// step is ηg/ε.
@@ -108,7 +113,9 @@ import Testing
     let hasTinyEpsilon = epsilons.contains { $0 > 0 && $0 < 1e-20 }
     for (index, gradient) in gradients.enumerated() {
       let decay = rule.appliedDecay.ofGradient * truth.parameters[0].magnitude
-      let seen = Double(gradient).magnitude + decay
+      // What Prodigy squares is the gradient times its estimate.
+      let estimate = rule is Prodigy ? truth.savedStates["d"]?[0] ?? 1 : 1
+      let seen = (Double(gradient).magnitude + decay) * max(estimate, 1)
       if keepsSquares && (seen * seen > limit / 2 || hasTinyEpsilon && seen > 0 && seen < 1e-18) {
         return (index, nil)
       }
@@ -116,11 +123,15 @@ import Testing
       try truth.take(rule, gradients: [Double(gradient)])
       let (x, trueX, trueStates) = (own.parameters[0], truth.parameters[0], truth.savedStates)
       // Roundings may take a value over the limit that is near it in truth.
-      if !(trueX.magnitude <= limit / 2) { return (index, nil) }
+      if !(trueX.magnitude <= (rule.passes.count > 1 ? 1e18 : limit / 2)) { return (index, nil) }
       if !x.isFinite { return (index, "step \(index + 1): \(x), in truth \(trueX)") }
       for (name, state) in own.savedStates {
         let trueState = trueStates[name]?[0] ?? .nan
-        if state[0].isNaN || state[0].isInfinite && trueState.magnitude < limit / 2 {
+        // A sum of terms beyond a Float is NaN.
+        let isBeyond = rule.passes.count > 1 && !(trueState.magnitude < limit / 2)
+        if state[0].isNaN && !isBeyond
+          || state[0].isInfinite && trueState.magnitude < limit / 2
+        {
           return (index, "step \(index + 1): \(name) is \(state[0]), in truth \(trueState)")
         }
       }
