@@ -18,7 +18,7 @@
 
 // The most numbers of other shapes than the parameters' that a rule has, and the most sums of a
 // pass.
-#define DESCENT_MOST_NUMBERS 8
+#define DESCENT_MOST_NUMBERS 10
 #define DESCENT_MOST_TERMS 4
 
 // What a pass of a rule does: update the parameters, sum terms, or work on numbers of another

@@ -15,4 +15,5 @@ extension UpdateRule {
 private let digitsLearningRates = [
   "sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.05, "rmsprop": 1e-3, "adam": 2e-3,
   "adamw": 2e-3, "amsgrad": 2e-3, "adamax": 5e-3, "radam": 5e-3, "rprop": 3e-3, "lion": 3e-4,
+  "novograd": 0.01,
 ]

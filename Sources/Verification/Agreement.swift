@@ -46,6 +46,19 @@ package struct Agreement {
       parameters = pinned.parameters
       gradients = (1...steps).map(pinned.gradients)
     }
+
+    private init(_ parameters: [Float], _ gradients: [[Float]]) {
+      (self.parameters, self.gradients) = (parameters, gradients)
+    }
+
+    /// The same without huge values, ∞ and NaN: in a rule that sums over tensors one of these
+    /// decides a whole tensor's steps, and hides all others.
+    var bounded: Vectors {
+      func bounded(_ values: [Float], _ limit: Float) -> [Float] {
+        values.map { $0.isFinite ? min(max($0, -limit), limit) : 1 }
+      }
+      return Vectors(bounded(parameters, 4), gradients.map { bounded($0, 100) })
+    }
   }
 
   /// - Parameters: as the properties of these names.
@@ -53,7 +66,8 @@ package struct Agreement {
     variant: RuleVariant, vectors: Vectors, offset: Int = 0, isCut: Bool = false,
     isBeside: Bool = false
   ) {
-    (self.variant, self.vectors, self.offset) = (variant, vectors, offset)
+    self.vectors = variant.rule.passes.count == 1 ? vectors : vectors.bounded
+    (self.variant, self.offset) = (variant, offset)
     (self.isCut, self.isBeside) = (isCut, isBeside)
   }
 

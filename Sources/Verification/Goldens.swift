@@ -56,6 +56,12 @@ package struct Goldens {
     }
   }
 
+  /// The shape of the tensor that a case steps over.
+  package func shape(of item: GoldenCase) throws -> [Int] {
+    if let set = inputs[item.inputs] { return set.shape }
+    return try [problem(of: item).start.count]
+  }
+
   /// Where a case starts, and its gradient at step `step` (from 1) and parameters `x`.
   package func problem(of item: GoldenCase) throws -> (
     start: [Double], gradient: (_ step: Int, _ x: [Double]) -> [Double]
@@ -119,6 +125,9 @@ package struct GoldenCase: Decodable, Sendable {
     "weighting maximumLearningRatePower": [:],
     "weighting uniform": ["stepPower": .number(0), "learningRatePower": .number(0)],
     "diffCoefficient beta2": [:],
+    "variant torch": ["limitedRate": .flag(true)],
+    "variant keras": ["limitedRate": .flag(true), "epsilonAdded": .flag(true)],
+    "variant optax": ["epsilonAdded": .flag(true)],
   ]
 
   /// The case's rule with its hyper-parameters. What the case leaves out is 0 or off, as its files
@@ -179,6 +188,7 @@ private struct GoldenFile: Decodable {
 struct GoldenInputs: Decodable {
   struct Set: Decodable {
     var name: String
+    var shape: [Int]
     var initial: String
     var gradients: [String]
   }

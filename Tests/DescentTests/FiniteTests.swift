@@ -13,6 +13,7 @@ import Testing
     "fraction": [0, 1.5e-45, 0.5, 0.9, 0.999, 1 - 0x1p-24],
     "positive": [1.5e-45, 1e-38, 1e-8, 1, 1e10],
     "number": [0, 1.5e-45, 1e-38, 1e-8, 1, 1e10],
+    "exponent": [-10, -0.8, 0],
     "weightDecay": [0, 1.5e-45, 1e-8, 0.1, 1],
     "rectificationThreshold": [4, 5, 1e10],
   ]
@@ -35,6 +36,7 @@ import Testing
         let values =
           switch allowed {
           case .atLeastZero: own ?? Self.ends["number"]
+          case .atMostZero: Self.ends["exponent"]
           case .aboveZero: Self.ends["positive"]
           case .fromZeroToBelowOne: Self.ends["fraction"]
           case .fromZeroToOne: Self.ends["fraction"].map { $0 + [1] }
@@ -50,6 +52,8 @@ import Testing
       }
     }
     // Above 1, the decay multiplies the roundings of earlier steps at every step.
+    // A factor of a rate that the rule finds itself: 1, or less.
+    if let rule = rule as? Prodigy, max(rule.learningRate, rule.scaleCoefficient) > 1 { return nil }
     if rule.appliedDecay.ofStep(learningRate: rule.learningRate) > 1 { return nil }
     if case .insideRule(let strength) = rule.appliedDecay, rule.learningRate * strength > 1 {
       return nil
@@ -95,23 +99,27 @@ import Testing
 
   /// How many steps could be compared, and what is not finite though the truth is, if anything.
   ///
+  /// A rule of several passes multiplies the length of a tensor by its rate and by coefficients, so
+  /// its path ends where the parameter is above 1e18.
+  ///
   /// A path ends where the gradient that the rule sees has a square beyond a Float, where a state is
   /// beyond one, or where an ε below 1e-20 is the whole denominator, since the square is lost below
   /// the denormals: then the step is ηg/ε.
   private static func path(
     _ rule: some UpdateRule, _ start: Float, _ gradients: [Float]
   ) throws -> (compared: Int, fault: String?) {
-    var (x, truth) = ([start], [Double(start)])
-    var states = rule.stateNames.map { rule.initialState($0, parameters: x) }
-    var trueStates = rule.stateNames.map { rule.initialState($0, parameters: truth) }
-    var (history, trueHistory) = (rule.history.map(\.start), rule.history.map(\.start))
+    let layout = try ParameterLayout(count: 1)
+    let own = try PlainSteps(rule, layout: layout, parameters: [start])
+    let truth = try PlainSteps(rule, layout: layout, parameters: [Double(start)])
     let limit = Double(Float.greatestFiniteMagnitude)
     let keepsSquares = !(rule is SGD || rule is Momentum || rule is Nesterov)
     let epsilons = ["epsilon", "rootEpsilon"].compactMap { try? rule.hyperparameter($0) }
     let hasTinyEpsilon = epsilons.contains { $0 > 0 && $0 < 1e-20 }
     for (index, gradient) in gradients.enumerated() {
-      let decay = rule.appliedDecay.ofGradient * truth[0].magnitude
-      let seen = Double(gradient).magnitude + decay
+      let decay = rule.appliedDecay.ofGradient * truth.parameters[0].magnitude
+      // What Prodigy squares is the gradient times its estimate.
+      let estimate = rule is Prodigy ? truth.savedStates["d"]?[0] ?? 1 : 1
+      let seen = (Double(gradient).magnitude + decay) * max(estimate, 1)
       if keepsSquares && (seen * seen > limit / 2 || hasTinyEpsilon && seen > 0 && seen < 1e-18) {
         return (index, nil)
       }
@@ -119,27 +127,34 @@ import Testing
         // It divides by the moment of the steps before, which may be ε alone. Then the ratio may be
         // beyond a Float, and it magnifies the roundings that are left where coupled decay cancels a
         // gradient or a parameter.
-        let own = adopt.maximize ? -Double(gradient) : Double(gradient)
-        let prepared = own + adopt.appliedDecay.ofGradient * truth[0]
+        let (x, trueX) = (Double(own.parameters[0]), truth.parameters[0])
+        let prepared =
+          (adopt.maximize ? -Double(gradient) : Double(gradient))
+          + adopt.appliedDecay.ofGradient * trueX
         let isCancelled =
-          prepared.magnitude < 1e-5 * seen
-          || (Double(x[0]) - truth[0]).magnitude > truth[0].magnitude / 2
+          prepared.magnitude < 1e-5 * seen || (x - trueX).magnitude > trueX.magnitude / 2
         if decay > 0 && isCancelled { return (index, nil) }
         if adopt.epsilon > 0 && seen > adopt.epsilon * limit { return (index, nil) }
       }
-      try rule.referenceUpdate(
-        &x, gradients: [gradient], states: &states, history: &history, step: index + 1)
-      try rule.referenceUpdate(
-        &truth, gradients: [Double(gradient)], states: &trueStates, history: &trueHistory,
-        step: index + 1)
+      try own.take(rule, gradients: [gradient])
+      try truth.take(rule, gradients: [Double(gradient)])
+      let (x, trueX, trueStates) = (own.parameters[0], truth.parameters[0], truth.savedStates)
       // Roundings may take a value over the limit that is near it in truth.
-      if !(truth + trueStates.joined()).allSatisfy({ $0.magnitude <= limit / 2 }) {
+      if !(trueX.magnitude <= (rule.passes.count > 1 ? 1e18 : limit / 2)) { return (index, nil) }
+      if rule.passes.count == 1
+        && !trueStates.values.joined().allSatisfy({ $0.magnitude <= limit / 2 })
+      {
         return (index, nil)
       }
-      if !x[0].isFinite { return (index, "step \(index + 1): \(x[0]), in truth \(truth[0])") }
-      for (name, (state, trueState)) in zip(rule.stateNames, zip(states, trueStates)) {
-        if state[0].isNaN || state[0].isInfinite && trueState[0].magnitude < limit / 2 {
-          return (index, "step \(index + 1): \(name) is \(state[0]), in truth \(trueState[0])")
+      if !x.isFinite { return (index, "step \(index + 1): \(x), in truth \(trueX)") }
+      for (name, state) in own.savedStates {
+        let trueState = trueStates[name]?[0] ?? .nan
+        // A sum of terms beyond a Float is NaN.
+        let isBeyond = rule.passes.count > 1 && !(trueState.magnitude < limit / 2)
+        if state[0].isNaN && !isBeyond
+          || state[0].isInfinite && trueState.magnitude < limit / 2
+        {
+          return (index, "step \(index + 1): \(name) is \(state[0]), in truth \(trueState)")
         }
       }
     }

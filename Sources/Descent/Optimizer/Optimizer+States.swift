@@ -152,6 +152,8 @@ extension Optimizer {
       let length = max(1, min(Self.pieceCount, programs.states[index].count))
       let piece = try HostVectors([.init(count: length)])
       for (place, state) in program.states.enumerated() {
+        // No pass changes a count.
+        if case .count = state.start { continue }
         let count = programs.count(ofState: place, in: index)
         withDefaultFloatingPoint { piece.arrays[0].fill(with: state.initialValue, count: length) }
         for start in stride(from: 0, to: count, by: length) {

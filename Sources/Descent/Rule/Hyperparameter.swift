@@ -9,6 +9,8 @@ public struct Hyperparameter<Rule>: Sendable {
   public enum Allowed: Sendable, CustomStringConvertible {
     /// 0 or more, as a learning rate.
     case atLeastZero
+    /// 0 or less, as an exponent.
+    case atMostZero
     /// More than 0, also as a `Float`.
     case aboveZero
     /// 0 or more and below 1, as β and γ.
@@ -20,6 +22,7 @@ public struct Hyperparameter<Rule>: Sendable {
       guard Float(value).isFinite, value.keepsItsSignAsFloat else { return false }
       return switch self {
       case .atLeastZero: value >= 0
+      case .atMostZero: value <= 0
       case .aboveZero: value > 0
       case .fromZeroToBelowOne: value >= 0 && value < 1
       case .fromZeroToOne: value >= 0 && value <= 1
@@ -29,6 +32,7 @@ public struct Hyperparameter<Rule>: Sendable {
     public var description: String {
       switch self {
       case .atLeastZero: "a number of at least 0 that a Float can hold"
+      case .atMostZero: "a number of at most 0 that a Float can hold"
       case .aboveZero: "a number above 0 that a Float can hold"
       case .fromZeroToBelowOne: "a number of at least 0 and below 1 that a Float can hold"
       case .fromZeroToOne: "a number from 0 to 1 that a Float can hold"

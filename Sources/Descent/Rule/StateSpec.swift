@@ -7,6 +7,9 @@ public struct StateSpec: Hashable, Sendable {
     /// A copy of the parameters, made by the first step before it changes them, whether that step
     /// is then skipped or not. For states of the parameters' shape.
     case parameters
+    /// How many numbers of a shape each tensor has, such as its rows. No pass changes it. For states
+    /// of ``StateShape/tensor``.
+    case count(of: StateShape)
   }
 
   /// The state's name in files and for ``Optimizer/state(_:of:)``. No other state of the rule has
@@ -35,7 +38,7 @@ public struct StateSpec: Hashable, Sendable {
     (self.name, self.shape, self.start, self.isSaved) = (name, shape, start, isSaved)
   }
 
-  /// The number that it begins with, 0 where it begins as a copy of the parameters.
+  /// The number that it begins with everywhere; 0 where it begins with something else.
   var initialValue: Double {
     if case .value(let value) = start { value } else { 0 }
   }
@@ -59,8 +62,8 @@ extension UpdateRule {
   /// The states that are kept from step to step by name, in the kernel's order.
   public var stateNames: [String] { states.filter(\.isSaved).map(\.name) }
 
-  /// What a state holds before the first step; 0 for a state that begins as a copy of the
-  /// parameters, and for a name that the rule does not have.
+  /// What a state holds before the first step; 0 for a state that does not begin with one number,
+  /// and for a name that the rule does not have.
   public func initialValue(ofState name: String) -> Double {
     states.first { $0.name == name }?.initialValue ?? 0
   }

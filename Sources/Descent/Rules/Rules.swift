@@ -57,6 +57,19 @@ public enum Rules {
       rules: [
         ScheduleFreeSGD.self,
         ScheduleFreeAdamW.self,
+        Prodigy.self,
+      ]),
+    Family(
+      title: "A rate for each tensor",
+      rules: [
+        LARS.self,
+        LAMB.self,
+        NovoGrad.self,
+      ]),
+    Family(
+      title: "Rows and columns",
+      rules: [
+        Adafactor.self
       ]),
   ]
 

@@ -138,6 +138,16 @@ struct RulePrograms {
     shapes[program][list[program].states[index].shape]?.count ?? states[program].count
   }
 
+  /// The numbers that a state of the tensors begins with, where it begins with a count.
+  func counts(ofState index: Int, in program: Int) -> [Float]? {
+    guard case .count(let shape) = list[program].states[index].start,
+      let map = map(.tensor, of: program)
+    else { return nil }
+    return layout.tensors.indices.flatMap { tensor in
+      map[tensor].map { _ in Float(shape.count(of: layout.tensors[tensor].shape)) }
+    }
+  }
+
   /// The map of a state shape other than the parameters'.
   func map(_ shape: StateShape, of program: Int) -> ShapeMap? { shapes[program][shape] }
 
@@ -223,6 +233,11 @@ extension RulePrograms.Program {
     }
     if states.contains(where: { $0.start == .parameters && $0.shape != .parameter }) {
       return "a state that begins as the parameters has their shape"
+    }
+    for state in states {
+      if case .count = state.start, state.shape != .tensor || state.isSaved {
+        return "a state that begins with a count is one of the tensors and is not saved"
+      }
     }
     let limits = [
       (elements.count, DESCENT_MOST_STATES), (numbers.count, DESCENT_MOST_NUMBERS),

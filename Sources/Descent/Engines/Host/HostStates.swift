@@ -19,6 +19,13 @@ final class HostStates {
             start: state.initialValue, count: programs.count(ofState: place, in: index))
         })
     }
+    for (index, program) in programs.list.enumerated() {
+      for place in program.numbers {
+        for (number, count) in (programs.counts(ofState: place, in: index) ?? []).enumerated() {
+          ofPrograms[index].arrays[place].floats[number] = count
+        }
+      }
+    }
     terms = try HostVectors(
       Array(repeating: .init(count: programs.layout.count), count: termCount))
   }

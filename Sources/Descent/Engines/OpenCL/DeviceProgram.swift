@@ -37,6 +37,9 @@ final class DeviceProgram {
     var births = states.takeBirths()
     numbers = try Dictionary(
       uniqueKeysWithValues: program.numbers.map { state in
+        if let counts = all.counts(ofState: state, in: index), !counts.isEmpty {
+          return (state, try Buffer(queue.context, copying: counts))
+        }
         let memory = try Buffer<Float>(
           queue.context, count: all.count(ofState: state, in: index))
         births.append(
