@@ -129,6 +129,9 @@ public struct LARS: UpdateRule {
     let gain = learningRateInBuffer ? learningRate : 1
     // Where η is 0 a ratio that is divided by it is above 1.
     let clipping = trustClip && learningRate != 0 ? learningRate : 1
+    let quotient = gain * trustCoefficient / clipping
+    // A rate may be so small that the quotient is more than a Float, and the ratio nearly always 1.
+    let limit = trustClip ? Double(Float.greatestFiniteMagnitude) : .infinity
     let (nextMomentum, rate) = (nesterov ? momentum : 0, learningRateInBuffer ? 1 : learningRate)
     let decayOfTerm = normOfDecayedGradient ? weightDecay : 0
     let decayOfNorm = normOfDecayedGradient ? 0 : weightDecay
@@ -138,7 +141,7 @@ public struct LARS: UpdateRule {
       momentum: T(momentum), gain: T(gain), nextMomentum: T(nextMomentum), rate: T(rate),
       decay: T(weightDecay), decayOfTerm: T(decayOfTerm), decayOfNorm: T(decayOfNorm),
       epsilon: T(epsilon), trust: T(trustCoefficient),
-      adaptedGain: T(gain * trustCoefficient / clipping), adapts: T(adapts),
+      adaptedGain: T(min(quotient, limit)), adapts: T(adapts),
       clipsRatio: T(clipsRatio),
       learningRate: T(learningRate))
   }
