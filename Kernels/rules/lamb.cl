@@ -38,6 +38,9 @@ static void RULE(lanes x, lanes g, lanes *state, const lanes *number, SCALARS s,
   lanes u = quotient(s.correction, *m, sqrt(*v) * s.rootCorrection + s.epsilon, s.epsilon);
   // A branch, not u + 0 x: that would turn an infinite parameter into a NaN.
   if (s.decay != 0.0f) u = u + s.decay * x;
+  // Finite, so that the norm has a reciprocal. A NaN stays.
+  u = u > 0x1.fffffep127f ? (lanes)(0x1.fffffep127f) : u;
+  u = u < -0x1.fffffep127f ? (lanes)(-0x1.fffffep127f) : u;
   term[0] = x;
   term[1] = u;
 }
@@ -62,6 +65,8 @@ static lanes RULE(lanes x, lanes g, lanes *state, const lanes *number, SCALARS s
   const lanes root = sqrt(state[1]);
   lanes u = quotient(s.correction, state[0], root * s.rootCorrection + s.epsilon, s.epsilon);
   if (s.decay != 0.0f) u = u + s.decay * x;
+  u = u > 0x1.fffffep127f ? (lanes)(0x1.fffffep127f) : u;
+  u = u < -0x1.fffffep127f ? (lanes)(-0x1.fffffep127f) : u;
   return number[0] * (u / number[1]);
 }
 #endif

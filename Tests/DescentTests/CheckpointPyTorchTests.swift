@@ -38,7 +38,8 @@ import Testing
   }
 
   private func doubles(_ file: SafetensorsFile, _ name: String) throws -> [Double] {
-    try file.bytes(name).withUnsafeBytes { bytes in
+    if file[name]?.type == .float32 { return try file.floats(name).map { Double($0) } }
+    return try file.bytes(name).withUnsafeBytes { bytes in
       (0..<bytes.count / 8).map {
         bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self)
       }

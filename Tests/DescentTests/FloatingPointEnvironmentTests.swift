@@ -60,7 +60,9 @@ import OpenCLHost
 
   @Test("steps give the same bits, and restore", arguments: AgreementTests.variants)
   func steps(_ variant: RuleVariant) throws {
-    let vectors = Agreement.Vectors(count: Agreement.pinnedCount)
+    let vectors = Agreement(
+      variant: variant, vectors: Agreement.Vectors(count: Agreement.pinnedCount)
+    ).vectors
     for (name, choice) in Self.choices {
       var parameters = vectors.parameters
       let (outcome, restored) = try underHostileSettings {

@@ -35,8 +35,9 @@ extension PyTorchOptimizer {
       settings.writeRates(to: &group, base: own?.learningRate ?? rates.base)
       for tensor in status.layout.tensors where tensor.group == name {
         group.params.append(tensor.name)
-        steps[tensor.name] = status.groupStepCounts[name] ?? 0
-        muProducts?[tensor.name] = status.histories[name]?[Self.muProduct]
+        let count = status.groupStepCounts[name] ?? 0
+        steps[tensor.name] = count
+        if count > 0 { muProducts?[tensor.name] = status.histories[name]?[Self.muProduct] }
       }
       groups.append(group)
     }

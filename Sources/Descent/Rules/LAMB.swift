@@ -116,8 +116,11 @@ public struct LAMB: UpdateRule {
     }
 
     func update(_ x: T, _ m: T, _ v: T) -> T {
-      let u = quotient(correction, m, v.squareRoot() * rootCorrection + epsilon)
-      return decay == 0 ? u : u + decay * x
+      var u = quotient(correction, m, v.squareRoot() * rootCorrection + epsilon)
+      if decay != 0 { u = u + decay * x }
+      // Finite, so that the norm has a reciprocal.
+      let most = T.greatestFiniteMagnitude
+      return u > most ? most : u < -most ? -most : u
     }
 
     /// The factors of a tensor's step, in place of its norms.
