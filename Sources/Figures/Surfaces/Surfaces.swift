@@ -80,7 +80,7 @@ package enum Surfaces {
     minima: [.init(x: 1, y: 1)], start: .init(x: -1.2, y: 1),
     learningRates: [
       "sgd": 0.001, "momentum": 0.0005, "nesterov": 0.0005, "adagrad": 0.3, "rmsprop": 0.02,
-      "adam": 0.2, "adamw": 0.2, "amsgrad": 0.2,
+      "adam": 0.2, "adamw": 0.2, "amsgrad": 0.2, "prodigy": 0.5,
     ],
     value: { x, y in
       let (a, b) = (1 - x, y - x * x)

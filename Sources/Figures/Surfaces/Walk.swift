@@ -75,7 +75,9 @@ extension Surface {
   /// The rule with the given rate, or otherwise with its rate on this surface.
   package func rule(_ type: any UpdateRule.Type, learningRate: Double? = nil) -> any UpdateRule {
     var rule: any UpdateRule = type.init()
-    if let rate = learningRate ?? learningRates[type.name] { rule.learningRate = rate }
+    // Schedule-Free SGD steps as SGD does, whose rate suits it.
+    let own = learningRates[type == ScheduleFreeSGD.self ? SGD.name : type.name]
+    if let rate = learningRate ?? own { rule.learningRate = rate }
     return rule
   }
 }
