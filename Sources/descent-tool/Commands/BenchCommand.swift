@@ -200,8 +200,24 @@ struct BenchCommand: ParsableCommand {
 
   // MARK: What to measure
 
-  /// A rule with its default hyper-parameters, or a variant by its name.
+  /// Rules with their default hyper-parameters, or variants by their names.
+  ///
+  /// What a rule of several passes computes depends on whole tensors, so its results cannot be
+  /// compared with those of a short pattern that repeats: all leaves such rules out.
   func rules() throws -> [BenchmarkRule] {
+    let chosen = try chosenRules()
+    let isAll = rule.split(separator: ",").contains {
+      $0.trimmingCharacters(in: .whitespaces) == "all"
+    }
+    if !isAll, let whole = chosen.first(where: { $0.rule.passes.count > 1 }) {
+      throw ValidationError(
+        "\(whole.name) sums over whole tensors, which bench cannot check; allowed are rules of one pass"
+      )
+    }
+    return chosen.filter { $0.rule.passes.count == 1 }
+  }
+
+  private func chosenRules() throws -> [BenchmarkRule] {
     let names = rule.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
     let variants = Rules.all.flatMap { $0.variants }
     if !names.contains("all"), names.contains(where: { $0.contains(" ") }) {
