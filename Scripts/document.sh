@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 DESCENT=${DESCENT:-.build/release/descent}
 
 "$DESCENT" figure all --output-folder Documentation/figures
-"$DESCENT" race --surface saddle --rule sgd,momentum,nesterov,adagrad,rmsprop,adadelta,adam,adamw,amsgrad \
+"$DESCENT" race --surface saddle \
+  --rule sgd,momentum,nesterov,adagrad,rmsprop,adadelta,adam,adamw,amsgrad \
   --output Documentation/race.svg --animate
 
 catalog=Sources/Descent/Descent.docc

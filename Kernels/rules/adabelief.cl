@@ -4,8 +4,8 @@
 //   s ← β₂ s + (1 − β₂)(g − m)² + εₛ      with the new m
 //   x ← x − η/(1 − β₁ᵗ) · m / (√(s/(1 − β₂ᵗ)) + ε)
 //
-// Rectified as RAdam, it adds ε to √s and leaves the correction to the step size; the steps before
-// divide by nothing, which `divides` of 0 says.
+// Rectified as RAdam, it adds ε to √s, and the step size has the correction. In the first steps,
+// which are not divided by the root, `divides` is 0.
 //
 // The same rule in Swift: Sources/Descent/Rules/AdaBelief.swift
 typedef struct {

@@ -51,8 +51,7 @@ static void RULE(lanes *own, const lanes *number, SCALARS s) {
 static void RULE(lanes *own, SCALARS s) {
 #endif
   const lanes norm = own[1];
-  // What a decoupled decay leaves of ‖x‖. From here on 0 stands for a ratio of 1, which a NaN norm
-  // has too.
+  // What a decoupled decay leaves of ‖x‖. From here on 0 means a ratio of 1, also for a NaN norm.
   lanes length = s.shrinkage * own[0];
   length = norm > 0.0f ? length : (lanes)(0.0f);
   if (s.adapts == 0.0f) length = (lanes)(0.0f);

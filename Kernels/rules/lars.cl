@@ -5,9 +5,9 @@
 //   b ← γ b + gain r d
 //   x ← x − rate b                       Nesterov's: rate (γ b + gain r d)
 //
-// with a gain of 1 and a rate of η, or the other way round. The first pass has x and g as terms, or
-// d in its place. Between the passes the norms of a tensor become gain κ‖x‖ and the divisor: their
-// quotient may be more than a Float. In LARC's form r ← min(r/η, 1).
+// with a gain of 1 and a rate of η, or with a gain of η and a rate of 1. The first pass has x and g
+// as terms, or d in its place. Between the passes the norms of a tensor become gain κ‖x‖ and the
+// divisor: their quotient may be more than a Float. In LARC's form r ← min(r/η, 1).
 //
 // The same rule in Swift: Sources/Descent/Rules/LARS.swift
 #define LARS_SUMS 1
@@ -30,7 +30,7 @@ static void RULE(lanes *own, SCALARS s) {
   const lanes norm = own[0], gradient = own[1];
   lanes divisor = gradient + s.epsilon;
   if (s.decayOfNorm != 0.0f) divisor = gradient + s.decayOfNorm * norm + s.epsilon;
-  // From here on 0 stands for a ratio of 1, which a NaN norm has too.
+  // From here on 0 means a ratio of 1, also for a NaN norm.
   lanes length = gradient > 0.0f ? norm : (lanes)(0.0f);
   if (s.adapts == 0.0f) length = (lanes)(0.0f);
   if (s.clipsRatio != 0.0f)

@@ -5,8 +5,8 @@
 //   g ← 0 where a < 0
 //   x ← x − sign(g) d;   g' ← g
 //
-// A d of 0 has not begun, and begins as η. The sign of a number below 2⁻¹²⁶ is 0, since some devices
-// take it for 0, and so is a NaN's, as PyTorch has it.
+// A d of 0 is set to η first. The sign of a number below 2⁻¹²⁶ is 0, since some devices flush it to
+// 0; the sign of NaN is 0, as in PyTorch.
 //
 // The same rule in Swift: Sources/Descent/Rules/Rprop.swift
 typedef struct {

@@ -1,4 +1,4 @@
-// The ceiling's passes on this processor, with its widest vectors, on threads that stay alive.
+// The ceiling's passes on this processor, with its widest vectors, on persistent threads.
 #include "DescentCeiling.h"
 
 #include "../../Kernels/types.h"

@@ -76,7 +76,7 @@ final class AtomicFile {
       } catch .system("open", _, EEXIST) where number < 1000 {
         continue
       } catch .system("open", _, let code) {
-        // The error has a path that the caller knows, not that of the temporary file.
+        // The error has the path that the caller gave, not that of the temporary file.
         let isFolders = [ENOENT, ENOTDIR, EACCES, EROFS].contains(code)
         throw .system(call: "open", path: isFolders ? names.folder : names.target, code: code)
       }

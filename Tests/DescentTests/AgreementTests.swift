@@ -158,7 +158,7 @@ import OpenCLHost
   #endif
 
   @Test(
-    "for devices that round otherwise, a distance in ulp of the path counts errors, not NaN's silence",
+    "on devices that round otherwise, a distance in ulp of the path counts errors and skips NaN",
     arguments: [1, 25])
   func pathUlps(steps: Int) throws {
     let vectors = Agreement.Vectors(count: 64, steps: steps)

@@ -102,9 +102,9 @@ import Testing
   /// A rule of several passes multiplies the length of a tensor by its rate and by coefficients, so
   /// its path ends where the parameter is above 1e18.
   ///
-  /// A path ends where the gradient that the rule sees has a square beyond a Float, where a state is
-  /// beyond one, or where an ε below 1e-20 is the whole denominator, since the square is lost below
-  /// the denormals: then the step is ηg/ε.
+  /// A path ends where the rule's gradient has a square beyond a Float, where a state is beyond
+  /// one, or where an ε below 1e-20 is the whole denominator, since the square underflows: then the
+  /// step is ηg/ε.
   private static func path(
     _ rule: some UpdateRule, _ start: Float, _ gradients: [Float]
   ) throws -> (compared: Int, fault: String?) {
@@ -125,7 +125,7 @@ import Testing
       }
       if let adopt = rule as? ADOPT {
         // It divides by the moment of the steps before, which may be ε alone. Then the ratio may be
-        // beyond a Float, and it magnifies the roundings that are left where coupled decay cancels a
+        // beyond a Float, and it magnifies the rounding errors where coupled decay cancels a
         // gradient or a parameter.
         let (x, trueX) = (Double(own.parameters[0]), truth.parameters[0])
         let prepared =

@@ -8,7 +8,7 @@ import Verification
 @Suite struct ScheduleFreeTests {
   static let goldens = Trajectories.finite.filter { $0.hasPrefix("schedule_free") }
 
-  /// The method of the paper, which stores x beside z.
+  /// The method of the paper, which stores both x and z.
   private struct Literal {
     var x: [Double]
     var z: [Double]

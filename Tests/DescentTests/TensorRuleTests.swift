@@ -4,7 +4,7 @@ import Verification
 
 @testable import Descent
 
-/// What is special about the rules that look at whole tensors.
+/// Properties of the rules that sum over whole tensors.
 @Suite struct TensorRuleTests {
   /// A matrix, a vector, a tensor of three sizes, a number and nothing.
   private static func layout() throws -> ParameterLayout {

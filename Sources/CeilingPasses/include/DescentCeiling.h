@@ -7,8 +7,8 @@ static const float ceiling_tiny = 0x1p-20f;
 
 enum { ceiling_states_limit = 4 };
 
-// A pool of threads that stay alive between passes; the caller of a pass is one of them. The pool
-// is null if the system refuses a thread. Only one pass may run at a time.
+// A pool of persistent threads; the caller of a pass is one of them. The pool is null if the system
+// refuses a thread. Only one pass may run at a time.
 typedef struct ceiling_pool ceiling_pool;
 ceiling_pool *ceiling_pool_create(int threads);
 void ceiling_pool_destroy(ceiling_pool *pool);

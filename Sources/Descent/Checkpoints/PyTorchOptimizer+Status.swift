@@ -112,8 +112,8 @@ extension PyTorchOptimizer {
       }
       guard product >= 0 && product < 1 else {
         throw .interchange(
-          "the mu_product of \(excerpt(tensor.name)) is \(product); allowed is at least 0 and below "
-            + "1")
+          "the mu_product of \(excerpt(tensor.name)) is \(product); allowed is at least 0 and "
+            + "below 1")
       }
       if let other = found.updateValue([Self.muProduct: product], forKey: tensor.group),
         other != [Self.muProduct: product]

@@ -8,7 +8,7 @@ internal import Safetensors
 ///   [0.9,0.999],"eps":1e-08,"initial_lr":0.001,"lr":0.0005,"params":["weight"],…}],"steps":
 ///   {"weight":10}}`. `lr` is the rate of the coming step and `initial_lr` that of the run, which
 ///   schedulers multiply. ``PyTorchRates`` says how these become a rule's rate and factors to it.
-///   NAdam's `mu_product`, a single number of each parameter, stands beside the steps:
+///   NAdam's `mu_product` is a number for each parameter, as the steps are:
 ///   `"mu_product":{"weight":0.0017}`.
 /// - `pytorch.grad_scaler`: `GradScaler.state_dict()`, where there is one.
 struct PyTorchOptimizer: Codable, Sendable {
@@ -222,8 +222,8 @@ extension PyTorchOptimizer {
         minimumStep: least, maximumStep: most, maximize: maximize)
     case "ASGD":
       throw .interchange(
-        "ASGD of PyTorch is SGD with a rate that falls and an average of the parameters, which here "
-          + "are the run's and not the rule's; allowed is SGD with a schedule and "
+        "ASGD of PyTorch is SGD with a rate that falls and an average of the parameters, which "
+          + "here are the run's and not the rule's; allowed is SGD with a schedule and "
           + "Optimizer.averaging")
     default:
       throw .interchange(

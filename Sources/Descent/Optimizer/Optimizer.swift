@@ -10,7 +10,8 @@ public import Logging
 /// ```
 ///
 /// Three rules update another point than the one to evaluate and to publish: ``Nesterov`` its
-/// look-ahead point, ``ScheduleFreeSGD`` and ``ScheduleFreeAdamW`` a point beside their average.
+/// look-ahead point, ``ScheduleFreeSGD`` and ``ScheduleFreeAdamW`` an interpolation of their
+/// average and z.
 /// ``writeIterate(from:into:)`` gives the point to evaluate, for these and for every other rule;
 /// ``settle(_:)`` puts it in the parameters' place at the end.
 ///

@@ -7,8 +7,8 @@ public struct StateSpec: Hashable, Sendable {
     /// A copy of the parameters, made by the first step before it changes them, whether that step
     /// is then skipped or not. For states of the parameters' shape.
     case parameters
-    /// How many numbers of a shape each tensor has, such as its rows. No pass changes it. For states
-    /// of ``StateShape/tensor``.
+    /// How many numbers a state of that shape has for each tensor, such as its number of rows. No
+    /// pass changes it. For states of ``StateShape/tensor``.
     case count(of: StateShape)
   }
 

@@ -102,7 +102,7 @@ public struct Adafactor: UpdateRule {
     ]
   }
 
-  /// adafactor.cl says what each factor multiplies.
+  /// Factors as in adafactor.cl.
   public struct Scalars<T: BinaryFloatingPoint> {
     let keep, weight, added, leastMean, leastSquare, least, threshold, leastScale, rate: T
 
@@ -174,7 +174,8 @@ public struct Adafactor: UpdateRule {
       "adafactor epsilonAdded",
       Adafactor(
         learningRate: 0.05, beta2Decay: -0.7, epsilon1: 1e-30, epsilon2: 1e-2,
-        clippingThreshold: 2, epsilonAdded: true, weightDecay: 0.01), digest: 0x209f_b99d_6ec7_5646),
+        clippingThreshold: 2, epsilonAdded: true, weightDecay: 0.01),
+      digest: 0x209f_b99d_6ec7_5646),
     RuleVariant(
       "adafactor unlimited", Adafactor(epsilon1: 1e-4, limitedRate: false, maximize: true),
       digest: 0xd6bd_174c_7976_fd0a),

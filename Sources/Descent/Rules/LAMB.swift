@@ -24,8 +24,9 @@ public struct LAMB: UpdateRule {
   /// G, the greatest norm of the gradients of all tensors that follow this rule, after the
   /// gradient's scale: g ← min(1, G/‖g‖) g. 0 allows any.
   ///
-  /// It costs a pass over the gradients. ``Optimizer/clipping`` with ``Clipping/globalNorm(_:epsilon:)``
-  /// does the same over all groups, whatever their rule, for less.
+  /// It costs a pass over the gradients. ``Optimizer/clipping`` with
+  /// ``Clipping/globalNorm(_:epsilon:)`` does the same over all groups, whatever their rule, for
+  /// less.
   public var maximumGradientNorm = 0.0
   /// Takes the ratio also where λ is 0.
   public var alwaysAdapt = true
@@ -101,7 +102,7 @@ public struct LAMB: UpdateRule {
     return passes
   }
 
-  /// lamb.cl says what each factor multiplies; the switches are 0 or 1.
+  /// Factors as in lamb.cl; the switches are 0 or 1.
   public struct Scalars<T: BinaryFloatingPoint> {
     let learningRate, beta1, oneMinusBeta1, beta2, oneMinusBeta2, correction, rootCorrection: T
     let epsilon, decay, shrinkage, adapts, clipsRatio, maximumGradientNorm: T

@@ -99,7 +99,7 @@ public struct LARS: UpdateRule {
   /// A buffer of steps is no buffer of gradients.
   public var stateMeaning: String { kernel + (learningRateInBuffer ? " of steps" : "") }
 
-  /// lars.cl says what each factor multiplies; the switches are 0 or 1.
+  /// Factors as in lars.cl; the switches are 0 or 1.
   public struct Scalars<T: BinaryFloatingPoint> {
     let momentum, gain, nextMomentum, rate, decay, decayOfTerm, decayOfNorm, epsilon, trust: T
     let adaptedGain, adapts, clipsRatio, learningRate: T
@@ -173,7 +173,8 @@ public struct LARS: UpdateRule {
         learningRate: 0.01, trustCoefficient: 0.02, alwaysAdapt: false, trustClip: true,
         weightDecay: 0.01), digest: 0x8259_9213_f6f3_2f27),
     RuleVariant(
-      "lars unadapted", LARS(learningRate: 0.01, alwaysAdapt: false), digest: 0x5eb5_6e77_b789_8386),
+      "lars unadapted", LARS(learningRate: 0.01, alwaysAdapt: false),
+      digest: 0x5eb5_6e77_b789_8386),
   ]
 }
 

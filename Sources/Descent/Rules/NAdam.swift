@@ -13,7 +13,7 @@ public struct NAdam: UpdateRule {
   public static let name = "nadam"
 
   public var learningRate = 2e-3
-  /// β₁, how much of m a step keeps, and what μ comes to.
+  /// β₁, how much of m a step keeps, and the limit of μ.
   public var beta1 = 0.9
   /// β₂, how much of v a step keeps.
   public var beta2 = 0.999

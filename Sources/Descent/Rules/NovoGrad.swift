@@ -6,7 +6,8 @@
 ///     x ← x − η m
 ///
 /// v begins with ‖g‖² of the first step, so no bias is corrected. It is one number for each tensor:
-/// a parameter has a single state. With ``gradientAveraging`` what enters m is multiplied by 1 − β₁.
+/// a parameter has a single state. With ``gradientAveraging`` the term added to m is multiplied by
+/// 1 − β₁.
 ///
 /// If a tensor's gradients are 0 at the first step, v begins at 0, as in Optax; timm begins it with
 /// the first gradient that is not 0.
@@ -79,7 +80,7 @@ public struct NovoGrad: UpdateRule {
     ]
   }
 
-  /// novograd.cl says what each factor multiplies.
+  /// Factors as in novograd.cl.
   public struct Scalars<T: BinaryFloatingPoint> {
     let learningRate, beta1, gain, decay, beta2, oneMinusBeta2, rootEpsilon, epsilon: T
 

@@ -1,5 +1,5 @@
-/// Prodigy (Mishchenko & Defazio 2024, arXiv:2306.06101, algorithm 4): Adam that finds its own rate,
-/// D, an estimate of the distance from the first parameters to the best ones.
+/// Prodigy (Mishchenko & Defazio 2024, arXiv:2306.06101, algorithm 4): Adam that estimates its own
+/// rate, D, the distance from the first parameters to the best ones.
 ///
 ///     δ = D η B
 ///     r ← β₃ r + D/D₀ Σ δ g (x₀ − x)
@@ -9,11 +9,12 @@
 ///     D ← max(D, c r/‖s‖₁)
 ///     x ← x − δ (m / (√v + D ε) + λ x)         with the D before in δ
 ///
-/// η is 1, or a schedule that ends there or falls from there; B is 1, or with ``biasCorrection``
+/// η is 1, or a schedule whose greatest rate is 1; B is 1, or with ``biasCorrection``
 /// √(1 − β₂ᵗ)/(1 − β₁ᵗ). D and r are numbers of all tensors that follow the rule together, each
 /// with the rate of its own group.
 ///
-/// While D is small beside the parameters, Float holds x₀ − x to a few digits only, and so D. An
+/// While D is small compared with the parameters, Float holds x₀ − x to a few digits only, and so
+/// D. An
 /// ``initialScale`` nearer to the distance avoids it.
 ///
 /// The same rule for devices: Kernels/rules/prodigy.cl.
@@ -39,7 +40,8 @@ public struct Prodigy: UpdateRule {
   /// Takes D in place of δ for s, so that a warm-up of η does not raise the estimate.
   public var safeguardWarmup = false
   public var weightDecay = 0.0
-  /// Whether weight decay is decoupled from the gradient: x ← x − δλx beside the rest of the step.
+  /// Whether weight decay is decoupled from the gradient: x ← x − δλx in addition to the rest of
+  /// the step.
   public var decoupled = false
   public var maximize = false
 
@@ -104,7 +106,7 @@ public struct Prodigy: UpdateRule {
   /// r and s are relative to D₀.
   public var stateMeaning: String { "\(kernel) from \(initialScale)" }
 
-  /// prodigy.cl says what each factor multiplies.
+  /// Factors as in prodigy.cl.
   public struct Scalars<T: BinaryFloatingPoint> {
     let rate, beta1, oneMinusBeta1, beta2, oneMinusBeta2, beta3, gain, inverseScale: T
     let coefficient, epsilon, decay: T

@@ -1,5 +1,5 @@
 /// RAdam (Liu et al. 2020, arXiv:1908.03265, algorithm 2): ``Adam`` whose early steps are
-/// rectified, since v has seen too few gradients then to be divided by.
+/// rectified, since v then averages too few gradients to be divided by.
 ///
 ///     m ← β₁ m + (1 − β₁) g
 ///     v ← β₂ v + (1 − β₂) g²

@@ -1,5 +1,5 @@
 /// Rprop without back-tracking (Riedmiller & Braun 1993): a step size per element, which depends on
-/// the signs of gradients alone. For whole batches: a sign that is noise says nothing.
+/// the signs of gradients alone. For whole batches: it cannot average out noise.
 ///
 ///     a = sign(g) sign(g')                                 with the last gradient g'
 ///     d ← min(max(d·(η⁺ if a > 0, η⁻ if a < 0, else 1), d₀), d₁)

@@ -135,7 +135,8 @@ public struct ScheduleFreeAdamW: UpdateRule {
 
   public static let variants = [
     RuleVariant(
-      "schedule-free adamw", ScheduleFreeAdamW(learningRate: 2.5e-3), digest: 0x9b87_ddf2_dcd5_570c),
+      "schedule-free adamw", ScheduleFreeAdamW(learningRate: 2.5e-3),
+      digest: 0x9b87_ddf2_dcd5_570c),
     RuleVariant(
       "schedule-free adamw warm-up",
       ScheduleFreeAdamW(

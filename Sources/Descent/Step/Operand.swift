@@ -57,8 +57,10 @@ extension RulePrograms.Program {
 
 extension UpdateRule {
   /// Bytes that a step moves for each parameter: each operand of a pass is read once and perhaps
-  /// written. Terms that are not summed tile by tile are written and read again; an OpenCL device
-  /// does so with all of them, which this does not count. Nor does it count numbers of other shapes.
+  /// written. Terms that are not summed tile by tile are written and read again.
+  ///
+  /// Not counted: the other terms, which an OpenCL device writes and reads too, and numbers of
+  /// other shapes.
   package var bytesPerElement: Int {
     let program = RulePrograms.Program(self)
     return program.passes.indices.filter { program.passes[$0].shape == .parameter }.reduce(0) {

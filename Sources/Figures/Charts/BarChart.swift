@@ -1,6 +1,7 @@
 /// Horizontal bars in groups, each with its value beside it; the same input gives the same bytes.
 ///
-/// Within a group, bars follow the order of the legend, so that they can be told apart in grey too.
+/// Within a group, bars follow the order of the legend, so that they can be distinguished in grey
+/// too.
 package struct BarChart: Sendable {
   package struct Bar: Sendable {
     /// The index of its series in the chart's `series`.

@@ -12,7 +12,7 @@ package struct Series: Sendable {
 ///
 /// A point that is not finite interrupts its line. Values outside the scale, such as 0 on a
 /// logarithmic one, are not shown, but the line is drawn up to the edge of the frame towards them.
-/// Series differ in colour and, so that they can be told apart in grey, in their dashes.
+/// Series differ in colour and, so that they can be distinguished in grey, in their dashes.
 package struct LineChart: Sendable {
   var title: String
   /// What the chart shows, for readers who cannot see it.
@@ -102,8 +102,8 @@ package struct LineChart: Sendable {
       let place = Drawing.Point(x: layout.right + Layout.leaderLength, y: heights[index])
       if let end {
         let colour = "series\(index % Palette.colours.count)"
-        // A line that ends early must be seen to end: the leader to its label must not look like
-        // part of it.
+        // The end of a line that ends early must be visible: the leader to its label must not look
+        // like part of it.
         let stopsEarly = end.x < layout.right - 1
         if stopsEarly { drawing.path([end], class: "dot \(colour)") }
         drawing.path(

@@ -8,8 +8,8 @@ extension Drawing.Point {
     ((x - other.x) * (x - other.x) + (y - other.y) * (y - other.y)).squareRoot()
   }
 
-  /// The point at this distance beyond another, seen from this one; the other point if both are
-  /// equal.
+  /// The point at this distance beyond another, in the direction from this one; the other point if
+  /// both are equal.
   func beyond(_ other: Drawing.Point, by length: Double) -> Drawing.Point {
     let whole = distance(to: other)
     return whole > 0 ? moved(1 + length / whole, towards: other) : other

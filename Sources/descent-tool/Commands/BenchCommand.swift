@@ -211,7 +211,8 @@ struct BenchCommand: ParsableCommand {
     }
     if !isAll, let whole = chosen.first(where: { $0.rule.passes.count > 1 }) {
       throw ValidationError(
-        "\(whole.name) sums over whole tensors, which bench cannot check; allowed are rules of one pass"
+        "\(whole.name) sums over whole tensors, which bench cannot check; allowed are rules of one "
+          + "pass"
       )
     }
     return chosen.filter { $0.rule.passes.count == 1 }

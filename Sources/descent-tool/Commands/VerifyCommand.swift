@@ -82,7 +82,8 @@ struct VerifyCommand: ParsableCommand {
       if !goldens.skipped.isEmpty {
         let names = goldens.skipped.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }
         try console.print(
-          "Skipped \(goldens.skipped.values.reduce(0, +)) cases of other rules or of a library's error: "
+          "Skipped \(goldens.skipped.values.reduce(0, +)) cases of other rules or of a library's "
+            + "error: "
             + names.joined(separator: ", "))
       }
     }

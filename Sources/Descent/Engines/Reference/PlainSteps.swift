@@ -2,7 +2,8 @@
 /// `Double` the truth that engines in `Float` are measured against.
 ///
 /// Passes run in their order, sums add one term after another, and the history moves on. Every
-/// tensor follows the rule as it is: groups' settings, clipping and skipping are an ``Optimizer``'s.
+/// tensor follows the rule as it is; groups' settings, clipping and skipping are parts of an
+/// ``Optimizer``.
 package final class PlainSteps<T: BinaryFloatingPoint> {
   private let programs: RulePrograms
   private let x: [UnsafeMutablePointer<T>]
@@ -148,7 +149,8 @@ package final class PlainSteps<T: BinaryFloatingPoint> {
     }
   }
 
-  /// As ``RuleSum/Reduction`` says. Norms are scaled by the greatest term, so that none overflows.
+  /// Reduces terms as ``RuleSum/Reduction`` defines. Norms are scaled by the greatest term, so that
+  /// none overflows.
   private static func reduced(_ terms: [T], _ reduction: RuleSum.Reduction) -> T {
     if terms.contains(where: \.isNaN) { return .nan }
     let peak = terms.reduce(T.zero) { max($0, $1.magnitude) }
