@@ -26,6 +26,6 @@ static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   d = d < least ? least : d;
   d = d > most ? most : d;
   *step = d;
-  *last = agreement < 0.0f ? none : g;
-  return agreement < 0.0f ? none : side * d;
+  *last = agreement >= 0.0f ? g : none;
+  return agreement >= 0.0f ? side * d : none;
 }
