@@ -139,6 +139,8 @@ struct Pass {
   /// layout; nil where the step has none.
   let sum: ElementPointer?
   let average: ElementPointer?
+  /// Memory for the terms of a tile, for the pass that is fused with its sums; nil for the others.
+  var scratch: Scratch?
 
   /// Elements that are zeroed as soon as they are updated, while they are in the cache.
   static let zeroedAtOnce = 1 << 12
@@ -158,8 +160,9 @@ struct Pass {
     let origin: Int
   }
 
-  /// Every run's part of the range: of programs that are not fused or, with `scratch`, of that one.
-  func run(_ range: Range<Int>, _ scratch: Scratch? = nil) {
+  /// Every run's part of the range: of programs that are not fused or, with ``scratch``, of that
+  /// one.
+  func run(_ range: Range<Int>) {
     let most = Int(DESCENT_MOST_STATES + DESCENT_MOST_TERMS) + 2
     withUnsafeTemporaryAllocation(
       of: UnsafeMutablePointer<Float>?.self, capacity: most
@@ -171,7 +174,7 @@ struct Pass {
           guard let program = programs[run.program],
             program.isFused ? scratch?.program == run.program : scratch == nil
           else { return }
-          update(run, part, program, operands, numbers, scratch)
+          update(run, part, program, operands, numbers)
         }
       }
     }
@@ -183,25 +186,24 @@ struct Pass {
   /// Updates a run's elements, and in the program's last pass zeroes their gradients if requested.
   private func update(
     _ run: StepPlan.Run, _ range: Range<Int>, _ program: HostProgram, _ operands: Operands,
-    _ numbers: Numbers, _ scratch: Scratch?
+    _ numbers: Numbers
   ) {
     let values = isSkipped ? nil : program.values.of(run.group)
     guard zeroes && program.isLast else {
-      if let values { update(run, program, range, operands, numbers, values, scratch) }
+      if let values { update(run, program, range, operands, numbers, values) }
       return
     }
     guard let piece = gradients[run.gradients.piece].start else { return }
     for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.zeroedAtOnce) {
       let part = start..<min(start + Self.zeroedAtOnce, range.upperBound)
-      if let values { update(run, program, part, operands, numbers, values, scratch) }
+      if let values { update(run, program, part, operands, numbers, values) }
       (piece + (start - run.gradients.origin)).zero(count: part.count)
     }
   }
 
   private func update(
     _ run: StepPlan.Run, _ program: HostProgram, _ range: Range<Int>, _ operands: Operands,
-    _ numbers: Numbers, _ values: (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer),
-    _ scratch: Scratch?
+    _ numbers: Numbers, _ values: (preparation: UnsafeRawPointer, scalars: UnsafeRawPointer)
   ) {
     let start = range.lowerBound
     for (index, operand) in program.operands.enumerated() {

@@ -15,6 +15,9 @@ final class HostSums {
   }
 
   private let parts: [Part]
+  /// Parts whose tiles are computed together: all of a fused pass, which have the same tiles, else
+  /// one.
+  private let together: [Range<Int>]
   private let sums: UnsafeMutableBufferPointer<TileSums.Sum>
   /// The program of a fused pass.
   private let fused: Int?
@@ -32,7 +35,7 @@ final class HostSums {
     let own = programs.list[program]
     let sums = own.passes[pass].sums
     let isFused = own.sumsTiles(ofPass: pass)
-    parts = sums.compactMap { sum in
+    let parts: [Part] = sums.compactMap { sum in
       guard let index = programs.index(of: sum.state, in: program) else { return nil }
       let plan = SumPlan(
         programs, program: program, over: own.states[index].shape, leftOut: leftOut,
@@ -43,6 +46,8 @@ final class HostSums {
       return Part(
         plan: plan, reduction: sum.reduction, numbers: states[index].floats, partials: partials)
     }
+    self.parts = parts
+    together = isFused ? [parts.indices] : parts.indices.map { $0..<$0 + 1 }
     self.sums = .allocate(capacity: parts.count)
     _ = self.sums.initialize(
       from: parts.enumerated().map { index, part in
@@ -65,10 +70,8 @@ final class HostSums {
 
   /// Sums the terms, and writes the results. Fused sums run the pass too.
   func run(_ pass: Pass, _ instructions: HostKernels, _ pool: WorkerPool?) {
-    // The sums of a fused pass have the same tiles.
-    for first in fused == nil ? 0..<parts.count : 0..<min(1, parts.count) {
-      let own = fused == nil ? first..<first + 1 : 0..<parts.count
-      parts[first].plan.tiles.withUnsafeBufferPointer { tiles in
+    for own in together where !own.isEmpty {
+      parts[own.lowerBound].plan.tiles.withUnsafeBufferPointer { tiles in
         let job = TileSums(
           tiles: tiles, sums: UnsafeBufferPointer(rebasing: sums[own]), pass: pass, fused: fused,
           scratch: scratch.baseAddress, tilesPerThread: tilesPerThread,
@@ -126,9 +129,9 @@ private struct TileSums {
     let tile = tiles[index]
     let own = scratch.map { $0 + worker * tilesPerThread * Tile.length }
     if let fused, let own {
-      pass.run(
-        tile.start..<tile.start + tile.count,
-        Pass.Scratch(program: fused, terms: own, origin: tile.start))
+      var pass = pass
+      pass.scratch = Pass.Scratch(program: fused, terms: own, origin: tile.start)
+      pass.run(tile.start..<tile.start + tile.count)
     }
     for (place, sum) in sums.enumerated() {
       guard let result = sum.results.baseAddress else { continue }
