@@ -8,7 +8,7 @@ final class DeviceProgram {
   /// Those of the parameters' shape.
   let states: DeviceStates
   /// Those of other shapes, by their places among the rule's states.
-  let numbers: [Int: Buffer<Float>]
+  let numbers: [Int: DeviceSlice]
   let values: GroupValues
   let passes: [DevicePass]
   /// Of whole blocks, as the driver allows the last pass.
@@ -38,12 +38,11 @@ final class DeviceProgram {
     numbers = try Dictionary(
       uniqueKeysWithValues: program.numbers.map { state in
         if let counts = all.counts(ofState: state, in: index), !counts.isEmpty {
-          return (state, try Buffer(queue.context, copying: counts))
+          return (state, DeviceSlice(try Buffer(queue.context, copying: counts).whole))
         }
-        let memory = try Buffer<Float>(
-          queue.context, count: all.count(ofState: state, in: index))
-        births.append(
-          try memory.fill(with: Float(program.states[state].initialValue), on: queue))
+        let memory = try DeviceSlice(
+          .float32, count: all.count(ofState: state, in: index), in: queue.context)
+        births.append(try memory.fill(with: program.states[state].initialValue, on: queue))
         return (state, memory)
       })
     self.births = births
@@ -114,6 +113,8 @@ final class DevicePass {
   struct Fitted {
     let plan: DevicePlan
     let operands: [Operand]
+    /// The states of other shapes that a table's kernel takes.
+    let numbers: [Int]
     let flat: Kernel?
     let table: Kernel?
   }
@@ -162,7 +163,7 @@ final class DevicePass {
         }
       self.plan = plan
       return Fitted(
-        plan: plan, operands: kind.operands,
+        plan: plan, operands: kind.operands, numbers: numbers,
         flat: plan.hasFlat ? try kernel(kind, shape.shape) : nil,
         table: plan.hasTables ? try kernel(kind.overTable, plan.tableShape) : nil)
     } shrink: { shape, made in

@@ -291,10 +291,10 @@ struct DeviceStepper: Stepper {
     }
     if let places {
       try kernel.setArgument(next, places)
-      for state in engine.programs.list[index].numbers(ofPass: pass) {
+      for state in fitted.numbers {
         guard let numbers = program.numbers[state] else { return nil }
         next += 1
-        try kernel.setArgument(next, numbers)
+        try kernel.setArgument(next, numbers.buffer)
       }
     }
     return try kernel.enqueue(
@@ -316,7 +316,7 @@ struct DeviceStepper: Stepper {
       // A block of a table holds its own position in the states.
       if case .table = work.work { return (segment, 0) }
       return (segment, work.states.offset)
-    case .number(let state): return program.numbers[state].map { (DeviceSlice($0.whole), 0) }
+    case .number(let state): return program.numbers[state].map { ($0, 0) }
     case .term(let term):
       return engine.terms.map {
         ($0.segments[term][work.vectors.piece], work.vectors.offset)

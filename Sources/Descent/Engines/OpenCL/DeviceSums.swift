@@ -20,7 +20,7 @@ final class DeviceSums {
     let partials: Buffer<descent_partial>
     let fold: DeviceFold
     let places: Buffer<Int32>
-    let numbers: Buffer<Float>
+    let numbers: DeviceSlice
     let shape: NormShape
     let kernels: SumKernels
   }
@@ -30,7 +30,7 @@ final class DeviceSums {
   ///   - numbers: the memory of a state, by its index.
   init(
     _ programs: RulePrograms, program: Int, pass: Int, isFrozen: [Bool], leftOut: [Bool],
-    pieces: Pieces, isControlled: Bool, numbers: (Int) -> Buffer<Float>?, _ context: Context,
+    pieces: Pieces, isControlled: Bool, numbers: (Int) -> DeviceSlice?, _ context: Context,
     logger: Logger?
   ) throws {
     (self.isFrozen, self.leftOut, self.isControlled) = (isFrozen, leftOut, isControlled)
@@ -96,7 +96,7 @@ final class DeviceSums {
       try kernel.setArgument(1, part.fold.results)
       try kernel.setArgument(2, part.places)
       try kernel.setArgument(3, part.reduction.code)
-      try kernel.setArgument(4, part.numbers)
+      try kernel.setArgument(4, part.numbers.buffer)
       if let control { try kernel.setArgument(5, control) }
       let items = part.shape.items
       add(

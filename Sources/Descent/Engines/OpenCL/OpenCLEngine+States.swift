@@ -9,8 +9,9 @@ extension OpenCLEngine {
     case .average: try average?.read(0, range, into: destination, on: queue)
     case .state(let program, let index):
       if let numbers = own[program].numbers[index] {
-        let memory = UnsafeMutableBufferPointer(start: destination.floats, count: range.count)
-        try numbers.read(into: memory, from: range.lowerBound, on: queue)
+        try numbers.read(
+          into: ElementBuffer(start: destination, count: range.count), from: range.lowerBound,
+          on: queue)
       } else if let place = programs.list[program].elements.firstIndex(of: index) {
         try own[program].states.read(place, range, into: destination, on: queue)
       }
@@ -24,8 +25,8 @@ extension OpenCLEngine {
     case .average: try average?.write(0, range, from: source, on: queue)
     case .state(let program, let index):
       if let numbers = own[program].numbers[index] {
-        let memory = UnsafeBufferPointer(start: source.floats, count: range.count)
-        try numbers.write(memory, at: range.lowerBound, on: queue)
+        try numbers.write(
+          ElementBuffer(start: source, count: range.count), at: range.lowerBound, on: queue)
       } else if let place = programs.list[program].elements.firstIndex(of: index) {
         try own[program].states.write(place, range, from: source, on: queue)
       }
