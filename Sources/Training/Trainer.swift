@@ -62,7 +62,7 @@ package struct Trainer {
     for tensor in classifier.tensors { try layout.append(tensor.name, shape: tensor.shape) }
     let optimizer = try Optimizer(rule, layout: layout, on: choice)
 
-    let batch = batchSize(of: rule)
+    let (batch, stepsPerEpoch) = (batchSize(of: rule), stepsPerEpoch(of: rule))
     var generator = SplitMix64(seed: seed &+ 1)
     var order = Array(0..<training.count)
     var outcome = Outcome()
@@ -87,7 +87,7 @@ package struct Trainer {
       // Also in the epochs that are completed: each order is a shuffle of the one before.
       generator.shuffle(&order)
       for (batchIndex, start) in stride(from: 0, to: order.count, by: batch).enumerated() {
-        let step = (epoch - 1) * stepsPerEpoch(of: rule) + batchIndex + 1
+        let step = (epoch - 1) * stepsPerEpoch + batchIndex + 1
         if step <= outcome.resumedSteps { continue }
         let rows = order[start..<min(start + batch, order.count)]
         _ = classifier.lossAndGradient(

@@ -125,8 +125,11 @@ final class GroupRules {
   /// before.
   func follow(_ rule: any UpdateRule) throws {
     if groups.allSatisfy({ $0 == ParameterGroup() }) {
-      for index in rules.indices where own[index] == nil { rules[index] = rule }
-      return
+      // In place, and with one call of `didSet`.
+      func replace(in rules: inout [any UpdateRule]) {
+        for index in rules.indices where own[index] == nil { rules[index] = rule }
+      }
+      return replace(in: &rules)
     }
     let applied = groups.indices.map { groups[$0].applied(to: own[$0] ?? rule) }
     for rule in applied { try rule.validate() }
