@@ -152,7 +152,8 @@ import Verification
   func largePowers() throws {
     var history = ScheduleFreeAverage.history.map(\.start)
     let average = ScheduleFreeAverage(
-      learningRate: 1e20, warmupSteps: 0, stepPower: 1e10, learningRatePower: 1e10)
+      learningRate: 1e20, warmupSteps: 0, stepPower: 1e10, learningRatePower: 1e10, share: 0.9,
+      shareName: "beta")
     for step in 1...10 {
       let (_, weight) = average.advance(&history, at: step)
       #expect(weight == 1 / Double(step) && history.allSatisfy(\.isFinite))

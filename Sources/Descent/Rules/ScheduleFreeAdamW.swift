@@ -70,19 +70,16 @@ public struct ScheduleFreeAdamW: UpdateRule {
     .flag("maximize", \.maximize),
   ]
 
-  public var conflict: String? {
-    beta1 == 0 ? "beta1 of 0 leaves nothing of the average in the parameters" : nil
+  private var average: ScheduleFreeAverage {
+    ScheduleFreeAverage(
+      learningRate: learningRate, warmupSteps: warmupSteps, stepPower: stepPower,
+      learningRatePower: learningRatePower, share: beta1, shareName: "beta1")
   }
 
-  /// x = y + (1 − β₁)/β₁ · (y − z).
-  public func evaluationPoint(afterStep: Bool) -> EvaluationPoint? { .scheduleFree(beta: beta1) }
-
+  public var conflict: String? { average.conflict }
+  public func evaluationPoint(afterStep: Bool) -> EvaluationPoint? { average.evaluationPoint }
   public func validate(after last: ScheduleFreeAdamW) throws {
-    guard beta1 == last.beta1 else {
-      throw DescentError.combination(
-        rule: Self.name,
-        reason: "the parameters were made with a beta1 of \(last.beta1), not of \(beta1)")
-    }
+    try average.validate(after: last.average, of: Self.name)
   }
 
   public var appliedDecay: WeightDecay { .insideRule(weightDecay) }
@@ -108,9 +105,6 @@ public struct ScheduleFreeAdamW: UpdateRule {
   private func values<T: BinaryFloatingPoint>(
     at step: Int, history: inout [Double]
   ) -> Scalars<T> {
-    let average = ScheduleFreeAverage(
-      learningRate: learningRate, warmupSteps: warmupSteps, stepPower: stepPower,
-      learningRatePower: learningRatePower)
     let (rate, weight) = average.advance(&history, at: step)
     return Scalars(
       weight: T(weight), stepSize: T(rate * (1 - beta1 * (1 - weight))), rate: T(rate),

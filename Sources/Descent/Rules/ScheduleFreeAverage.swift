@@ -1,11 +1,16 @@
 /// The average of the Schedule-Free methods (Defazio et al. 2024, arXiv:2405.15682): the rate of a
-/// step, and its weight in the average.
+/// step, its weight in the average x, and how x follows from the parameters y and the state z.
 ///
 ///     ηₜ = η · min(1, t/warmupSteps)
 ///     wₜ = t^stepPower · (max ηₖ for k ≤ t)^learningRatePower
 ///     C = wₜ / Σw
+///     x = y + (1 − β)/β · (y − z)
 struct ScheduleFreeAverage {
   let learningRate, warmupSteps, stepPower, learningRatePower: Double
+  /// β, the share of x in y.
+  let share: Double
+  /// The hyper-parameter that β is.
+  let shareName: String
 
   /// The numbers that are kept from step to step.
   static let history = [HistoryValue("maximumLearningRate"), HistoryValue("weightSum")]
@@ -22,11 +27,22 @@ struct ScheduleFreeAverage {
     // Rates of 0 so far have left the average where it was.
     return (rate, history[1] == 0 ? 0 : weight / history[1])
   }
-}
 
-extension EvaluationPoint {
-  /// The average x of a Schedule-Free method, of its parameters y = (1 − β)z + βx.
-  static func scheduleFree(beta: Double) -> EvaluationPoint {
-    EvaluationPoint(state: "z", factor: (1 - beta) / beta, ofDistance: true)
+  var evaluationPoint: EvaluationPoint {
+    EvaluationPoint(state: "z", factor: (1 - share) / share, ofDistance: true)
+  }
+
+  /// As ``UpdateRule/conflict``.
+  var conflict: String? {
+    share == 0 ? "\(shareName) of 0 leaves nothing of the average in the parameters" : nil
+  }
+
+  /// As ``UpdateRule/validate(after:)``, for the rule of that name.
+  func validate(after last: ScheduleFreeAverage, of rule: String) throws {
+    guard share == last.share else {
+      throw DescentError.combination(
+        rule: rule,
+        reason: "the parameters were made with a \(shareName) of \(last.share), not of \(share)")
+    }
   }
 }

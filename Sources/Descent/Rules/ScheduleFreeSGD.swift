@@ -60,19 +60,16 @@ public struct ScheduleFreeSGD: UpdateRule {
     .flag("maximize", \.maximize),
   ]
 
-  public var conflict: String? {
-    momentum == 0 ? "momentum of 0 leaves nothing of the average in the parameters" : nil
+  private var average: ScheduleFreeAverage {
+    ScheduleFreeAverage(
+      learningRate: learningRate, warmupSteps: warmupSteps, stepPower: stepPower,
+      learningRatePower: learningRatePower, share: momentum, shareName: "momentum")
   }
 
-  /// x = y + (1 − β)/β · (y − z).
-  public func evaluationPoint(afterStep: Bool) -> EvaluationPoint? { .scheduleFree(beta: momentum) }
-
+  public var conflict: String? { average.conflict }
+  public func evaluationPoint(afterStep: Bool) -> EvaluationPoint? { average.evaluationPoint }
   public func validate(after last: ScheduleFreeSGD) throws {
-    guard momentum == last.momentum else {
-      throw DescentError.combination(
-        rule: Self.name,
-        reason: "the parameters were made with a momentum of \(last.momentum), not of \(momentum)")
-    }
+    try average.validate(after: last.average, of: Self.name)
   }
 
   public var appliedDecay: WeightDecay { .coupled(weightDecay) }
@@ -98,9 +95,6 @@ public struct ScheduleFreeSGD: UpdateRule {
   private func values<T: BinaryFloatingPoint>(
     at step: Int, history: inout [Double]
   ) -> Scalars<T> {
-    let average = ScheduleFreeAverage(
-      learningRate: learningRate, warmupSteps: warmupSteps, stepPower: stepPower,
-      learningRatePower: learningRatePower)
     let (rate, weight) = average.advance(&history, at: step)
     return Scalars(
       weight: T(weight), stepSize: T(rate * (1 - momentum * (1 - weight))), rate: T(rate))
