@@ -38,9 +38,7 @@ extension RulePrograms.Program {
   func operands(ofPass index: Int, _ beside: Beside = Beside()) -> [Operand] {
     let pass = passes[index]
     if case .numbers(let shape) = pass.work {
-      return numbers.filter { states[$0].shape == shape }.map {
-        Operand(name: .number($0), isWritten: true)
-      }
+      return numbers(of: shape).map { Operand(name: .number($0), isWritten: true) }
     }
     let isLast = pass.work == .elements
     var list = [
@@ -71,10 +69,11 @@ extension UpdateRule {
 
 extension RulePrograms.Program {
   fileprivate func bytesPerElement(ofPass index: Int) -> Int {
-    let terms = sumsTiles(ofPass: index) ? 0 : passes[index].sums.count
-    return operands(ofPass: index).reduce(terms * ElementType.float32.size) { bytes, operand in
-      if case .term = operand.name, terms == 0 { return bytes }
-      return bytes + operand.bytesPerElement
+    let isFused = sumsTiles(ofPass: index)
+    return operands(ofPass: index).reduce(0) { bytes, operand in
+      guard case .term = operand.name else { return bytes + operand.bytesPerElement }
+      // Written by the pass, and read by the sum.
+      return isFused ? bytes : bytes + operand.bytesPerElement + operand.element.size
     }
   }
 }

@@ -26,6 +26,9 @@ struct RulePrograms {
       return numbers.filter { states[$0].shape.covers(shape) }
     }
 
+    /// The states that a pass over numbers of this shape updates.
+    func numbers(of shape: StateShape) -> [Int] { numbers.filter { states[$0].shape == shape } }
+
     /// What elements that a kernel updates together have in common.
     enum Cut { case none, tensor, row }
 

@@ -94,14 +94,8 @@ package final class PlainSteps<T: BinaryFloatingPoint> {
     _ pass: Int, _ place: NumberPlace, _ rule: some UpdateRule, _ elements: ReferenceElements<T>
   ) {
     var elements = elements
-    elements.pass = pass
     elements.history = history
-    let isOfElements = program.passes[pass].shape == .parameter
-    elements.numbers = program.numbers(ofPass: pass).map {
-      let shape = program.states[$0].shape
-      return .init(
-        memory: states[$0] + place.index(of: shape), step: isOfElements ? shape.step : 0)
-    }
+    elements.set(pass: pass, of: program, states, at: place)
     rule.reference(elements, at: stepCount)
   }
 
@@ -128,8 +122,7 @@ package final class PlainSteps<T: BinaryFloatingPoint> {
       run(
         pass, stretch.place, rule,
         ReferenceElements(
-          states: program.numbers.filter { program.states[$0].shape == shape }
-            .map { states[$0] + first },
+          states: program.numbers(of: shape).map { states[$0] + first },
           count: stretch.range.count, preparation: Preparation(rule, gradientScale: 1)))
     }
   }

@@ -122,14 +122,10 @@ private struct ReferenceStepper: Stepper {
           states: program.elements.map { arrays[$0] + (run.start - run.states.origin) },
           count: run.count, preparation: $0)
       }
-      elements.pass = pass
       elements.terms = program.passes[pass].sums.indices.map {
         engine.states.terms.arrays[$0].floats + run.start
       }
-      elements.numbers = program.numbers(ofPass: pass).map {
-        let shape = program.states[$0].shape
-        return .init(memory: arrays[$0] + run.place.index(of: shape), step: shape.step)
-      }
+      elements.set(pass: pass, of: program, arrays, at: run.place)
       Self.update(step.groups.rules[run.group], elements, step, run.group)
     }
     guard program.passes[pass].work == .elements, let weight = step.average?.weight,
@@ -174,14 +170,10 @@ private struct ReferenceStepper: Stepper {
     where !step.isIdle(stretch.group) {
       var elements = elements(stretch.group, set: 0, step) {
         ReferenceElements(
-          states: program.numbers.filter { program.states[$0].shape == shape }
-            .map { arrays[$0] + stretch.range.lowerBound },
+          states: program.numbers(of: shape).map { arrays[$0] + stretch.range.lowerBound },
           count: stretch.range.count, preparation: $0)
       }
-      elements.pass = pass
-      elements.numbers = program.numbers(ofPass: pass).map {
-        .init(memory: arrays[$0] + stretch.place.index(of: program.states[$0].shape), step: 0)
-      }
+      elements.set(pass: pass, of: program, arrays, at: stretch.place)
       Self.update(step.groups.rules[stretch.group], elements, step, stretch.group)
     }
   }
@@ -228,6 +220,23 @@ private struct ReferenceStepper: Stepper {
   ) -> [ReferenceNorm.Partial] {
     zip(lists.starts, lists.starts.dropFirst()).map { first, end in
       ReferenceNorm.fold(lists.list[Int(first)..<Int(end)].map { terms[Int($0)] })
+    }
+  }
+}
+
+extension ReferenceElements {
+  /// Sets which of a program's passes this is, and the numbers of other shapes that it reads from a
+  /// place on.
+  mutating func set(
+    pass: Int, of program: RulePrograms.Program, _ states: [UnsafeMutablePointer<T>],
+    at place: NumberPlace
+  ) {
+    self.pass = pass
+    let isOverElements = program.passes[pass].shape == .parameter
+    numbers = program.numbers(ofPass: pass).map {
+      let shape = program.states[$0].shape
+      return Numbers(
+        memory: states[$0] + place.index(of: shape), step: isOverElements ? shape.step : 0)
     }
   }
 }
