@@ -103,6 +103,47 @@ typedef struct {
   UINT skips;
 } descent_decision;
 
+// What a step of Newton and Schulz's iteration does to a matrix: a product, the division by a number
+// of its tensor, or an addition to the diagonal.
+#define DESCENT_PRODUCT 0
+#define DESCENT_QUOTIENT 1
+#define DESCENT_DIAGONAL 2
+
+// The operands of such a step: the matrix in its state, a second matrix of its shape, and from
+// DESCENT_SQUARE on square matrices.
+#define DESCENT_MATRIX 0
+#define DESCENT_OTHER 1
+#define DESCENT_SQUARE 2
+
+// The sums of a product are of so many terms each: matrix.cl.
+#define DESCENT_PANEL 256
+
+// A matrix with no more rows than columns, as a view: a tall one is transposed by its strides.
+typedef struct {
+  ULONG state;                         // its first element in the state,
+  ULONG other;                         // of the second matrix in the workspace,
+  ULONG squares;                       // and there of the square ones, one after another
+  UINT rows, columns;
+  UINT rowStride, columnStride;        // of the matrix and of the second one
+  UINT number;                         // the index of its tensor's number
+  UINT unused;
+} descent_matrix;
+
+// The part of a step's result that a work-group or a thread computes at a time.
+typedef struct {
+  UINT matrix, row, column;  // the matrix, and the part's first element
+  UINT unused;
+} descent_matrix_block;
+
+// A step for all matrices of a launch: out ← alpha first secondᵀ + beta addend, addend / number, or
+// out with alpha added to its diagonal. Of a square result the lower triangle is computed and
+// mirrored. Where the second operand is a matrix of more rows than columns, its transpose is meant.
+typedef struct {
+  UINT kind, out, first, second, addend;
+  UINT adds;  // whether there is an addend to a product
+  float alpha, beta;
+} descent_matrix_step;
+
 #undef UINT
 #undef ULONG
 

@@ -28,7 +28,7 @@ compile() { # program, options
   local program=$1
   shift
   "$CLANG" "$@" -std=gnu2x -Wall -Werror -IKernels/include Kernels/cpu/*.c Tests/Arm/check.c \
-    -o "$work/$program"
+    -o "$work/$program" -lm
 }
 
 "$DESCENT" verify --emit-cases "$work/cases"

@@ -105,6 +105,19 @@ for options in "-DITEMS=256 -Dlanes=float" "-DITEMS=256 -Dlanes=float -DACCUMULA
     "$work/norm.cl" || failed=1
   checked=$((checked + 3))
 done
+cat Kernels/types.h Kernels/matrix.cl Kernels/matrix_kernels.cl >"$work/matrix.cl"
+cat Kernels/types.h Kernels/{lanes,matrix,matrix_kernels}.cl >"$work/matrix_items.cl"
+for options in "" -DCONTROLLED; do
+  "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function -DMOST_ROWS=128 \
+    -DMOST_COLUMNS=128 $options "$work/matrix.cl" || failed=1
+  checked=$((checked + 1))
+  for lanes in 4 8 16; do
+    "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function -DVECTORS=2 \
+      "-DLANES=$lanes" -DMOST_ROWS=96 -DMOST_COLUMNS=128 $options "$work/matrix_items.cl" ||
+      failed=1
+    checked=$((checked + 1))
+  done
+done
 cat Kernels/types.h Kernels/lanes.cl Kernels/beside.cl Kernels/accumulate.cl >"$work/accumulate.cl"
 for lanes in 1 2 4 8 16; do
   for options in "" -DZEROING; do

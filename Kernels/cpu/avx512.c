@@ -6,6 +6,8 @@
 
 #define LANES 16
 #define INSTRUCTIONS avx512
+#define HARDWARE_FMA
+#define VECTORS_PER_ROW 4
 
 // Above the attribute, so that any processor can call it.
 static bool is_supported(void) { return __builtin_cpu_supports("avx512f"); }

@@ -3,6 +3,10 @@
 
 #define LANES 4
 #define INSTRUCTIONS baseline
+#ifdef __aarch64__
+#define HARDWARE_FMA
+#define VECTORS_PER_ROW 4
+#endif
 
 static bool is_supported(void) { return true; }
 

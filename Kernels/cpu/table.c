@@ -31,6 +31,12 @@ static const char besideText[] = {
 static const char accumulateText[] = {
 #embed "../accumulate.cl"
     , 0};
+static const char matrixText[] = {
+#embed "../matrix.cl"
+    , 0};
+static const char matrixKernelsText[] = {
+#embed "../matrix_kernels.cl"
+    , 0};
 static const char updateText[] = {
 #embed "../update.cl"
     , 0};
@@ -44,5 +50,7 @@ descent_texts descent_program_texts(void) {
                          .norm = normText,
                          .normKernels = normKernelsText,
                          .beside = besideText,
-                         .accumulate = accumulateText};
+                         .accumulate = accumulateText,
+                         .matrix = matrixText,
+                         .matrixKernels = matrixKernelsText};
 }

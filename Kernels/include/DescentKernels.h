@@ -47,6 +47,15 @@ typedef void (*descent_norm_tile)(const float *from, const float *with, long cou
 // The same for the sum of the elements themselves.
 typedef void (*descent_sum_tile)(const float *from, long count, descent_partial *result);
 
+// A block of a step over matrices, of up to so many rows and columns, both multiples of a tile's.
+// `state` has the matrices and `workspace` what else the steps need; `space` is a thread's own, as
+// matrix.cl says.
+typedef void (*descent_matrix_work)(const descent_matrix_step *step,
+                                    const descent_matrix *matrices,
+                                    const descent_matrix_block *block, int mostRows,
+                                    int mostColumns, float *state, float *workspace,
+                                    const float *numbers, float *space);
+
 // The functions compiled for one instruction set. Only `isSupported` may be called on a processor
 // without it.
 typedef struct {
@@ -59,6 +68,8 @@ typedef struct {
   descent_delta delta;
   descent_norm_tile normTile;
   descent_sum_tile sumTile;
+  descent_matrix_work matrixStep;
+  int matrixRows, matrixColumns;  // of a tile
 } descent_instructions;
 
 // A variant that is compiled.
@@ -89,7 +100,7 @@ const descent_library *descent_rules(void);
 // The source files of OpenCL programs, except those of the rules. ../README.md gives their order.
 typedef struct {
   const char *types, *lanes, *states, *prepare, *update, *norm, *normKernels, *beside,
-      *accumulate;
+      *accumulate, *matrix, *matrixKernels;
 } descent_texts;
 descent_texts descent_program_texts(void);
 

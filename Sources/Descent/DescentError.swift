@@ -20,7 +20,7 @@ public enum DescentError: Error, Equatable, Sendable {
   case overlap
   /// This machine has no memory for states, a copy of them, or a plan of the step.
   case memory(bytes: Int)
-  /// A tensor's shape or name that a layout cannot take.
+  /// A tensor's shape or name that a layout, or its group's rule, cannot take.
   case layout(name: String, reason: String)
   /// The rule was replaced by one that keeps other states.
   case ruleChanged(from: String, to: String)

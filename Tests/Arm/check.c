@@ -1,13 +1,14 @@
 // Every setting of every rule as this processor's compiled kernels run it, against its pinned
-// digest: a program without Swift, so that it runs under an emulator. `descent verify --emit-cases
-// FILE` writes what only the Swift code computes, the scalars of each step; Scripts/check-arm.sh
-// calls both.
+// digest, and a product of matrices against its definition: a program without Swift, so that it
+// runs under an emulator. `descent verify --emit-cases FILE` writes what only the Swift code
+// computes, the scalars of each step; Scripts/check-arm.sh calls both.
 //
 // The values are those of Sources/Verification/PinnedSteps.swift, the digest that of
 // Sources/Descent/Rule/Digest.swift.
 #include "DescentKernels.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,51 @@ static void compare(const setting *s, const char *instructions, const char *how,
   failures++;
 }
 
+// MARK: Matrices
+
+// A product of square matrices, compared element by element with the chains of fma that it is
+// defined by: ../../Kernels/matrix.cl.
+static void check_matrices(const descent_instructions *set) {
+  enum { side = 301, elements = side * side };
+  const int rows = 3 * set->matrixRows, columns = 2 * set->matrixColumns;
+  float *memory = malloc(sizeof(float) * 4 * elements);
+  float *space =
+      malloc(sizeof(float) * (size_t)((rows + columns) * DESCENT_PANEL + rows * columns));
+  for (int i = 0; i < 4 * elements; i++)
+    memory[i] = (float)(mix((uint64_t)i) >> 40) / (1 << 23) - 1;
+  // The matrix itself is not used, so the squares begin where the memory does.
+  const descent_matrix matrix = {.rows = side, .columns = side, .rowStride = side,
+                                 .columnStride = 1};
+  const descent_matrix_step step = {.kind = DESCENT_PRODUCT, .out = DESCENT_SQUARE + 3,
+                                    .first = DESCENT_SQUARE, .second = DESCENT_SQUARE + 1,
+                                    .addend = DESCENT_SQUARE + 2, .adds = 1, .alpha = 0.7f,
+                                    .beta = -1.3f};
+  for (unsigned row = 0; row < side; row += (unsigned)rows)
+    for (unsigned column = 0; column < side; column += (unsigned)columns) {
+      const descent_matrix_block block = {.row = row, .column = column};
+      set->matrixStep(&step, &matrix, &block, rows, columns, memory, memory, memory, space);
+    }
+  int apart = 0;
+  for (int i = 0; i < side; i++)
+    for (int j = 0; j <= i; j++) {
+      float sum = 0;
+      for (int panel = 0; panel < side; panel += DESCENT_PANEL) {
+        float chain = 0;
+        for (int k = panel; k < panel + DESCENT_PANEL && k < side; k++)
+          chain = fmaf(memory[i * side + k], memory[elements + j * side + k], chain);
+        sum = panel == 0 ? chain : sum + chain;
+      }
+      const float product = 0.7f * sum, addend = -1.3f * memory[2 * elements + i * side + j];
+      const uint32_t expected = to_bits(addend + product);
+      apart += to_bits(memory[3 * elements + i * side + j]) != expected;
+      apart += to_bits(memory[3 * elements + j * side + i]) != expected;
+    }
+  if (apart > 0)
+    failures += fprintf(stderr, "a product of matrices, %s: %d elements\n", set->name, apart) > 0;
+  free(memory);
+  free(space);
+}
+
 int main(int argc, char **argv) {
   FILE *file = argc == 2 ? fopen(argv[1], "r") : NULL;
   if (!file || fscanf(file, "pinned %d %d", &count, &steps) != 2 || count > countLimit ||
@@ -201,6 +247,8 @@ int main(int argc, char **argv) {
       runs++;
     }
   }
+  for (int i = 0; i < setCount; i++)
+    if (sets[i]->isSupported()) check_matrices(sets[i]);
   for (int row = 0; row < rows; row++)
     if (!reached[row] && rules[row].pass == DESCENT_ELEMENTS && rules[row].numbers == 0)
       failures += fprintf(stderr, "%s: no case reaches it\n", rules[row].name) > 0;

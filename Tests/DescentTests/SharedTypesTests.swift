@@ -56,6 +56,22 @@ private struct SharedType: Sendable {
         "growthFactor": \.growthFactor, "backoffFactor": \.backoffFactor, "minimum": \.minimum,
         "maximum": \.maximum, "growthInterval": \.growthInterval, "skips": \.skips,
       ]),
+    SharedType(
+      descent_matrix.self,
+      [
+        "state": \.state, "other": \.other, "squares": \.squares, "rows": \.rows,
+        "columns": \.columns, "rowStride": \.rowStride, "columnStride": \.columnStride,
+        "number": \.number, "unused": \.unused,
+      ]),
+    SharedType(
+      descent_matrix_block.self,
+      ["matrix": \.matrix, "row": \.row, "column": \.column, "unused": \.unused]),
+    SharedType(
+      descent_matrix_step.self,
+      [
+        "kind": \.kind, "out": \.out, "first": \.first, "second": \.second,
+        "addend": \.addend, "adds": \.adds, "alpha": \.alpha, "beta": \.beta,
+      ]),
   ]
 }
 

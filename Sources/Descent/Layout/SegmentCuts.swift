@@ -22,8 +22,13 @@ struct SegmentCuts {
   }
 
   /// Of a program's states.
-  init(_ map: StateMap, _ tensors: [ParameterLayout.Tensor], _ context: Context) {
-    self.init(count: map.count, tensors.map { map.place(of: $0.range) }, context)
+  init(
+    _ map: StateMap, _ tensors: [ParameterLayout.Tensor], _ context: Context,
+    keepsTensors: Bool = false
+  ) {
+    self.init(
+      count: map.count, tensors.map { map.place(of: $0.range) }, context,
+      keepsTensors: keepsTensors)
   }
 
   private init(

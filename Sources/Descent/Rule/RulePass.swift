@@ -79,9 +79,14 @@ public struct RulePass: Hashable, Sendable {
     case sums([RuleSum])
     /// Updates the states of a shape, number by number.
     case numbers(StateShape)
+    /// Iterates a state of the parameters' shape, tensor by tensor, divided first by the tensor's
+    /// number in another state. A tensor is a matrix: its first size by the product of the others.
+    /// Tensors of fewer sizes are refused.
+    case iteration(NewtonSchulz, of: String, dividedBy: String)
   }
 
-  /// The compiled variant: a name of `Kernels/rules/list.inc`.
+  /// The compiled variant: a name of `Kernels/rules/list.inc`; empty for an iteration, whose
+  /// kernel no rule has of its own.
   public let kernel: String
   /// What it does.
   public let work: Work
@@ -96,9 +101,23 @@ public struct RulePass: Hashable, Sendable {
     (self.work, self.kernel, self.writesStates) = (work, kernel, writesStates)
   }
 
+  /// A pass over matrices.
+  public init(_ iteration: NewtonSchulz, of state: String, dividedBy number: String) {
+    self.init(.iteration(iteration, of: state, dividedBy: number), kernel: "")
+  }
+
   /// Its sums.
   var sums: [RuleSum] { if case .sums(let sums) = work { sums } else { [] } }
 
   /// What it has an item for.
-  var shape: StateShape { if case .numbers(let shape) = work { shape } else { .parameter } }
+  var shape: StateShape {
+    switch work {
+    case .elements, .sums: .parameter
+    case .numbers(let shape): shape
+    case .iteration: .tensor
+    }
+  }
+
+  /// Whether it is over matrices.
+  var isIteration: Bool { if case .iteration = work { true } else { false } }
 }

@@ -10,6 +10,20 @@ public struct StateSpec: Hashable, Sendable {
     /// How many numbers a state of that shape has for each tensor, such as its number of rows. No
     /// pass changes it. For states of ``StateShape/tensor``.
     case count(of: StateShape)
+    /// A tensor's first size. No pass changes it. For states of ``StateShape/tensor``.
+    case firstSize
+    /// The product of a tensor's other sizes, likewise.
+    case otherSizes
+
+    /// The number that a tensor of these sizes begins with; nil where it does not depend on them.
+    func number(of shape: [Int]) -> Float? {
+      switch self {
+      case .value, .parameters: nil
+      case .count(let other): Float(other.count(of: shape))
+      case .firstSize: Float(shape.first ?? 1)
+      case .otherSizes: Float(StateShape.parameter.count(of: Array(shape.dropFirst())))
+      }
+    }
   }
 
   /// The state's name in files and for ``Optimizer/state(_:of:)``. No other state of the rule has

@@ -50,7 +50,9 @@ final class GroupRules {
     rules = zip(groups, first).map { $0.applied(to: $1) }
     unskippable = Self.unskippable(rules)
     for rule in first + [rule] { try RulePrograms.Program(rule).validate(rule) }
-    programs = RulePrograms(layout, first, else: rule)
+    let programs = RulePrograms(layout, first, else: rule)
+    try programs.checkMatrices(first)
+    self.programs = programs
     counts = Array(repeating: 0, count: names.count)
     histories = first.map { $0.history.map(\.start) }
     later = histories

@@ -32,6 +32,9 @@ struct RulePrograms {
     /// What elements that a kernel updates together have in common.
     enum Cut { case none, tensor, row }
 
+    /// Whether its tensors are matrices.
+    var needsMatrices: Bool { passes.contains(where: \.isIteration) }
+
     /// Whether every sum of a pass is over tensors or the model. An engine may then sum a tile of
     /// a tensor as soon as its terms are computed, so that these are not written to memory.
     func sumsTiles(ofPass index: Int) -> Bool {
@@ -143,11 +146,10 @@ struct RulePrograms {
 
   /// The numbers that a state of the tensors begins with, where it begins with a count.
   func counts(ofState index: Int, in program: Int) -> [Float]? {
-    guard case .count(let shape) = list[program].states[index].start,
-      let map = map(.tensor, of: program)
-    else { return nil }
+    let start = list[program].states[index].start
+    guard start.number(of: []) != nil, let map = map(.tensor, of: program) else { return nil }
     return layout.tensors.indices.flatMap { tensor in
-      map[tensor].map { _ in Float(shape.count(of: layout.tensors[tensor].shape)) }
+      map[tensor].compactMap { _ in start.number(of: layout.tensors[tensor].shape) }
     }
   }
 
@@ -238,7 +240,7 @@ extension RulePrograms.Program {
       return "a state that begins as the parameters has their shape"
     }
     for state in states {
-      if case .count = state.start, state.shape != .tensor || state.isSaved {
+      if state.start.number(of: []) != nil, state.shape != .tensor || state.isSaved {
         return "a state that begins with a count is one of the tensors and is not saved"
       }
     }
@@ -259,6 +261,13 @@ extension RulePrograms.Program {
     for sum in passes.flatMap(\.sums) {
       guard let state = states.first(where: { $0.name == sum.state }), state.shape != .parameter
       else { return "no state \"\(sum.state)\" of another shape than the parameters' for a sum" }
+    }
+    for pass in passes {
+      guard case .iteration(let iteration, let state, let number) = pass.work else { continue }
+      guard elements.contains(where: { states[$0].name == state }),
+        numbers.contains(where: { states[$0].name == number && states[$0].shape == .tensor })
+      else { return "no state \"\(state)\" of matrices and \"\(number)\" of tensors" }
+      if iteration.steps < 1 { return "an iteration of \(iteration.steps) steps" }
     }
     if let point = rule.evaluationPoint(afterStep: true),
       !elements.contains(where: { states[$0].name == point.state && states[$0].isSaved })

@@ -24,8 +24,9 @@ final class CPUEngine: HostEngine {
   fileprivate let values: [GroupValues]
   /// By pass and program; nil where a program has no such pass over elements.
   fileprivate let kernels: [UnsafeMutableBufferPointer<HostProgram?>]
-  private let updates: [[descent_update]]
-  /// Sums and numbers of a step with such groups frozen and tensors left out.
+  private let updates: [[descent_update?]]
+  private let matrices: MatrixMemory?
+  /// Sums, numbers and matrices of a step with such groups frozen and tensors left out.
   fileprivate var between: HostBetween?
   fileprivate var plan: HostPlan
   fileprivate var norm: HostNorm?
@@ -40,7 +41,9 @@ final class CPUEngine: HostEngine {
     let compiled = try programs.list.map { try CompiledRule($0.last) }
     let instructions = try HostKernels(set)
     let updates = try programs.list.map { program in
-      try program.passes.map { try instructions.update(CompiledRule($0)) }
+      try program.passes.map {
+        $0.isIteration ? nil : try instructions.update(CompiledRule($0))
+      }
     }
     if let threads = options.threads, threads < 1 {
       throw DescentError.value(
@@ -64,6 +67,7 @@ final class CPUEngine: HostEngine {
     // The system may have refused some of them, or all.
     let started = pool?.threadCount ?? 1
     self.pool = started > 1 ? pool : nil
+    matrices = try MatrixMemory(programs, instructions, threads: started)
     name = "cpu (\(set), \(started) thread\(started == 1 ? "" : "s"))"
     let passes = 0..<programs.passCount
     kernels = passes.map { pass in
@@ -89,7 +93,7 @@ final class CPUEngine: HostEngine {
     try stepper.take(step)
   }
 
-  /// Makes the sums and number passes between the passes over elements, unless those of the last
+  /// Makes the sums and the passes over numbers and matrices between the passes over elements, unless those of the last
   /// step can be reused.
   fileprivate func prepareBetween(_ step: StepInput) {
     guard programs.passCount > 1 else { return }
@@ -101,7 +105,7 @@ final class CPUEngine: HostEngine {
     }
     between = HostBetween(
       programs, states, isFrozen: groups.map(\.isFrozen), leftOut: leftOut, updates,
-      values.map(\.layout), threads: pool?.threadCount ?? 1)
+      values.map(\.layout), instructions, matrices, threads: pool?.threadCount ?? 1)
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
@@ -185,7 +189,7 @@ private struct CPUStepper: Stepper {
       average: step.average == nil ? nil : engine.states.average)
     if engine.kernels[pass].contains(where: { $0?.isFused == false }) { run(work) }
     if isSkipped { return }
-    engine.between?.run(pass, work, engine.instructions, engine.pool)
+    engine.between?.run(pass, work, engine.pool)
   }
 
   private func run(_ pass: Pass) {

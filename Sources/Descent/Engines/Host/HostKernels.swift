@@ -54,4 +54,9 @@ struct HostKernels: Sendable {
   var delta: descent_delta { table.pointee.delta }
   var normTile: descent_norm_tile { table.pointee.normTile }
   var sumTile: descent_sum_tile { table.pointee.sumTile }
+  var matrixStep: descent_matrix_work { table.pointee.matrixStep }
+  /// Of a product's sums that are in registers together.
+  var matrixTile: (rows: Int, columns: Int) {
+    (Int(table.pointee.matrixRows), Int(table.pointee.matrixColumns))
+  }
 }

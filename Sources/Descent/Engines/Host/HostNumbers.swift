@@ -3,10 +3,12 @@ internal import DescentKernels
 extension HostStates {
   /// A pass of a program over elements; nil where the program has none.
   func elementsPass(
-    _ index: Int, of program: Int, _ updates: [descent_update], _ values: GroupValues.Layout
+    _ index: Int, of program: Int, _ updates: [descent_update?], _ values: GroupValues.Layout
   ) -> HostProgram? {
     let (own, arrays) = (programs.list[program], ofPrograms[program].arrays)
-    guard index < own.passes.count, own.passes[index].shape == .parameter else { return nil }
+    guard index < own.passes.count, own.passes[index].shape == .parameter,
+      let update = updates[index]
+    else { return nil }
     let operands = own.operands(ofPass: index).map { operand in
       switch operand.name {
       case .parameters: HostOperand(place: .parameters, memory: nil)
@@ -21,7 +23,7 @@ extension HostStates {
       }
     }
     return HostProgram(
-      updates[index], operands: operands,
+      update, operands: operands,
       numbers: own.numbers(ofPass: index).map {
         HostNumbers(shape: own.states[$0].shape, memory: arrays[$0].floats)
       }, values: values, isLast: own.passes[index].work == .elements,
@@ -32,12 +34,11 @@ extension HostStates {
   /// where the program has none.
   func numberPass(
     _ index: Int, of program: Int, leftOut: [Bool], isIdle: (Int) -> Bool,
-    _ update: descent_update, _ values: GroupValues.Layout
+    _ update: descent_update?, _ values: GroupValues.Layout
   ) -> HostNumberPass? {
     let (own, arrays) = (programs.list[program], ofPrograms[program].arrays)
-    guard index < own.passes.count, case .numbers(let shape) = own.passes[index].work else {
-      return nil
-    }
+    guard index < own.passes.count, case .numbers(let shape) = own.passes[index].work, let update
+    else { return nil }
     let operands = own.operands(ofPass: index).compactMap { operand in
       if case .number(let state) = operand.name { arrays[state] } else { nil }
     }
@@ -89,19 +90,22 @@ struct HostNumberPass {
   }
 }
 
-/// The work between passes over elements: sums and passes over numbers.
+/// The work between passes over elements: sums, and passes over numbers and matrices.
 final class HostBetween {
   let isFrozen: [Bool]
   let leftOut: [Bool]
   /// By pass.
   private let sums: [[HostSums]]
   private let numbers: [[HostNumberPass]]
+  private let matrices: [[HostMatrices]]
+  private let instructions: HostKernels
 
   init(
     _ programs: RulePrograms, _ states: HostStates, isFrozen: [Bool], leftOut: [Bool],
-    _ updates: [[descent_update]], _ values: [GroupValues.Layout], threads: Int
+    _ updates: [[descent_update?]], _ values: [GroupValues.Layout], _ instructions: HostKernels,
+    _ memory: MatrixMemory?, threads: Int
   ) {
-    (self.isFrozen, self.leftOut) = (isFrozen, leftOut)
+    (self.isFrozen, self.leftOut, self.instructions) = (isFrozen, leftOut, instructions)
     let passes = 0..<programs.passCount
     let withPass = passes.map { pass in
       programs.list.indices.filter { pass < programs.list[$0].passes.count }
@@ -119,11 +123,19 @@ final class HostBetween {
           pass, of: $0, leftOut: leftOut, isIdle: { isFrozen[$0] }, updates[$0][pass], values[$0])
       }
     }
+    matrices = passes.map { pass in
+      withPass[pass].compactMap {
+        HostMatrices(
+          programs, program: $0, pass: pass, leftOut: leftOut, isIdle: { isFrozen[$0] },
+          states: states.ofPrograms[$0].arrays, memory: memory, instructions, threads: threads)
+      }
+    }
   }
 
   /// - Parameter work: the pass over elements, which fused sums run.
-  func run(_ pass: Int, _ work: Pass, _ instructions: HostKernels, _ pool: WorkerPool?) {
+  func run(_ pass: Int, _ work: Pass, _ pool: WorkerPool?) {
     for sums in sums[pass] { sums.run(work, instructions, pool) }
     for numbers in numbers[pass] { numbers.run() }
+    for matrices in matrices[pass] { matrices.run(instructions, pool) }
   }
 }

@@ -32,7 +32,7 @@ final class DeviceProgram {
       program.elements.map { program.states[$0].initialValue },
       SegmentCuts(
         all.states[index], all.layout.tensors.filter { all.program(of: $0) == index },
-        queue.context),
+        queue.context, keepsTensors: program.needsMatrices),
       queue: queue)
     var births = states.takeBirths()
     numbers = try Dictionary(
@@ -97,10 +97,13 @@ final class DeviceProgram {
 final class DevicePass {
   private(set) var shape: FittedShape
   var sums: DeviceSums?
+  var matrices: DeviceMatrices?
   private let index: Int
   private let program: Int
   private let all: RulePrograms
-  private var programs: UpdatePrograms
+  /// nil for a pass over matrices.
+  private var programs: UpdatePrograms?
+  private let context: Context
   private var kernels: [KernelKey: Kernel] = [:]
   private var plan: DevicePlan?
 
@@ -109,7 +112,7 @@ final class DevicePass {
     let shape: LaunchShape
   }
 
-  /// A plan and its kernels.
+  /// A plan and its kernels; without launches for a pass over matrices.
   struct Fitted {
     let plan: DevicePlan
     let operands: [Operand]
@@ -124,17 +127,19 @@ final class DevicePass {
     logger: Logger?
   ) throws {
     (self.index, self.program, self.all, self.shape) = (index, program, all, shape)
-    programs = UpdatePrograms(
-      rule: try CompiledRule(all.list[program].passes[index]), context: context,
-      logger: logger)
+    self.context = context
+    let pass = all.list[program].passes[index]
+    if pass.isIteration { return }
+    programs = UpdatePrograms(rule: try CompiledRule(pass), context: context, logger: logger)
   }
 
   var logger: Logger? {
-    get { programs.logger }
-    set { programs.logger = newValue }
+    get { programs?.logger }
+    set { programs?.logger = newValue }
   }
 
   var work: RulePass.Work { all.list[program].passes[index].work }
+  var isIteration: Bool { all.list[program].passes[index].isIteration }
 
   /// Returns the plan and kernels for this configuration. The last plan is reused if the key is
   /// unchanged, as it mostly is.
@@ -182,12 +187,16 @@ final class DevicePass {
     _ key: DevicePlan.Key, states: [(map: StateMap, pieces: Pieces)], vectors: Pieces,
     shape: LaunchShape
   ) throws -> DevicePlan {
+    if case .iteration = work {
+      return try DevicePlan(
+        [], key, states: states, vectors: vectors, shape: shape, context: context)
+    }
     let hasPlaces = !all.list[program].numbers(ofPass: index).isEmpty
     guard case .numbers(let numbers) = work else {
       return try DevicePlan(
         all.stretches(sets: key.sets, leftOut: key.leftOut).filter { $0.program == program }, key,
         hasPlaces: hasPlaces, states: states, vectors: vectors, shape: shape,
-        context: programs.context)
+        context: context)
     }
     // A vector of numbers in one piece, with itself for states.
     let count = all.map(numbers, of: program)?.count ?? 0
@@ -199,16 +208,16 @@ final class DevicePass {
         ofNumbers: numbers, program: program, leftOut: key.leftOut,
         isIdle: { key.isFrozen[$0] }), whole, hasPlaces: hasPlaces,
       states: states.map { _ in (StateMap(count: count), Pieces(count: count)) },
-      vectors: Pieces(count: count), shape: shape, context: programs.context)
+      vectors: Pieces(count: count), shape: shape, context: context)
     return plan.with(key)
   }
 
   private func kernel(
     _ kind: UpdatePrograms.Kind, _ shape: LaunchShape
-  ) throws -> Kernel {
+  ) throws -> Kernel? {
     let key = KernelKey(kind: kind, shape: shape)
     if let kernel = kernels[key] { return kernel }
-    let made = try programs.kernel(kind, shape)
+    let made = try programs?.kernel(kind, shape)
     kernels[key] = made
     return made
   }

@@ -61,6 +61,7 @@ struct DeviceStepper: Stepper {
       try program.makeRing(rows: looks ? ValuesRing.slots + 1 : 1)
     }
     try prepareSums(step)
+    try prepareMatrices(step)
     if step.average != nil && engine.average == nil {
       engine.average = try engine.makeVector()
     }
@@ -110,6 +111,30 @@ struct DeviceStepper: Stepper {
           programs, program: index, pass: place, isFrozen: isFrozen, leftOut: leftOut,
           pieces: engine.vectorPieces, isControlled: step.control.looks,
           numbers: { program.numbers[$0] }, engine.queue.context, logger: engine.logger)
+      }
+    }
+  }
+
+  /// Makes what iterates matrices, unless the last step had the same.
+  private func prepareMatrices(_ step: StepInput) throws {
+    guard engine.matrices != nil else { return }
+    let (isFrozen, leftOut) = (step.groups.groups.map(\.isFrozen), step.control.leftOut)
+    for (index, program) in engine.own.enumerated() {
+      for (place, pass) in program.passes.enumerated() where pass.isIteration {
+        if let last = pass.matrices, last.isFrozen == isFrozen, last.leftOut == leftOut,
+          last.isControlled == step.control.looks
+        {
+          continue
+        }
+        pass.matrices = try DeviceMatrices(
+          engine.programs, program: index, pass: place, isFrozen: isFrozen, leftOut: leftOut,
+          isControlled: step.control.looks, pieces: program.states.pieces,
+          state: { state in
+            engine.programs.list[index].elements.firstIndex(of: state).map {
+              program.states.segments[$0]
+            }
+          }, numbers: { program.numbers[$0] }, memory: engine.matrices, engine.queue.context,
+          logger: engine.logger)
       }
     }
   }
@@ -191,6 +216,9 @@ struct DeviceStepper: Stepper {
       try program.passes[pass].sums?.enqueue(
         engine.terms?.segments ?? [], control: engine.norm == nil ? nil : engine.control?.state,
         on: engine.queue, after: before
+      ) { append($0) }
+      try program.passes[pass].matrices?.enqueue(
+        control: engine.norm == nil ? nil : engine.control?.state, on: engine.queue, after: before
       ) { append($0) }
     }
   }

@@ -26,6 +26,8 @@ final class OpenCLEngine: Engine {
   var average: DeviceStates?
   /// The terms of a pass, one vector for each sum; allocated when first needed.
   var terms: DeviceStates?
+  /// Of passes over matrices.
+  let matrices: DeviceMatrixMemory?
   private(set) var control: DeviceControl?
   /// The control block, whose address does not change while the engine exists.
   private var controlState: Buffer<descent_control>?
@@ -58,12 +60,15 @@ final class OpenCLEngine: Engine {
     self.cuts = cuts
     vectorPieces = cuts.pieces(of: 0..<cuts.count)
     try Self.checkLines(programs, vectorPieces, device)
+    matrices = try DeviceMatrixMemory(programs, queue.context)
+    _ = try matrices?.form.kernel(isControlled: false, queue.context, logger)
     own = try programs.list.indices.map { index in
       try DeviceProgram(
         index, of: programs, shape: FittedShape(shape: shapes[index], isChosen: shape != nil),
         queue: queue, logger: logger)
     }
     stateCuts = zip(programs.states, own).map { ($0, $1.states.pieces) }
+    try Self.checkMatrices(programs, stateCuts.map(\.pieces), device)
     name = "opencl (\(device.name), \(shapes[0].lanes) lanes)"
     for program in own { pending.append(independent: program.takeBirths()) }
     let whole = Pieces(count: programs.layout.count)
@@ -89,6 +94,22 @@ final class OpenCLEngine: Engine {
         throw DescentError.unsupported(
           "sums over rows or columns of \"\(tensor.name)\", which is longer than the largest "
             + "allocation of \(device.name)")
+      }
+    }
+  }
+
+  /// Throws where a rule for matrices has one that no allocation holds.
+  private static func checkMatrices(
+    _ programs: RulePrograms, _ pieces: [Pieces], _ device: Device
+  ) throws {
+    for (index, pieces) in pieces.enumerated() where pieces.indices.count > 1 {
+      for matrix in programs.matrices(of: index) {
+        let piece = pieces.indices.partitioningIndex { pieces[$0].upperBound > matrix.start }
+        guard matrix.start + matrix.count <= pieces[piece].upperBound else {
+          throw DescentError.unsupported(
+            "a matrix of \(matrix.rows) × \(matrix.columns), which is longer than the largest "
+              + "allocation of \(device.name)")
+        }
       }
     }
   }

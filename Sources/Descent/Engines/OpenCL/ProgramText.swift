@@ -56,6 +56,9 @@ extension ProgramText.File {
   static let norm = file("norm.cl", \.norm)
   static let normKernels = file("norm_kernels.cl", \.normKernels)
 
+  static let matrix = file("matrix.cl", \.matrix)
+  static let matrixKernels = file("matrix_kernels.cl", \.matrixKernels)
+
   static func rule(_ rule: CompiledRule) -> Self { Self(name: rule.file, text: rule.text) }
 
   private static func file(

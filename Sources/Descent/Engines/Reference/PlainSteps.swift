@@ -25,6 +25,7 @@ package final class PlainSteps<T: BinaryFloatingPoint> {
     let programs = RulePrograms(layout, rule)
     let program = programs.list[0]
     try program.validate(rule)
+    try programs.checkMatrices(layout.groupNames.map { _ in rule })
     guard parameters.count == layout.count else {
       throw DescentError.count(
         of: "parameters", given: parameters.count, expected: layout.count)
@@ -78,9 +79,10 @@ package final class PlainSteps<T: BinaryFloatingPoint> {
       gradients.withUnsafeBufferPointer { gradients in
         guard let gradients = gradients.baseAddress else { return }
         for (index, pass) in program.passes.enumerated() {
-          if case .numbers(let shape) = pass.work {
-            updateNumbers(shape, index, rule)
-          } else {
+          switch pass.work {
+          case .numbers(let shape): updateNumbers(shape, index, rule)
+          case .iteration: pass.iterate(programs.matrices(of: 0), of: program, states)
+          case .elements, .sums:
             update(index, rule, gradients)
             for (term, sum) in pass.sums.enumerated() { add(terms[term], for: sum) }
           }

@@ -104,6 +104,9 @@ private struct ReferenceStepper: Stepper {
       if case .numbers(let shape) = program.passes[pass].work {
         updateNumbers(shape, of: index, pass, step)
       }
+      program.passes[pass].iterate(
+        engine.programs.matrices(of: index, leftOut: step.control.leftOut, isIdle: step.isIdle),
+        of: program, engine.states.ofPrograms[index].arrays.map(\.floats))
     }
   }
 
@@ -241,6 +244,24 @@ extension ReferenceElements {
   }
 }
 
+extension RulePass {
+  /// Iterates matrices in plain Swift, if this is such a pass.
+  func iterate<T: BinaryFloatingPoint>(
+    _ matrices: [TensorMatrix], of program: RulePrograms.Program,
+    _ states: [UnsafeMutablePointer<T>]
+  ) {
+    guard case .iteration(let iteration, let state, let number) = work,
+      let state = program.states.firstIndex(where: { $0.name == state }),
+      let number = program.states.firstIndex(where: { $0.name == number })
+    else { return }
+    for matrix in matrices {
+      ReferenceNewtonSchulz.iterate(
+        states[state] + matrix.start, rows: matrix.rows, columns: matrix.columns,
+        dividedBy: states[number][matrix.number], iteration)
+    }
+  }
+}
+
 extension UpdateRule {
   /// One step in plain Swift over arrays of any floating-point type: in `Double` the truth that
   /// `Float` engines are measured against. `states` holds an array for each of ``stateNames``;
@@ -319,6 +340,9 @@ extension UpdateRule {
 
   /// Whether a step needs more than vectors of elements: whole tensors, or a history.
   package var needsOptimizer: Bool { needsTensors || !history.isEmpty }
+
+  /// Whether its tensors have to be matrices.
+  package var needsMatrices: Bool { passes.contains(where: \.isIteration) }
 
   private var needsTensors: Bool {
     passes.count > 1 || !states.allSatisfy { $0.shape == .parameter && $0.isSaved }
