@@ -60,7 +60,12 @@ package struct Trainer {
 
     var layout = ParameterLayout()
     for tensor in classifier.tensors { try layout.append(tensor.name, shape: tensor.shape) }
-    let optimizer = try Optimizer(rule, layout: layout, on: choice)
+    var others: [String: any UpdateRule] = [:]
+    if rule.needsMatrices {
+      layout.assign(to: "vectors") { $0.shape.count < 2 }
+      others["vectors"] = AdamW(learningRate: AdamW.digitsLearningRate)
+    }
+    let optimizer = try Optimizer(rule, layout: layout, rules: others, on: choice)
 
     let (batch, stepsPerEpoch) = (batchSize(of: rule), stepsPerEpoch(of: rule))
     var generator = SplitMix64(seed: seed &+ 1)

@@ -122,13 +122,15 @@ package struct Agreement {
   }
 
   private func layout() throws -> ParameterLayout {
-    guard isCut else { return try ParameterLayout(count: count) }
+    guard isCut else { return try ParameterLayout(count: count, for: variant.rule) }
     var layout = ParameterLayout()
     let sizes = [1, 5, 2, 33, 64, 15, 1025, 129]
     while layout.count < count {
       let index = layout.tensors.count
       try layout.append(
-        "\(index)", shape: [min(sizes[index % sizes.count], count - layout.count)],
+        "\(index)",
+        shape: variant.rule.shape(
+          ofCount: min(sizes[index % sizes.count], count - layout.count)),
         group: index.isMultiple(of: 2) ? "even" : "odd")
     }
     return layout

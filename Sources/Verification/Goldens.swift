@@ -128,6 +128,17 @@ package struct GoldenCase: Decodable, Sendable {
     "variant torch": ["limitedRate": .flag(true)],
     "variant keras": ["limitedRate": .flag(true), "epsilonAdded": .flag(true)],
     "variant optax": ["epsilonAdded": .flag(true)],
+    "learningRateAdjustment none": ["adjustsRate": .flag(false)],
+    "learningRateAdjustment original": ["adjustsRate": .flag(true)],
+    "learningRateAdjustment widthRatioOverHeight": [
+      "adjustsRate": .flag(true), "inputsFirst": .flag(true),
+    ],
+    "learningRateAdjustment matchAdamWRMS": [
+      "adjustsRate": .flag(true), "rmsRate": .number(0.2),
+    ],
+    "newtonSchulzType native": [:],
+    // Computed in Float all the same: the trajectories' own bound is 2e-2.
+    "newtonSchulzType bfloat16": [:],
   ]
 
   /// The case's rule with its hyper-parameters. What the case leaves out is 0 or off, as its files

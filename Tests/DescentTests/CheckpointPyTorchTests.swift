@@ -195,11 +195,12 @@ import Testing
       // Rules of which PyTorch has some settings, or that are settings of one.
       let known = [
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw",
-        "amsgrad", "adamax", "nadam", "radam", "rprop",
+        "amsgrad", "adamax", "nadam", "radam", "rprop", "muon",
       ]
       var refused: [String] = []
       for variant in Rules.all.flatMap({ $0.variants }) {
-        let optimizer = try Optimizer(variant.rule, layout: SmallModel.layout(), on: .cpu)
+        let optimizer = try Optimizer(
+          variant.rule, layout: SmallModel.layout(for: variant.rule), on: .cpu)
         try optimizer.setLossScale(LossScale(scale: 32))
         var parameters = SmallModel.steps.parameters.map { $0.magnitude < 1e3 ? $0 : 1 }
         for step in 1...3 {
@@ -216,7 +217,8 @@ import Testing
         #expect(try SafetensorsFile(path).tensors.allSatisfy { !$0.name.contains("optimizer.m.") })
         let checkpoint = try Checkpoint(path)
         #expect(checkpoint.naming == .pyTorch)
-        let twin = try Optimizer(variant.rule, layout: SmallModel.layout(), on: .cpu)
+        let twin = try Optimizer(
+          variant.rule, layout: SmallModel.layout(for: variant.rule), on: .cpu)
         var copy = parameters.map { _ in Float(0) }
         try twin.load(from: checkpoint, parameters: &copy)
         #expect(bits(copy) == bits(parameters))
@@ -235,7 +237,8 @@ import Testing
           "rmsprop centered momentum", "rmsprop centered nesterov", "adadelta decoupled",
           "adam rootEpsilon", "adam epsilonBeforeCorrection", "adam uncorrected",
           "amsgrad amsgradMaxOfCorrected", "adamax", "adamax decoupled", "nadam simpleSchedule",
-          "radam", "radam rootEpsilon", "rprop coupled", "rprop decoupled",
+          "radam", "radam rootEpsilon", "rprop coupled", "rprop decoupled", "muon",
+          "muon optax", "muon plain",
         ])
       let frozen = try Optimizer(Adam(), layout: SmallModel.layout(), on: .cpu)
       try frozen.setGroup("biases", to: ParameterGroup(isFrozen: true))

@@ -22,7 +22,8 @@ import Testing
         // As a trainer does that makes its optimizer first.
         let variants = Rules.all.flatMap { $0.variants }
         let variant = variants[try #require(Int(parts[1]))]
-        optimizer = try Optimizer(variant.rule, layout: SmallModel.layout(), on: choice)
+        optimizer = try Optimizer(
+          variant.rule, layout: SmallModel.layout(for: variant.rule), on: choice)
         try optimizer.load(from: checkpoint, parameters: &parameters)
         try SmallModel.train(optimizer, &parameters, 8...20)
       } else {
@@ -48,13 +49,15 @@ import Testing
 
     for (number, variant) in Rules.all.flatMap({ $0.variants }).enumerated() {
       var parameters = SmallModel.steps.parameters
-      let straight = try Optimizer(variant.rule, layout: SmallModel.layout(), on: .cpu)
+      let straight = try Optimizer(
+        variant.rule, layout: SmallModel.layout(for: variant.rule), on: .cpu)
       try SmallModel.train(straight, &parameters, 1...20)
       let digest = "\(try SmallModel.digest(straight, parameters))"
       for (engine, choice) in try TestEngines.choices().enumerated() {
         let file = "variant-\(number)-\(engine).safetensors"
         var parameters = SmallModel.steps.parameters
-        let optimizer = try Optimizer(variant.rule, layout: SmallModel.layout(), on: choice)
+        let optimizer = try Optimizer(
+          variant.rule, layout: SmallModel.layout(for: variant.rule), on: choice)
         try SmallModel.train(optimizer, &parameters, 1...7)
         try optimizer.save(to: folder + "/" + file, parameters: parameters)
         expected[file] = digest

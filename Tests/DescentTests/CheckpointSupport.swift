@@ -6,13 +6,14 @@ import Verification
 
 /// A small model in two groups, and what it is trained on.
 enum SmallModel {
-  static func layout() throws -> ParameterLayout {
+  /// - Parameter rule: one that may need matrices; its vectors are then rows.
+  static func layout(for rule: any UpdateRule = SGD()) throws -> ParameterLayout {
     var layout = ParameterLayout()
     try layout.append("hidden.weight", shape: [7, 19])
-    try layout.append("hidden.bias", shape: [19], group: "biases")
-    try layout.append("scale", shape: [])
+    try layout.append("hidden.bias", shape: rule.shape(ofCount: 19), group: "biases")
+    try layout.append("scale", shape: rule.needsMatrices ? [1, 1] : [])
     try layout.append("output.weight", shape: [19, 3])
-    try layout.append("output.bias", shape: [3], group: "biases")
+    try layout.append("output.bias", shape: rule.shape(ofCount: 3), group: "biases")
     try layout.setGroup("biases", to: ParameterGroup(learningRateFactor: 0.5, weightDecay: 0))
     return layout
   }

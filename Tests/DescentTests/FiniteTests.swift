@@ -16,6 +16,9 @@ import Testing
     "exponent": [-10, -0.8, 0],
     "weightDecay": [0, 1.5e-45, 1e-8, 0.1, 1],
     "rectificationThreshold": [4, 5, 1e10],
+    // Others let the iteration diverge.
+    "newtonSchulzA": [3.4445], "newtonSchulzB": [-4.775], "newtonSchulzC": [2.0315],
+    "newtonSchulzSteps": [1, 2, 5],
   ]
 
   /// Magnitudes of gradients: zero, denormal, with a square that is 0, ordinary, and near the
@@ -36,8 +39,8 @@ import Testing
         let values =
           switch allowed {
           case .atLeastZero: own ?? Self.ends["number"]
-          case .atMostZero: Self.ends["exponent"]
-          case .aboveZero: Self.ends["positive"]
+          case .atMostZero: own ?? Self.ends["exponent"]
+          case .aboveZero: own ?? Self.ends["positive"]
           case .fromZeroToBelowOne: Self.ends["fraction"]
           case .fromZeroToOne: Self.ends["fraction"].map { $0 + [1] }
           }
@@ -108,7 +111,7 @@ import Testing
   private static func path(
     _ rule: some UpdateRule, _ start: Float, _ gradients: [Float]
   ) throws -> (compared: Int, fault: String?) {
-    let layout = try ParameterLayout(count: 1)
+    let layout = try ParameterLayout(count: 1, for: rule)
     let own = try PlainSteps(rule, layout: layout, parameters: [start])
     let truth = try PlainSteps(rule, layout: layout, parameters: [Double(start)])
     let limit = Double(Float.greatestFiniteMagnitude)

@@ -67,7 +67,8 @@ import OpenCLHost
       var parameters = vectors.parameters
       let (outcome, restored) = try underHostileSettings {
         let optimizer = try Optimizer(
-          variant.rule, layout: ParameterLayout(count: vectors.count), on: choice)
+          variant.rule, layout: ParameterLayout(count: vectors.count, for: variant.rule),
+          on: choice)
         var outcome = Agreement.Outcome()
         for (index, gradients) in vectors.gradients.enumerated() {
           try optimizer.step(&parameters, gradients: gradients)

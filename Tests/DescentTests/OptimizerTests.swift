@@ -101,7 +101,7 @@ import OpenCLHost
     arguments: AgreementTests.variants)
   func moves(_ variant: RuleVariant) throws {
     let vectors = Agreement.Vectors(count: 257)
-    let layout = try ParameterLayout(count: 257)
+    let layout = try ParameterLayout(count: 257, for: variant.rule)
     let choices = try TestEngines.choices()
     let stays = try Optimizer(variant.rule, layout: layout, on: .cpu)
     var moves = try Optimizer(variant.rule, layout: layout, on: .reference)
@@ -227,7 +227,8 @@ import OpenCLHost
   func reset(_ variant: RuleVariant) throws {
     let vectors = Agreement.Vectors(count: 37, steps: 3)
     for choice in try TestEngines.choices() {
-      let optimizer = try Optimizer(variant.rule, layout: ParameterLayout(count: 37), on: choice)
+      let optimizer = try Optimizer(
+        variant.rule, layout: ParameterLayout(count: 37, for: variant.rule), on: choice)
       func run() throws -> [Float] {
         var x = vectors.parameters
         for gradients in vectors.gradients { try optimizer.step(&x, gradients: gradients) }

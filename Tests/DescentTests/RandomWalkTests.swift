@@ -10,11 +10,11 @@ import Testing
 @Suite struct RandomWalkTests {
   private static let steps = 24
 
-  private static func layout() throws -> ParameterLayout {
+  private static func layout(for rule: any UpdateRule) throws -> ParameterLayout {
     var layout = try ParameterLayout(alignment: 16)
     try layout.append("weight", shape: [5, 7])
-    try layout.append("bias", shape: [7], group: "others")
-    try layout.append("scale", shape: [])
+    try layout.append("bias", shape: rule.shape(ofCount: 7), group: "others")
+    try layout.append("scale", shape: rule.needsMatrices ? [1, 1] : [])
     try layout.append("table", shape: [3, 6], group: "others")
     return layout
   }
@@ -111,7 +111,7 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: folder) }
     var random = SeededGenerator(seed: UInt64(number))
     let engines = try Self.engines(number)
-    let layout = try Self.layout()
+    let layout = try Self.layout(for: variant.rule)
     let straight = try Optimizer(variant.rule, layout: layout, on: .reference)
     var optimizer = try Optimizer(variant.rule, layout: layout, on: .cpu)
     var x = (0..<layout.count).map { Float($0 % 5) - 2 }

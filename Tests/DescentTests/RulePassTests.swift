@@ -33,9 +33,26 @@ import OpenCLHost
     return layout
   }
 
+  /// Matrices of both forms for the rule that needs them, and what others follow.
+  static func matrices() throws -> ParameterLayout {
+    var layout = try ParameterLayout(alignment: 64)
+    #if DEBUG
+    let shapes = [[5, 7], [3], [20, 20], [12, 40], [0, 2], [3, 3, 5], [1, 17]]
+    #else
+    let shapes = [
+      [5, 7], [3], [130, 131], [70, 600], [0, 2], [16, 3, 5], [1, 17_000], [400, 90], [33, 9],
+      [64, 64], [300, 64],
+    ]
+    #endif
+    for (index, shape) in shapes.enumerated() {
+      try layout.append("t\(index)", shape: shape, group: index % 4 == 1 ? "other" : "main")
+    }
+    return layout
+  }
+
   /// One of them with two segments, each long enough for a table of the rows.
-  static func engines() throws -> [EngineChoice] {
-    try TestEngines.cut(largestAllocation: 3 << 18) + [.reference]
+  static func engines(largestAllocation: Int = 3 << 18) throws -> [EngineChoice] {
+    try TestEngines.cut(largestAllocation: largestAllocation) + [.reference]
   }
 
   static func bits(_ values: [Float]) -> [UInt32] {
@@ -47,7 +64,8 @@ import OpenCLHost
     _ rule: any UpdateRule, _ engine: EngineChoice, controlled: Bool, saveAt: Int? = nil
   ) throws -> [String: [UInt32]] {
     let other = MadeUp.Fading()
-    var optimizer = try Optimizer(rule, layout: layout(), rules: ["other": other], on: engine)
+    let layout = try rule.needsMatrices ? matrices() : layout()
+    var optimizer = try Optimizer(rule, layout: layout, rules: ["other": other], on: engine)
     optimizer.averaging = ParameterAverage(decay: 0.9)
     if controlled {
       optimizer.clipping = .globalNorm(20)
@@ -75,7 +93,7 @@ import OpenCLHost
           optimizer = try Optimizer(optimizer.state, on: engine)
         } else {
           // The parts by name; what is not kept is not among them.
-          let next = try Optimizer(rule, layout: layout(), rules: ["other": other], on: engine)
+          let next = try Optimizer(rule, layout: layout, rules: ["other": other], on: engine)
           next.averaging = optimizer.averaging
           let status = try optimizer.status
           try next.restore(
@@ -104,12 +122,26 @@ import OpenCLHost
     "a rule of any kind has the reference's bits on every engine", arguments: MadeUp.all.indices,
     [false, true])
   func bitsOnEveryEngine(_ index: Int, controlled: Bool) throws {
-    let rule = MadeUp.all[index]
-    let expected = try Self.run(rule, .reference, controlled: controlled)
+    try Self.compare(MadeUp.all[index], engines: Self.engines(), controlled: controlled)
+  }
+
+  @Test(
+    "and so has one for matrices", arguments: [Muon(weightDecay: 0.01), .optax(learningRate: 0.1)],
+    [false, true])
+  func bitsOfMatrices(_ rule: Muon, controlled: Bool) throws {
+    // Two segments, neither shorter than a matrix' workspace.
+    let engines = try Self.engines(largestAllocation: 7 << 16)
+    try Self.compare(rule, engines: engines, controlled: controlled)
+  }
+
+  private static func compare(
+    _ rule: any UpdateRule, engines: [EngineChoice], controlled: Bool
+  ) throws {
+    let expected = try run(rule, .reference, controlled: controlled)
     #expect(expected["counts"]?[0...1] == (controlled ? [5, 2] : [7, 0]))
-    for engine in try Self.engines() {
+    for engine in engines {
       for saveAt in [nil, 4] {
-        let found = try Self.run(rule, engine, controlled: controlled, saveAt: saveAt)
+        let found = try run(rule, engine, controlled: controlled, saveAt: saveAt)
         #expect(Set(found.keys) == Set(expected.keys))
         for (key, value) in expected {
           #expect(found[key] == value, "\(type(of: rule).name), \(engine), \(key)")
@@ -128,7 +160,7 @@ import OpenCLHost
     let program = RulePrograms.Program(rule)
     #expect(program.last.work == .elements && program.last.kernel == rule.kernel)
     #expect(program.states.prefix(program.elements.count).allSatisfy { $0.shape == .parameter })
-    for (index, pass) in program.passes.enumerated() {
+    for (index, pass) in program.passes.enumerated() where !pass.isIteration {
       let compiled = try CompiledRule(pass)
       let operands = program.operands(ofPass: index)
       let states = operands.filter {
@@ -142,6 +174,7 @@ import OpenCLHost
         case .elements: 0
         case .sums: 1
         case .numbers: 2
+        case .iteration: 3
         }
       #expect(compiled.pass == kind, "\(pass.kernel)")
       #expect(compiled.stateCount == states.count, "\(pass.kernel)")

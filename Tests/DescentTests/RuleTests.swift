@@ -99,7 +99,7 @@ import Verification
   func ranges() throws {
     func check<Rule: UpdateRule>(_ type: Rule.Type) {
       for parameter in Rule.hyperparameters where parameter.kind != .flag {
-        let outside = parameter.name == "beta2Decay" ? 1.0 : -1
+        let outside = ["beta2Decay", "newtonSchulzB"].contains(parameter.name) ? 1.0 : -1
         for value in [outside, .nan, .infinity, -.infinity] {
           var rule = Rule()
           parameter.set(value, in: &rule)
@@ -428,7 +428,7 @@ import Verification
   func one() {
     let below: Set = [
       "momentum", "nextMomentum", "decay", "beta1", "beta2", "beta3", "beta2Decay",
-      "decreaseFactor", "warmupEpsilon",
+      "decreaseFactor", "warmupEpsilon", "newtonSchulzB",
     ]
     func check<Rule: UpdateRule>(_ type: Rule.Type) {
       for parameter in Rule.hyperparameters where parameter.kind != .flag {

@@ -24,7 +24,8 @@ import Testing
           #expect(try changed.hyperparameter(name) == value)
         }
         var changed: any UpdateRule = rule
-        let least = name == "beta2Decay" ? -Self.least : Self.least
+        let isNegative = ["beta2Decay", "newtonSchulzB"].contains(name)
+        let least = isNegative ? -Self.least : Self.least
         try changed.setHyperparameter(name, to: least)
         #expect(Float(try #require(try changed.hyperparameter(name))) != 0)
       }

@@ -67,9 +67,10 @@ public enum Rules {
         NovoGrad.self,
       ]),
     Family(
-      title: "Rows and columns",
+      title: "Matrices",
       rules: [
-        Adafactor.self
+        Adafactor.self,
+        Muon.self,
       ]),
   ]
 

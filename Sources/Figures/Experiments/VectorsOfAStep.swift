@@ -34,7 +34,7 @@ private struct VectorsOfAStep {
     let values: [Float]
 
     init(_ rule: any UpdateRule, engine: EngineChoice) throws {
-      let optimizer = try Optimizer(rule, layout: ParameterLayout(count: 2), on: engine)
+      let optimizer = try Optimizer(rule, layout: ParameterLayout(count: 2, for: rule), on: engine)
       var parameters = [Float(start.x), Float(start.y)]
       func step() throws {
         let gradient = surface.gradient(at: Surface.Point(parameters), step: 1)

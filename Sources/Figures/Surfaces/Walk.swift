@@ -29,7 +29,9 @@ package struct Walk: Sendable {
   ) throws {
     let start = start ?? surface.start
     var parameters = [Float(start.x), Float(start.y)]
-    let optimizer = try Optimizer(rule, layout: ParameterLayout(count: 2), on: choice)
+    // For a rule over matrices the two are a row.
+    let optimizer = try Optimizer(
+      rule, layout: ParameterLayout(count: 2, for: rule), on: choice)
     (self.surface, self.rule) = (surface, rule)
     points = [Self.point(parameters)]
     lookAheads = optimizer.hasEvaluationPoint ? points : []

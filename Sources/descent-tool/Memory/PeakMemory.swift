@@ -18,11 +18,11 @@ struct PeakMemory {
   /// Measures four steps over `count` elements; once in a process, since its greatest size is never
   /// forgotten.
   init(_ rule: any UpdateRule, count: Int, threads: Int) throws {
-    let layout = try ParameterLayout(count: count)
+    let layout = try ParameterLayout(count: count, for: rule)
     let parameters = try HostVector(count: count, repeating: [0.5])
     let gradients = try HostVector(count: count, repeating: [0x1p-10])
     // Code and what a process needs once are not the optimizer's; a thread's stack is.
-    let few = try ParameterLayout(count: 4096)
+    let few = try ParameterLayout(count: 4096, for: rule)
     try Self.steps(Optimizer(rule, layout: few, on: .cpu(threads: 1)), parameters, gradients)
     Self.giveBackFreeMemory()
     let before = try Self.status("VmRSS")

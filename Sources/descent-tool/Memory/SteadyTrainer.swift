@@ -52,7 +52,7 @@ final class SteadyTrainer {
   /// Throws ``MemoryError`` unless the optimizer works on so many threads.
   init(_ rule: any UpdateRule, _ manner: StepManner, threads: Int) throws {
     self.manner = manner
-    let layout = try Self.layout(manner)
+    let layout = try Self.layout(manner, rule)
     optimizer = try Optimizer(
       rule, layout: layout, on: .cpu(threads: threads, instructions: nil, block: Self.block))
     guard HostWorkbench.threads(of: optimizer.engineName) == threads else {
@@ -80,12 +80,14 @@ final class SteadyTrainer {
     gradients.deallocate()
   }
 
-  private static func layout(_ manner: StepManner) throws -> ParameterLayout {
+  private static func layout(
+    _ manner: StepManner, _ rule: any UpdateRule
+  ) throws -> ParameterLayout {
     var layout = ParameterLayout()
     let isGrouped = manner == .groups || manner == .clippedGroups
     for index in 0..<tensors {
       let group = isGrouped && index % 2 == 1 ? "other" : ParameterGroup.defaultName
-      try layout.append("\(index)", shape: [tensor], group: group)
+      try layout.append("\(index)", shape: rule.shape(ofCount: tensor), group: group)
     }
     if isGrouped {
       try layout.setGroup(

@@ -15,7 +15,7 @@ struct ShapeTimer {
   init(_ rule: any UpdateRule, count: Int, queue: CommandQueue) throws {
     self.queue = queue
     self.rule = rule
-    layout = try ParameterLayout(count: count)
+    layout = try ParameterLayout(count: count, for: rule)
     parameters = try Buffer(queue.context, count: count)
     gradients = try Buffer(queue.context, count: count)
     // Ordinary numbers, which stay so: denormals would slow some processors down.
