@@ -20,8 +20,8 @@ Descent's own names is converted by `descent checkpoint convert IN OUT --to pyto
 The file has the parameters by their names, `optimizer.STATE.NAME` for each state, such as
 `optimizer.exp_avg.fc.weight`, and the groups' settings and every parameter's step count as JSON in
 the metadata `pytorch.optimizer`. Everything is float32. torch.optim's SGD, Adagrad, RMSprop,
-Adadelta, Adam, AdamW, Adamax, NAdam, RAdam and Rprop are known. NAdam's `mu_product` stands beside
-the step counts. SGD counts no steps; `steps` says how many there were, where that
+Adadelta, Adam, AdamW, Adamax, NAdam, RAdam, Rprop and Muon are known. NAdam's `mu_product` stands beside
+the step counts. SGD and Muon count no steps; `steps` says how many there were, where that
 matters.
 
 `lr` is the rate of the coming step and `initial_lr` the group's rate in the run. Both are in the
@@ -43,7 +43,7 @@ PREFIX = "optimizer."
 SCHEDULER = ["initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum"]
 
 # Settings that PyTorch has as tuples, and JSON as lists.
-PAIRS = ["betas", "etas", "step_sizes"]
+PAIRS = ["betas", "etas", "step_sizes", "ns_coefficients"]
 
 # The states of each class by PyTorch's names, its groups' settings, and whether it counts steps.
 CLASSES = {
@@ -79,6 +79,11 @@ CLASSES = {
         ["betas", "eps", "weight_decay", "maximize", "decoupled_weight_decay"], True,
     ),
     "Rprop": (["prev", "step_size"], ["etas", "step_sizes", "maximize"], True),
+    "Muon": (
+        ["momentum_buffer"],
+        ["weight_decay", "momentum", "nesterov", "ns_coefficients", "eps", "ns_steps",
+         "adjust_lr_fn"], False,
+    ),
 }
 
 # Classes that have no counterpart, with what to do.

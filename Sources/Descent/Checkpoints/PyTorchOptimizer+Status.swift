@@ -56,7 +56,8 @@ extension PyTorchOptimizer {
     _ status: OptimizerStatus, _ description: (className: String, group: Group),
     ofGroup group: String
   ) throws(CheckpointError) {
-    let isCounted = description.className != "SGD" || description.group.dampening ?? 0 != 0
+    let isCounted =
+      !["SGD", "Muon"].contains(description.className) || description.group.dampening ?? 0 != 0
     let missed = status.missedSteps.filter { status.layout[$0]?.group == group }
     guard isCounted, let tensor = missed.min() else { return }
     throw .interchange(

@@ -55,6 +55,9 @@ struct PyTorchOptimizer: Codable, Sendable {
     var momentumDecay: Double?
     var etas: [Double]?
     var stepSizes: [Double]?
+    var newtonSchulzCoefficients: [Double]?
+    var newtonSchulzSteps: Double?
+    var rateAdjustment: String?
 
     private enum CodingKeys: String, CodingKey {
       case params, name, lr, maximize, eps, betas, amsgrad, momentum, dampening, nesterov, alpha
@@ -70,6 +73,9 @@ struct PyTorchOptimizer: Codable, Sendable {
       case initialAccumulator = "initial_accumulator_value"
       case momentumDecay = "momentum_decay"
       case stepSizes = "step_sizes"
+      case newtonSchulzCoefficients = "ns_coefficients"
+      case newtonSchulzSteps = "ns_steps"
+      case rateAdjustment = "adjust_lr_fn"
     }
 
     init(lr: Double) { self.lr = lr }
@@ -121,6 +127,7 @@ struct PyTorchOptimizer: Codable, Sendable {
       case is AdaMax: ["m": "exp_avg", "u": "exp_inf"]
       case is NAdam, is RAdam: ["m": "exp_avg", "v": "exp_avg_sq"]
       case is Rprop: ["prevGrad": "prev", "stepSize": "step_size"]
+      case is Muon: ["b": "momentum_buffer"]
       default: [:]
       }
     guard let name = names[state] else {
@@ -220,6 +227,7 @@ extension PyTorchOptimizer {
       return Rprop(
         learningRate: group.lr, decreaseFactor: decrease, increaseFactor: increase,
         minimumStep: least, maximumStep: most, maximize: maximize)
+    case "Muon": return try muon(group)
     case "ASGD":
       throw .interchange(
         "ASGD of PyTorch is SGD with a rate that falls and an average of the parameters, which "
@@ -228,8 +236,33 @@ extension PyTorchOptimizer {
     default:
       throw .interchange(
         "\(excerpt(className)) of PyTorch is not known here; allowed are SGD, Adagrad, RMSprop, "
-          + "Adadelta, Adam, AdamW, Adamax, NAdam, RAdam and Rprop")
+          + "Adadelta, Adam, AdamW, Adamax, NAdam, RAdam, Rprop and Muon")
     }
+  }
+
+  private static func muon(_ group: Group) throws(CheckpointError) -> Muon {
+    let coefficients = group.newtonSchulzCoefficients ?? []
+    guard coefficients.count == 3, let steps = group.newtonSchulzSteps, let epsilon = group.eps,
+      let momentum = group.momentum
+    else {
+      throw .interchange(
+        "\"Muon\" of PyTorch needs momentum, eps, ns_steps and three ns_coefficients in its groups")
+    }
+    let adjustment = group.rateAdjustment ?? "original"
+    guard ["original", "match_rms_adamw"].contains(adjustment) else {
+      throw .interchange(
+        "adjust_lr_fn of PyTorch is \(excerpt(adjustment)); allowed are original and "
+          + "match_rms_adamw")
+    }
+    var rule = Muon.pyTorch(
+      learningRate: group.lr, weightDecay: group.weightDecay ?? 0, momentum: momentum,
+      nesterov: group.nesterov ?? true, epsilon: epsilon,
+      matchesAdamWRMS: adjustment == "match_rms_adamw")
+    rule.newtonSchulzSteps = steps
+    (rule.newtonSchulzA, rule.newtonSchulzB, rule.newtonSchulzC) = (
+      coefficients[0], coefficients[1], coefficients[2]
+    )
+    return rule
   }
 
   /// The class and the group's settings that do what a rule does. Throws if there are none.
@@ -289,6 +322,15 @@ extension PyTorchOptimizer {
       group.etas = [rule.decreaseFactor, rule.increaseFactor]
       group.stepSizes = [rule.minimumStep, rule.maximumStep]
       group.weightDecay = nil
+    case let rule as Muon:
+      className = "Muon"
+      (group.momentum, group.nesterov, group.eps) = (rule.momentum, rule.nesterov, rule.epsilon)
+      group.newtonSchulzSteps = rule.newtonSchulzSteps
+      group.newtonSchulzCoefficients = [
+        rule.newtonSchulzA, rule.newtonSchulzB, rule.newtonSchulzC,
+      ]
+      group.rateAdjustment = rule.rmsRate == nil ? "original" : "match_rms_adamw"
+      group.maximize = nil
     default: className = ""
     }
     // Whatever PyTorch does not have is not what it was on the way back.
