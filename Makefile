@@ -6,6 +6,7 @@ DESCENT = .build/release/descent
 
 .PHONY: help run test test-huge test-small-groups faults fuzz sanitize lint docs check-kernels \
   check-arm check-allocations check-c check-pytorch examples bench bench-peers bench-report \
+  bench-matrices \
   bench-regressions gpu-bundle \
   clean
 help:
@@ -27,6 +28,7 @@ help:
 	@echo "make bench          speed against the memory's own"
 	@echo "make bench-peers    speed beside PyTorch and Optax; a Python environment of its own"
 	@echo "make bench-report   tables, picture and the README's figures from bench-peers' results"
+	@echo "make bench-matrices  products of matrices beside OpenBLAS and PyTorch"
 	@echo "make bench-regressions  speed to compare with an earlier version's: CONTRIBUTING.md"
 	@echo "make gpu-bundle     a folder that tests and times on a machine with only a GPU's driver"
 
@@ -143,6 +145,13 @@ bench-peers:
 bench-report:
 	Scripts/venv.sh Benchmarks/peers
 	$(PYTHON) Benchmarks/peers/report.py
+
+bench-matrices:
+	Scripts/install.sh ocl-icd-opencl-dev opencl-headers pocl-opencl-icd python3-venv g++ libopenblas-dev
+	$(RELEASE)
+	Benchmarks/matrices/run.sh
+	Scripts/venv.sh Benchmarks/peers
+	$(PYTHON) Benchmarks/matrices/iteration.py --descent $(DESCENT)
 
 # BENCHMARK="baseline update main", "baseline compare main" and the like: see CONTRIBUTING.md.
 bench-regressions: export DESCENT_CACHE = off
