@@ -18,10 +18,10 @@ import Testing
     !["real-data", "rates-per-weight"].contains($0)
   }
 
-  @Test("there are twelve figures, each with a name of its own")
+  @Test("there are twenty figures, each with a name of its own")
   func names() {
-    #expect(Figure.all.count == 12)
-    #expect(Set(Figure.all.map { $0.name }).count == 12)
+    #expect(Figure.all.count == 20)
+    #expect(Set(Figure.all.map { $0.name }).count == 20)
   }
 
   @Test(

@@ -27,7 +27,9 @@ package struct Figure: Sendable {
   /// Every figure, in the order of the guide.
   package static let all: [Figure] = [
     .convexOrNot, .saddle, .ravine, .twoForms, .vectorsOfAStep, .overshoot,
-    .ratesPerWeight, .dyingRates, .noRate, .biasCorrection, .rateTooLarge, .realData,
+    .ratesPerWeight, .dyingRates, .noRate, .biasCorrection, .rateTooLarge, .rectified,
+    .signSteps, .decayNeeded, .withoutSchedule, .foundRate, .lengthsByTensor, .singularValues,
+    .stateMemory, .realData,
   ]
 }
 

@@ -9,8 +9,14 @@ struct Trial {
   private(set) var digest: Digest
   private let optimizer: Optimizer
 
-  init(_ rule: any UpdateRule, from start: [Float], on engine: EngineChoice) throws {
-    optimizer = try Optimizer(rule, layout: ParameterLayout(count: start.count), on: engine)
+  /// - Parameter schedule: of the rate; nil keeps the rule's.
+  init(
+    _ rule: any UpdateRule, from start: [Float], schedule: Schedule? = nil,
+    on engine: EngineChoice
+  ) throws {
+    optimizer = try Optimizer(
+      rule, layout: ParameterLayout(count: start.count, for: rule), on: engine)
+    optimizer.schedule = schedule
     weights = start
     digest = Digest(start)
   }
@@ -27,6 +33,13 @@ struct Trial {
   }
 
   func state(_ name: String) throws -> [Float] { try optimizer.state(name) }
+
+  /// The point to evaluate, which for some rules is not where gradients are taken.
+  func iterate() throws -> [Float] {
+    var iterate = weights
+    try optimizer.writeIterate(from: weights, into: &iterate)
+    return iterate
+  }
 }
 
 extension Digest {
