@@ -20,8 +20,8 @@ Descent's own names is converted by `descent checkpoint convert IN OUT --to pyto
 The file has the parameters by their names, `optimizer.STATE.NAME` for each state, such as
 `optimizer.exp_avg.fc.weight`, and the groups' settings and every parameter's step count as JSON in
 the metadata `pytorch.optimizer`. Everything is float32. torch.optim's SGD, Adagrad, RMSprop,
-Adadelta, Adam, AdamW, Adamax, NAdam, RAdam, Rprop and Muon are known. NAdam's `mu_product` stands beside
-the step counts. SGD and Muon count no steps; `steps` says how many there were, where that
+Adadelta, Adam, AdamW, Adamax, NAdam, RAdam, Rprop, Muon and Adafactor are known. NAdam's
+`mu_product` stands beside the step counts. SGD and Muon count no steps; `steps` says how many there were, where that
 matters.
 
 `lr` is the rate of the coming step and `initial_lr` the group's rate in the run. Both are in the
@@ -79,6 +79,10 @@ CLASSES = {
         ["betas", "eps", "weight_decay", "maximize", "decoupled_weight_decay"], True,
     ),
     "Rprop": (["prev", "step_size"], ["etas", "step_sizes", "maximize"], True),
+    "Adafactor": (
+        ["row_var", "col_var", "variance"],
+        ["beta2_decay", "eps", "d", "weight_decay", "maximize"], True,
+    ),
     "Muon": (
         ["momentum_buffer"],
         ["weight_decay", "momentum", "nesterov", "ns_coefficients", "eps", "ns_steps",
@@ -124,8 +128,8 @@ def pack(class_name, state_dict, names, parameters, steps=None, defaults=None):
             state = state_dict["state"].get(index, {})
             found = [key for key in states if state.get(key) is not None]
             # PyTorch makes a state at a parameter's first gradient; before, all of them are 0.
-            for key in needed(class_name, group):
-                value = state[key] if key in found else torch.zeros_like(parameters[name])
+            for key in needed(class_name, group, parameters[name]):
+                value = state[key] if key in found else zeros(key, parameters[name])
                 tensors[f"{PREFIX}{key}.{name}"] = value
             if counts:
                 taken[name] = int(plain(state.get("step", 0)))
@@ -161,8 +165,18 @@ def class_of(name):
     return CLASSES[name]
 
 
-def needed(class_name, group):
-    """The states that a group's settings ask for."""
+def zeros(key, parameter):
+    """A state before the first gradient."""
+    shape = list(parameter.shape)
+    if key in ("row_var", "col_var"):
+        shape[-1 if key == "row_var" else -2] = 1
+    return torch.zeros(shape)
+
+
+def needed(class_name, group, parameter):
+    """The states that a group's settings and a parameter's shape ask for."""
+    if class_name == "Adafactor":
+        return ["row_var", "col_var"] if parameter.dim() > 1 else ["variance"]
     if class_name == "SGD":
         return ["momentum_buffer"] if group["momentum"] else []
     if class_name == "RMSprop":
@@ -194,9 +208,11 @@ def unpack(path):
         for group in optimizer["groups"]:
             entry = {
                 key: group[key] for key in ["lr", *settings, *SCHEDULER, "name"]
-                if group.get(key) is not None
+                if group.get(key) is not None or key in group and key == "adjust_lr_fn"
             }
             entry |= {key: tuple(entry[key]) for key in PAIRS if key in entry}
+            if isinstance(entry.get("eps"), list):
+                entry["eps"] = tuple(entry["eps"])
             entry["params"] = []
             for name in group["params"]:
                 if name in available:

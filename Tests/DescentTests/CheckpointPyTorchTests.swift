@@ -59,9 +59,13 @@ import Testing
     }
   }
 
+  /// PyTorch iterates Muon's matrices in bfloat16 whatever the parameters are.
+  private static func isInBFloat16(_ name: String) -> Bool { name.hasPrefix("muon") }
+  private static let bfloat16 = 2e-2 * 0x1p24
+
   @Test("ten steps between twenty of PyTorch's, for every optimizer that both know")
   func recorded() throws {
-    #expect(try Self.names.get().count == 27)
+    #expect(try Self.names.get().count == 31)
     for name in try Self.names.get() {
       let checkpoint = try Checkpoint(path(name + ".10"))
       #expect(checkpoint.naming == .pyTorch && checkpoint.hasParameters)
@@ -79,14 +83,14 @@ import Testing
           // The bits that PyTorch went on from when its last ten steps were recorded.
           #expect(
             try bits(values) == bits(after.reader.floats(tensor.name)), "\(name) \(tensor.name)")
-          #expect(try pathUlps(values, truth, "truth20", tensor.name) <= 48, "\(name)")
-          for state in optimizer.stateNames {
-            let range = try #require(expected.status.layout[tensor.name]).range
-            let values = try #require(expected.values[state])[range]
-            #expect(
-              try bits(optimizer.state(state, of: tensor.name)) == bits(Array(values)),
-              "\(name) \(state) \(tensor.name)")
-          }
+          let bound = Self.isInBFloat16(name) ? Self.bfloat16 : 48
+          #expect(try pathUlps(values, truth, "truth20", tensor.name) <= bound, "\(name)")
+        }
+        for state in optimizer.stateNames {
+          // What Adafactor has the mean of is computed anew from the file.
+          if name.hasPrefix("adafactor") && state != "col" { continue }
+          let values = try #require(expected.values[state])
+          #expect(try bits(optimizer.state(state)) == bits(values), "\(name) \(state)")
         }
         #expect(try optimizer.stepCount == expected.status.stepCount)
         #expect(try optimizer.status.groupStepCounts == expected.status.groupStepCounts)
@@ -106,7 +110,8 @@ import Testing
           let scale = try #require(truth.map(\.magnitude).max())
           for (a, b) in zip(found, truth) { #expect(abs(Double(a) - b) <= 1e-6 * scale, "\(name)") }
         } else {
-          #expect(try pathUlps(found, file, "truth30", rest) <= 68, "\(name) \(rest)")
+          let bound = Self.isInBFloat16(name) ? Self.bfloat16 : 68
+          #expect(try pathUlps(found, file, "truth30", rest) <= bound, "\(name) \(rest)")
         }
       }
     }
@@ -135,6 +140,10 @@ import Testing
       learningRate: 0.05, decreaseFactor: 0.3, increaseFactor: 1.5, minimumStep: 0.01,
       maximumStep: 0.5, maximize: true)
     #expect(try AnyHashable(status("rprop-tight").rule) == AnyHashable(rprop))
+    let muon = Muon(
+      learningRate: 0.02, momentum: 0.9, nesterov: false, exponentialAverage: true, rmsRate: 0.2,
+      weightDecay: 0.1)
+    #expect(try AnyHashable(status("muon-match-rms").rule) == AnyHashable(muon))
     let groups = try status("adamw-groups")
     #expect(groups.layout.groupNames == ["group 0", "group 1"])
     #expect(
@@ -196,6 +205,7 @@ import Testing
       let known = [
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw",
         "amsgrad", "adamax", "nadam", "radam", "rprop", "muon",
+        "adafactor",
       ]
       var refused: [String] = []
       for variant in Rules.all.flatMap({ $0.variants }) {
@@ -222,7 +232,19 @@ import Testing
         var copy = parameters.map { _ in Float(0) }
         try twin.load(from: checkpoint, parameters: &copy)
         #expect(bits(copy) == bits(parameters))
-        #expect(try twin.states() == state.values && twin.lossScale == state.status.lossScale)
+        #expect(try twin.lossScale == state.status.lossScale)
+        if variant.rule is Adafactor {
+          // PyTorch has no mean of a tensor, nor of a vector's one row, and makes them of the rest.
+          let states = try twin.states()
+          #expect(states["col"] == state.values["col"])
+          for name in ["row", "mean"] {
+            for (a, b) in zip(states[name] ?? [], state.values[name] ?? []) {
+              #expect(abs(a - b) <= 1e-6 * b, "\(variant) \(name)")
+            }
+          }
+        } else {
+          #expect(try twin.states() == state.values)
+        }
         #expect(try twin.stepCount == 3)
         #expect(AnyHashable(twin.rule) == AnyHashable(variant.rule), "\(variant)")
         // A decay that all groups share is the rule's.
@@ -237,8 +259,8 @@ import Testing
           "rmsprop centered momentum", "rmsprop centered nesterov", "adadelta decoupled",
           "adam rootEpsilon", "adam epsilonBeforeCorrection", "adam uncorrected",
           "amsgrad amsgradMaxOfCorrected", "adamax", "adamax decoupled", "nadam simpleSchedule",
-          "radam", "radam rootEpsilon", "rprop coupled", "rprop decoupled", "muon",
-          "muon optax", "muon plain",
+          "radam", "radam rootEpsilon", "rprop coupled", "rprop decoupled",
+          "adafactor epsilonAdded", "adafactor unlimited", "muon", "muon optax", "muon plain",
         ])
       let frozen = try Optimizer(Adam(), layout: SmallModel.layout(), on: .cpu)
       try frozen.setGroup("biases", to: ParameterGroup(isFrozen: true))
@@ -281,6 +303,14 @@ import Testing
     (
       #"{"class":"Rprop","groups":[{"params":[],"lr":1,"etas":[0.5,1.2]}],"steps":{}}"#,
       "\"Rprop\" of PyTorch needs step_sizes in its groups"
+    ),
+    (
+      #"{"class":"Adafactor","groups":[{"params":[],"lr":1,"eps":1e-8}],"steps":{}}"#,
+      "\"Adafactor\" of PyTorch needs beta2_decay, d and two eps in its groups"
+    ),
+    (
+      #"{"class":"Muon","groups":[{"params":[],"lr":1,"eps":1e-8,"momentum":0.9}],"steps":{}}"#,
+      "\"Muon\" of PyTorch needs momentum, eps, ns_steps and three ns_coefficients"
     ),
     (
       #"{"class":"Rprop","groups":[{"params":[],"lr":1,"etas":[1.2,0.5],"step_sizes":[1,2]}],"#

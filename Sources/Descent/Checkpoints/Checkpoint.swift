@@ -85,10 +85,9 @@ public struct Checkpoint: Sendable {
     var expected: Set<String> = []
     for tensor in status.layout.tensors {
       for state in status.stateNames(ofTensor: tensor.name) {
-        let name = try fileName(ofState: state, of: tensor.name)
-        let shape = status.tensorRule(tensor.name).shape(ofState: state) ?? .parameter
-        try check(name, shape.sizes(of: tensor.shape))
-        expected.insert(name)
+        let own = try fileState(state, of: tensor)
+        try check(own)
+        expected.insert(own.name)
       }
     }
     for tensor in status.layout.tensors where !expected.contains(tensor.name) {
@@ -104,13 +103,20 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// The name of a state's tensor in this file.
-  func fileName(ofState state: String, of tensor: String) throws(CheckpointError) -> String {
-    var name = state
-    if naming == .pyTorch, let rule = status?.tensorRule(tensor) {
-      name = try PyTorchOptimizer.stateName(state, of: rule)
+  /// What this file has of a state of a tensor of its optimizer.
+  func fileState(
+    _ state: String, of tensor: ParameterLayout.Tensor
+  ) throws(CheckpointError) -> FileState {
+    guard let status, let own = status.layout[tensor.name] else {
+      throw .noOptimizer(file: path)
     }
-    return Self.tensorName(ofState: name, of: tensor)
+    return try status.fileState(state, of: own, naming)
+  }
+
+  /// Throws unless the file has what a state is read from.
+  func check(_ state: FileState) throws(CheckpointError) {
+    // The tensor of a mean is another state's, which is checked itself.
+    if case .stored(let name, let shape) = state { try check(name, shape) }
   }
 
   /// Throws unless the file has the tensor, of the type F32 or one that `converting` allows.
@@ -170,10 +176,9 @@ extension Checkpoint {
       var value = [Float](repeating: 0, count: whole.count)
       for (tensor, part) in zip(status.layout.tensors, whole.parts) {
         guard let range = part?.range else { continue }
-        let name = try fileName(ofState: state, of: tensor.name)
         try value.withUnsafeMutableBufferPointer {
-          try reader.file(of: name).read(
-            name, into: UnsafeMutableBufferPointer(rebasing: $0[range]))
+          let memory = ElementBuffer(UnsafeMutableBufferPointer(rebasing: $0[range]))
+          try read(state, tensor, 0..<range.count, memory)
         }
       }
       values[state] = value
@@ -266,8 +271,8 @@ public struct LoadReport: Equatable, Sendable {
     kept = layout.tensors.map(\.name).filter { !names.contains($0) }
     var taken = parameters ? names : []
     for state in states {
-      for name in loaded {
-        if let own = try? checkpoint.fileName(ofState: state, of: name) { taken.insert(own) }
+      for tensor in layout.tensors where names.contains(tensor.name) {
+        if let own = try? checkpoint.fileState(state, of: tensor) { taken.insert(own.name) }
       }
     }
     leftOut = checkpoint.reader.tensors.map(\.name).filter { !taken.contains($0) }

@@ -43,14 +43,9 @@ struct CheckpointWriter {
     for name in status.stateNames where naming == .descent || name != Optimizer.averageName {
       for tensor in status.layout.tensors
       where status.stateNames(ofTensor: tensor.name).contains(name) {
-        let rule = status.tensorRule(tensor.name)
-        let file =
-          naming == .descent ? name : try PyTorchOptimizer.stateName(name, of: rule)
-        states.append(
-          State(
-            tensor: tensor, own: name,
-            file: Checkpoint.tensorName(ofState: file, of: tensor.name),
-            shape: (rule.shape(ofState: name) ?? .parameter).sizes(of: tensor.shape)))
+        guard case .stored(let file, let shape) = try status.fileState(name, of: tensor, naming)
+        else { continue }
+        states.append(State(tensor: tensor, own: name, file: file, shape: shape))
       }
     }
     tensors += try states.map { try SafetensorsTensor($0.file, shape: $0.shape) }
@@ -118,7 +113,7 @@ extension Checkpoint {
     var states: Set<String> = []
     for tensor in status.layout.tensors {
       for state in status.stateNames(ofTensor: tensor.name) {
-        states.insert(try fileName(ofState: state, of: tensor.name))
+        states.insert(try fileState(state, of: tensor).name)
       }
     }
     let carried = reader.tensors.filter { !states.contains($0.name) }

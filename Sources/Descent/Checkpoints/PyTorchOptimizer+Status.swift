@@ -214,10 +214,18 @@ extension OptimizerStatus {
     _ parameter: String, _ rule: any UpdateRule, _ reader: SafetensorsReader
   ) throws(CheckpointError) -> [Int] {
     if let tensor = reader[parameter] { return tensor.shape }
-    if let state = rule.stateNames.first {
-      let name = Checkpoint.tensorName(
-        ofState: try PyTorchOptimizer.stateName(state, of: rule), of: parameter)
-      if let tensor = reader[name] { return tensor.shape }
+    func found(_ state: String) -> [Int]? {
+      reader[Checkpoint.tensorName(ofState: state, of: parameter)]?.shape
+    }
+    if rule is Adafactor {
+      if let shape = found("variance") { return shape }
+      if let rows = found("row_var")?.first, let columns = found("col_var")?.last {
+        return [rows, columns]
+      }
+    } else if let state = rule.stateNames.first,
+      let shape = found(try PyTorchOptimizer.stateName(state, of: rule))
+    {
+      return shape
     }
     throw .tensor(name: parameter, reason: "neither it nor a state of it is in the file")
   }

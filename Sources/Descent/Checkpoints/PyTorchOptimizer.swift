@@ -40,7 +40,7 @@ struct PyTorchOptimizer: Codable, Sendable {
     var baseMomentum: Double?
     var weightDecay: Double?
     var maximize: Bool?
-    var eps: Double?
+    var epsilons: Epsilons?
     var betas: [Double]?
     var amsgrad: Bool?
     var decoupledWeightDecay: Bool?
@@ -56,11 +56,19 @@ struct PyTorchOptimizer: Codable, Sendable {
     var etas: [Double]?
     var stepSizes: [Double]?
     var newtonSchulzCoefficients: [Double]?
-    var newtonSchulzSteps: Double?
+    var newtonSchulzSteps: Int?
     var rateAdjustment: String?
+    var beta2Decay: Double?
+    var threshold: Double?
+
+    /// ε, where it is one number.
+    var eps: Double? {
+      get { if case .one(let epsilon) = epsilons { epsilon } else { nil } }
+      set { epsilons = newValue.map { .one($0) } }
+    }
 
     private enum CodingKeys: String, CodingKey {
-      case params, name, lr, maximize, eps, betas, amsgrad, momentum, dampening, nesterov, alpha
+      case params, name, lr, maximize, betas, amsgrad, momentum, dampening, nesterov, alpha
       case centered, rho, etas
       case initialRate = "initial_lr"
       case maximumRate = "max_lr"
@@ -76,9 +84,35 @@ struct PyTorchOptimizer: Codable, Sendable {
       case newtonSchulzCoefficients = "ns_coefficients"
       case newtonSchulzSteps = "ns_steps"
       case rateAdjustment = "adjust_lr_fn"
+      case epsilons = "eps"
+      case beta2Decay = "beta2_decay"
+      case threshold = "d"
     }
 
     init(lr: Double) { self.lr = lr }
+  }
+
+  /// Adafactor's are two, of which the first may be left to the parameters' type.
+  enum Epsilons: Codable {
+    case one(Double)
+    case two([Double?])
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if let number = try? container.decode(Double.self) {
+        self = .one(number)
+      } else {
+        self = .two(try container.decode([Double?].self))
+      }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.singleValueContainer()
+      switch self {
+      case .one(let number): try container.encode(number)
+      case .two(let numbers): try container.encode(numbers)
+      }
+    }
   }
 
   struct Base: Codable {
@@ -228,6 +262,7 @@ extension PyTorchOptimizer {
         learningRate: group.lr, decreaseFactor: decrease, increaseFactor: increase,
         minimumStep: least, maximumStep: most, maximize: maximize)
     case "Muon": return try muon(group)
+    case "Adafactor": return try adafactor(group)
     case "ASGD":
       throw .interchange(
         "ASGD of PyTorch is SGD with a rate that falls and an average of the parameters, which "
@@ -236,8 +271,22 @@ extension PyTorchOptimizer {
     default:
       throw .interchange(
         "\(excerpt(className)) of PyTorch is not known here; allowed are SGD, Adagrad, RMSprop, "
-          + "Adadelta, Adam, AdamW, Adamax, NAdam, RAdam, Rprop and Muon")
+          + "Adadelta, Adam, AdamW, Adamax, NAdam, RAdam, Rprop, Muon and Adafactor")
     }
+  }
+
+  private static func adafactor(_ group: Group) throws(CheckpointError) -> Adafactor {
+    guard case .two(let epsilons) = group.epsilons, epsilons.count == 2,
+      let epsilon2 = epsilons[1], let decay = group.beta2Decay, let threshold = group.threshold
+    else {
+      throw .interchange(
+        "\"Adafactor\" of PyTorch needs beta2_decay, d and two eps in its groups")
+    }
+    // What PyTorch takes for float32 where there is no first one.
+    return Adafactor(
+      learningRate: group.lr, beta2Decay: decay, epsilon1: epsilons[0] ?? 0x1p-23,
+      epsilon2: epsilon2, clippingThreshold: threshold, weightDecay: group.weightDecay ?? 0,
+      maximize: group.maximize ?? false)
   }
 
   private static func muon(_ group: Group) throws(CheckpointError) -> Muon {
@@ -258,7 +307,7 @@ extension PyTorchOptimizer {
       learningRate: group.lr, weightDecay: group.weightDecay ?? 0, momentum: momentum,
       nesterov: group.nesterov ?? true, epsilon: epsilon,
       matchesAdamWRMS: adjustment == "match_rms_adamw")
-    rule.newtonSchulzSteps = steps
+    rule.newtonSchulzSteps = Double(steps)
     (rule.newtonSchulzA, rule.newtonSchulzB, rule.newtonSchulzC) = (
       coefficients[0], coefficients[1], coefficients[2]
     )
@@ -322,10 +371,14 @@ extension PyTorchOptimizer {
       group.etas = [rule.decreaseFactor, rule.increaseFactor]
       group.stepSizes = [rule.minimumStep, rule.maximumStep]
       group.weightDecay = nil
+    case let rule as Adafactor:
+      className = "Adafactor"
+      (group.beta2Decay, group.threshold) = (rule.beta2Decay, rule.clippingThreshold)
+      group.epsilons = .two([rule.epsilon1, rule.epsilon2])
     case let rule as Muon:
       className = "Muon"
       (group.momentum, group.nesterov, group.eps) = (rule.momentum, rule.nesterov, rule.epsilon)
-      group.newtonSchulzSteps = rule.newtonSchulzSteps
+      group.newtonSchulzSteps = Int(exactly: rule.newtonSchulzSteps)
       group.newtonSchulzCoefficients = [
         rule.newtonSchulzA, rule.newtonSchulzB, rule.newtonSchulzC,
       ]

@@ -255,9 +255,16 @@ extension Optimizer {
       for state in states {
         guard let vector = vector(state, of: tensor) else { continue }
         try checkWhole(vector, state, names)
-        try checkpoint.check(
-          checkpoint.fileName(ofState: state, of: tensor.name),
-          shape(of: vector).sizes(of: tensor.shape))
+        let own = try checkpoint.fileState(state, of: tensor)
+        try checkpoint.check(own)
+        if case .stored(let name, let shape) = own {
+          let count = self.shape(of: vector).count(of: tensor.shape)
+          guard StateShape.parameter.count(of: shape) == count else {
+            throw CheckpointError.tensor(
+              name: name,
+              reason: "the shape \(shape) in \(checkpoint.path); expected are \(count) numbers")
+          }
+        }
       }
     }
     if let parameters { try check(parameters.count, checkpoint, wanted) }
@@ -351,7 +358,15 @@ extension Checkpoint {
     _ state: String, _ tensor: ParameterLayout.Tensor, _ elements: Range<Int>,
     _ memory: ElementBuffer
   ) throws {
-    let name = try fileName(ofState: state, of: tensor.name)
-    try reader.file(of: name).read(name, elements: elements, into: memory.floats)
+    let own = try fileState(state, of: tensor)
+    guard case .mean(of: let name) = own else {
+      return try reader.file(of: own.name).read(
+        own.name, elements: elements, into: memory.floats)
+    }
+    let values = try reader.floats(name)
+    let sum = values.reduce(0.0) { $0 + Double($1) }
+    for index in 0..<elements.count {
+      memory.floats[index] = Float(sum / Double(max(1, values.count)))
+    }
   }
 }
