@@ -1,4 +1,4 @@
-// The steps of Newton and Schulz's iteration over matrices, in OpenCL C and, through
+// The steps of the Newton–Schulz iteration over matrices, in OpenCL C and, through
 // cpu/matrix.inc, in C: products, a quotient, an addition to a diagonal.
 //
 //   out(i, j) = β D(i, j) + α Σ_k A(i, k) B(j, k)
@@ -6,7 +6,7 @@
 // The sum has one order on every engine: panels of DESCENT_PANEL k, in each a chain of fma that
 // begins with +0, and the panels' sums added in their order. fma is correctly rounded by both
 // languages' definitions; rule files do without it, as they are bound by memory. Blocks change no
-// bit. Zeros are never appended to the numbers of k: 0·0 + (−0) is +0.
+// bit. The k dimension is never padded with zeros: 0·0 + (−0) is +0.
 //
 // The same in Swift: Sources/Descent/Engines/Reference/ReferenceNewtonSchulz.swift
 
@@ -74,28 +74,28 @@ static part part_of(descent_matrix_step s, descent_matrix own, uint row, uint co
   return p;
 }
 
-// Stores one element of a result, and its mirror image.
-static void put(part p, int i, int j, float value) {
-  global float *out = (global float *)p.out.at;
-  out[i * p.out.row + j * p.out.column] = value;
-  if (!p.isSquare) return;
-  // The element (j, i) of the whole matrix, seen from the block's first.
-  out[(j - p.below) * p.out.row + (i + p.below) * p.out.column] = value;
+// An element of a result.
+static global float *element(part p, int i, int j) {
+  return (global float *)p.out.at + (i * p.out.row + j * p.out.column);
+}
+
+// Its mirror image: the element (j, i) of the whole matrix, seen from the block's first.
+static global float *mirrored(part p, int i, int j) {
+  return (global float *)p.out.at + ((j - p.below) * p.out.row + (i + p.below) * p.out.column);
 }
 
 static void divide(part p, float divisor, int firstRow, int rowStep, int firstColumn,
                    int columnStep) {
   for (int i = firstRow; i < p.rows; i += rowStep)
     for (int j = firstColumn; j < p.columns; j += columnStep)
-      put(p, i, j, p.d.at[i * p.d.row + j * p.d.column] / divisor);
+      *element(p, i, j) = p.d.at[i * p.d.row + j * p.d.column] / divisor;
 }
 
 static void add_to_diagonal(part p, float addend, int first, int step) {
   for (int i = first; i < p.rows; i += step) {
     const long j = i + p.below;
     if (j < 0 || j >= p.columns) continue;
-    global float *out = (global float *)p.out.at + (i * p.out.row + j * p.out.column);
-    *out = *out + addend;
+    *element(p, i, (int)j) = *element(p, i, (int)j) + addend;
   }
 }
 
@@ -185,7 +185,8 @@ static void pack(view v, int count, int depth, int width, local float *to) {
 // tiles.
 static void multiply_block(descent_matrix_step s, part p, uint mostRows, uint mostColumns,
                            local float *space) {
-  local float *a = space, *b = a + mostRows * DESCENT_PANEL, *sums = b + mostColumns * DESCENT_PANEL;
+  local float *a = space, *b = a + mostRows * DESCENT_PANEL;
+  local float *sums = b + mostColumns * DESCENT_PANEL;
   // Columns right of the last row's diagonal are not computed.
   int columns = p.columns;
   if (p.isSquare && columns > p.below + p.rows) columns = (int)p.below + p.rows;
@@ -201,10 +202,25 @@ static void multiply_block(descent_matrix_step s, part p, uint mostRows, uint mo
   }
   for (int j = 0; j < columns; j += COLUMNS)
     for (int i = 0; i < p.rows; i++) {
-      const local float *own = sums + (j * mostRows + i * COLUMNS);
+      local float *own = sums + (j * mostRows + i * COLUMNS);
       int count = columns - j < COLUMNS ? columns - j : COLUMNS;
       if (p.isSquare && count > p.below + i + 1 - j) count = (int)p.below + i + 1 - j;
-      for (int q = 0; q < count; q++) put(p, i, j + q, sum_with(s, p, i, j + q, own[q]));
+      for (int q = 0; q < count; q++) {
+        own[q] = sum_with(s, p, i, j + q, own[q]);
+        *element(p, i, j + q) = own[q];
+      }
     }
+  if (!p.isSquare) return;
+  // The mirror image, some rows at a time: its columns are contiguous, and its rows often a
+  // multiple of a page apart.
+  for (int first = 0; first < p.rows; first += 16) {
+    const int end = first + 16 < p.rows ? first + 16 : p.rows;
+    for (int j = 0; j < columns; j++) {
+      const local float *own = sums + (j / COLUMNS * COLUMNS * mostRows + j % COLUMNS);
+      const int diagonal = j - (int)p.below;
+      for (int i = first < diagonal ? diagonal : first; i < end; i++)
+        *mirrored(p, i, j) = own[i * COLUMNS];
+    }
+  }
 }
 #endif

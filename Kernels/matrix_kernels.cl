@@ -41,8 +41,8 @@ STEP(1, 1) {
 #define SIDE 16
 #define EACH (MOST_ROWS / SIDE)
 #define DEPTH 8
-// One more, so that the items of a column store to different banks.
-#define WIDTH (MOST_ROWS + 1)
+// Four more, so that items with different k and rows store to different banks.
+#define WIDTH (MOST_ROWS + 4)
 
 // Loads `depth` numbers of k for every row, k by k. Adjacent items load adjacent numbers.
 static void load_panel(view v, int rows, int depth, int item, local float *to) {
@@ -106,8 +106,10 @@ STEP(SIDE, SIDE) {
 #pragma unroll
     for (int j = 0; j < EACH; j++) {
       const int row = y + i * SIDE, column = x + j * SIDE;
-      if (row < p.rows && column < p.columns && (!p.isSquare || column <= row + p.below))
-        put(p, row, column, sum_with(s, p, row, column, sums[i][j]));
+      if (row >= p.rows || column >= p.columns || (p.isSquare && column > row + p.below)) continue;
+      const float value = sum_with(s, p, row, column, sums[i][j]);
+      *element(p, row, column) = value;
+      if (p.isSquare) *mirrored(p, row, column) = value;
     }
 }
 #endif

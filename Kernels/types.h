@@ -103,7 +103,7 @@ typedef struct {
   UINT skips;
 } descent_decision;
 
-// What a step of Newton and Schulz's iteration does to a matrix: a product, the division by a number
+// What a step of the Newton–Schulz iteration does to a matrix: a product, the division by a number
 // of its tensor, or an addition to the diagonal.
 #define DESCENT_PRODUCT 0
 #define DESCENT_QUOTIENT 1
@@ -135,9 +135,9 @@ typedef struct {
   UINT unused;
 } descent_matrix_block;
 
-// A step for all matrices of a launch: out ← alpha first secondᵀ + beta addend, addend / number, or
-// out with alpha added to its diagonal. Of a square result the lower triangle is computed and
-// mirrored. Where the second operand is a matrix of more rows than columns, its transpose is meant.
+// A step for all matrices of a launch: out ← alpha P + beta addend for a product P, addend /
+// number, or out with alpha added to its diagonal. P is first secondᵀ where the result is square, of which
+// the lower triangle is computed and mirrored, and else first second.
 typedef struct {
   UINT kind, out, first, second, addend;
   UINT adds;  // whether there is an addend to a product

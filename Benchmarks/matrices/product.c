@@ -37,12 +37,13 @@ static void run(const descent_instructions *set, const descent_matrix_step *step
                 const descent_matrix *matrix, float *state, float *workspace, float *space) {
   const bool isSquare = step->out >= DESCENT_SQUARE;
   const unsigned columns = isSquare ? matrix->rows : matrix->columns;
-  for (unsigned row = 0; row < matrix->rows; row += mostRows)
-    for (unsigned column = 0; column < (isSquare && row + mostRows < columns ? row + mostRows : columns);
-         column += mostColumns) {
+  for (unsigned row = 0; row < matrix->rows; row += mostRows) {
+    const unsigned end = isSquare && row + mostRows < columns ? row + mostRows : columns;
+    for (unsigned column = 0; column < end; column += mostColumns) {
       const descent_matrix_block block = {.row = row, .column = column};
       set->matrixStep(step, matrix, &block, mostRows, mostColumns, state, workspace, state, space);
     }
+  }
 }
 
 // Q X for a square Q of s and an X of s × w, or with `isGram` X Xᵀ.
@@ -72,10 +73,11 @@ static void shape(const descent_instructions *set, int s, int w, bool isGram) {
     peer[i] = now() - start;
   }
   const float *found = isGram ? workspace + count : workspace;
+  const int row = isGram ? s : w;
   double error = 0;
   for (int i = 0; i < s; i++)
     for (int j = 0; j < (isGram ? i + 1 : w); j++)
-      error = fmax(error, fabs(found[i * (isGram ? s : w) + j] - expected[i * (isGram ? s : w) + j]));
+      error = fmax(error, fabs(found[i * row + j] - expected[i * row + j]));
   const double work = 2e-9 * s * s * w;
   const double ours = work / median(own), theirs = work / median(peer);
   printf("| %s | %s | %d × %d × %d | %.0f | %.0f | %.2f |\n", set->name, isGram ? "XXᵀ" : "QX", s,

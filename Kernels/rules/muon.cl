@@ -2,7 +2,7 @@
 //
 //   b ← γ b + gain g
 //   u = momentGain b + gradientGain g
-//   O = the iteration of Newton and Schulz over u/(‖u‖ + ε), in place of u: ../matrix.cl
+//   O = the Newton–Schulz iteration over u/(‖u‖ + ε), in place of u: ../matrix.cl
 //   x ← x − rate A O
 //
 // with A = 1, √max(1, h/w), √max(1, w/h) or √max(h, w) for a matrix of h rows and w columns. The

@@ -239,7 +239,9 @@ import OpenCLHost
         switch random & 7 {
         case 0: return edges[Int(random >> 8) % edges.count]
         // Near each other, so that sums cancel.
-        case 1...4: return Float(bitPattern: 0x3f80_0000 ^ UInt32(random >> 33) & 0x8180_0fff)
+        case 1...4:
+          return Float(
+            bitPattern: 0x3f80_0000 ^ UInt32(truncatingIfNeeded: random >> 32) & 0x8180_0fff)
         default: return Float(bitPattern: UInt32(truncatingIfNeeded: random >> 13))
         }
       }
@@ -409,8 +411,12 @@ import OpenCLHost
         #expect(x == before)
         for size in [Float(1e-44), 1e-30, 1e30, 1e38] {
           try optimizer.reset()
+          let before = x
           try optimizer.step(&x, gradients: Self.values(37, 2).map { $0 * size })
           #expect(x.allSatisfy { $0.isFinite }, "\(choice) \(rule) \(size)")
+          // The first norm is below ε, the last of the larger matrix more than a Float.
+          if size == 1e-30 && rule.epsilon == 0 || size == 1e30 { #expect(x != before) }
+          if size == 1e38 { #expect(x[12...] == before[12...]) }
         }
       }
     }
@@ -452,6 +458,9 @@ import OpenCLHost
         }
       }
     }
+    #expect(throws: DescentError.self) {
+      try Optimizer(Muon(), layout: Self.layout([[1, 1 << 16, 1 << 16]]), on: .reference)
+    }
     for rule in [
       Muon(newtonSchulzSteps: 2.5), Muon(newtonSchulzSteps: 1e9), Muon(newtonSchulzA: .nan),
       Muon(rmsRate: 0.2, inputsFirst: true), Muon(biasCorrection: true),
@@ -459,6 +468,30 @@ import OpenCLHost
       #expect(throws: DescentError.self) {
         try Optimizer(rule, layout: Self.layout([[2, 3]]), on: .reference)
       }
+    }
+  }
+
+  @Test("two iterations share a workspace, as two optimizers would have their own")
+  func twoIterations() throws {
+    var layout = ParameterLayout()
+    try layout.append("a", shape: [30, 90])
+    try layout.append("b", shape: [50, 20], group: "others")
+    let other = Muon(newtonSchulzSteps: 3)
+    for choice in try TestEngines.choices() {
+      let whole = try Optimizer(Muon(), layout: layout, rules: ["others": other], on: choice)
+      let own = [
+        try Optimizer(Muon(), layout: Self.layout([[30, 90]]), on: choice),
+        try Optimizer(other, layout: Self.layout([[50, 20]]), on: choice),
+      ]
+      var x = Self.values(layout.count, 1)
+      var (a, b) = (Array(x[..<2700]), Array(x[2700...]))
+      for step in 2...4 {
+        let g = Self.values(layout.count, UInt64(step))
+        try whole.step(&x, gradients: g)
+        try own[0].step(&a, gradients: Array(g[..<2700]))
+        try own[1].step(&b, gradients: Array(g[2700...]))
+      }
+      #expect(x == a + b, "\(choice)")
     }
   }
 

@@ -12,9 +12,21 @@ extension UpdateRule {
 }
 
 extension ParameterLayout {
-  /// One tensor of `count` elements, named `parameters`, in a shape that the rule takes.
+  /// One tensor of `count` elements, named `parameters`, in a shape that the rule takes. Many
+  /// elements for a rule over matrices are several: a square one, and of very many one of several
+  /// blocks and panels.
   package init(count: Int, for rule: any UpdateRule) throws(DescentError) {
     self.init()
-    try append("parameters", shape: rule.shape(ofCount: count))
+    var rest = count
+    if rule.needsMatrices && count >= 1000 {
+      let side = min(40, Int(Double(count / 2).squareRoot()))
+      try append("square", shape: [side, side])
+      rest -= side * side
+      if rest > 50_000 {
+        try append("blocks", shape: [129, 260])
+        rest -= 129 * 260
+      }
+    }
+    try append("parameters", shape: rule.shape(ofCount: rest))
   }
 }

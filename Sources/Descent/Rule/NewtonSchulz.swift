@@ -1,4 +1,4 @@
-/// Newton and Schulz's iteration, by which the singular values of a matrix come close to 1 while
+/// The Newton–Schulz iteration, by which the singular values of a matrix come close to 1 while
 /// its singular vectors stay.
 ///
 ///     K = O Oᵀ

@@ -25,8 +25,11 @@
 /// where Jordan's and PyTorch's are in bfloat16: singular values are between about 0.7 and 1.2
 /// either way, and results differ by one or two percent.
 ///
-/// A step costs some 20·s²·w multiplications and additions for each matrix of a shorter side s and a
-/// longer side w, rather than a pass over memory. An optimizer has a workspace for it: ARCHITECTURE.
+/// For each matrix of a shorter side s and a longer side w, five steps of the iteration cost
+/// 15s²w + 5s³ multiplications and additions, or 6s²w + 14s³ where w is at least 1.5 s. The optimizer
+/// keeps u, which is not saved, as a second vector, and has a workspace for the iteration.
+///
+/// Where the norm of u is more than a Float, though its elements are not, there is no step.
 ///
 /// The same rule for devices: Kernels/rules/muon.cl, Kernels/matrix.cl.
 public struct Muon: UpdateRule {
@@ -47,7 +50,7 @@ public struct Muon: UpdateRule {
   public var newtonSchulzA = 3.4445
   public var newtonSchulzB = -4.775
   public var newtonSchulzC = 2.0315
-  /// Steps of the iteration, a whole number from 1 to 100.
+  /// Steps of the iteration, a whole number from 1 to 99.
   public var newtonSchulzSteps = 5.0
   /// κ: A is κ√max(h, w), so that the step has about this root mean square.
   public var rmsRate: Double?
@@ -107,8 +110,8 @@ public struct Muon: UpdateRule {
   ]
 
   public var conflict: String? {
-    if newtonSchulzSteps != newtonSchulzSteps.rounded() || newtonSchulzSteps > 100 {
-      return "newtonSchulzSteps is a whole number from 1 to 100, not \(newtonSchulzSteps)"
+    if newtonSchulzSteps != newtonSchulzSteps.rounded() || newtonSchulzSteps > 99 {
+      return "newtonSchulzSteps is a whole number from 1 to 99, not \(newtonSchulzSteps)"
     }
     if rmsRate != nil && (!adjustsRate || inputsFirst) {
       return "with rmsRate the rate depends on the longer side, whichever that is"
@@ -136,7 +139,7 @@ public struct Muon: UpdateRule {
     // Programs are made before hyper-parameters are validated.
     let steps = Int(exactly: newtonSchulzSteps.rounded()) ?? 1
     return NewtonSchulz(
-      a: newtonSchulzA, b: newtonSchulzB, c: newtonSchulzC, steps: min(max(1, steps), 100))
+      a: newtonSchulzA, b: newtonSchulzB, c: newtonSchulzC, steps: min(max(1, steps), 99))
   }
   public var passes: [RulePass] {
     [
@@ -205,19 +208,19 @@ public struct Muon: UpdateRule {
   }
 
   public static let variants = [
-    RuleVariant("muon", Muon(), digest: 0x2527_ed8a_19ba_9847),
+    RuleVariant("muon", Muon(), digest: 0x15b4_4022_b70f_dcd5),
     RuleVariant(
       "muon pytorch", Muon.pyTorch(learningRate: 0.02, matchesAdamWRMS: true),
-      digest: 0xd2cd_5bac_6419_1145),
+      digest: 0x2f78_36d8_e9b2_07fa),
     RuleVariant(
-      "muon optax", Muon.optax(learningRate: 0.02, weightDecay: 0.01), digest: 0x5020_a9a1_454d_af1e
+      "muon optax", Muon.optax(learningRate: 0.02, weightDecay: 0.01), digest: 0x7bad_709f_298c_a237
     ),
     RuleVariant(
       "muon plain",
       Muon(
         momentum: 0.9, nesterov: false, epsilon: 0, newtonSchulzA: 3, newtonSchulzB: -3.2,
         newtonSchulzC: 1.2, newtonSchulzSteps: 4, adjustsRate: false, maximize: true),
-      digest: 0x5cea_f20e_5fd9_97f0),
+      digest: 0xf963_5b2e_c8e0_afc0),
   ]
 }
 
@@ -232,7 +235,8 @@ extension Muon {
       newtonSchulzSteps: Double(newtonSchulzSteps), weightDecay: weightDecay)
   }
 
-  /// `torch.optim.Muon`.
+  /// `torch.optim.Muon`, but that it divides by max(‖u‖, ε) where this is ‖u‖ + ε: they differ where
+  /// the norm is near ε.
   ///
   /// - Parameter matchesAdamWRMS: `adjust_lr_fn="match_rms_adamw"` rather than `"original"`.
   public static func pyTorch(

@@ -27,8 +27,8 @@ extension RulePrograms {
   /// - Parameter rules: by group.
   func checkMatrices(_ rules: [any UpdateRule]) throws {
     for tensor in layout.tensors {
-      guard let group = layout.groupNames.firstIndex(of: tensor.group),
-        list[ofGroup[group]].needsMatrices
+      guard list[program(of: tensor)].needsMatrices,
+        let group = layout.groupNames.firstIndex(of: tensor.group)
       else { continue }
       let name = type(of: rules[group]).name
       if tensor.shape.count < 2 {
@@ -38,9 +38,13 @@ extension RulePrograms {
             "\(name) is for matrices, and its shape is \(tensor.shape); give it a group with a "
             + "rule of its own, such as Optimizer(…, rules: [\"others\": AdamW()])")
       }
-      if tensor.shape.contains(where: { $0 > Int(Int32.max) }) {
+      let rows = tensor.shape[0]
+      let columns = tensor.count / max(1, rows)
+      if max(rows, columns) > Int(Int32.max) {
         throw DescentError.layout(
-          name: tensor.name, reason: "\(name) takes sizes up to \(Int32.max), not \(tensor.shape)")
+          name: tensor.name,
+          reason: "\(name) takes matrices of up to \(Int32.max) rows and columns, not "
+            + "\(rows) × \(columns)")
       }
     }
   }

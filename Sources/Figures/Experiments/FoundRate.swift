@@ -47,9 +47,11 @@ extension FoundRate {
     let ends = estimates.map { $0[Self.steps - 1] }
     let arrivals = Self.distances.indices.map { arrival($0) }
     let caption = """
-      Prodigy begins with an estimate of 10⁻⁶. With the minimum at distances of 0.1, 10 and 1000 it has a tenth of the distance after \(arrivals[0]), \(arrivals[1]) and \(arrivals[2]) \
-      steps, and \(short(ends[0])), \(short(ends[1])) and \(short(ends[2])) of it after 300: ten \
-      thousand times the distance costs few steps, since the estimate grows by a factor.
+      Prodigy begins with an estimate of 10⁻⁶. With the minimum at distances of 0.1, 10 and \
+      1000 it has a tenth of the distance after \(arrivals[0]), \(arrivals[1]) and \
+      \(arrivals[2]) steps, and \(short(ends[0])), \(short(ends[1])) and \(short(ends[2])) of \
+      it after 300: ten thousand times the distance costs few steps, since the estimate grows \
+      by a factor.
       """
     return FigureResult(
       svg: sheet(caption).svg(), caption: caption,

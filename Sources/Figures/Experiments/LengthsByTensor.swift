@@ -8,7 +8,7 @@ extension Figure {
   }
 }
 
-/// One step of AdamW, LAMB and LARS over tensors whose numbers differ in size, as those of layers
+/// One step of AdamW and LAMB over tensors whose numbers differ in size, as those of layers
 /// do, with gradients of one size.
 struct LengthsByTensor {
   static let rate = 0.01

@@ -109,7 +109,7 @@ extension WithoutSchedule {
         }, series: index)
     }
     return PanelSheet(
-      title: "Schedule-Free SGD needs not know when the run ends", description: caption,
+      title: "Schedule-Free SGD need not know when the run ends", description: caption,
       rows: [
         [
           .curves(

@@ -29,7 +29,9 @@ struct PeakMemory {
     let optimizer = try Optimizer(rule, layout: layout, on: .cpu(threads: threads))
     try Self.steps(optimizer, parameters, gradients)
     growth = try Self.status("VmHWM") - before
-    states = optimizer.stateNames.count * count * MemoryLayout<Float>.stride
+    // Whether they are saved or not.
+    let vectors = rule.states.filter { $0.shape == .parameter }.count
+    states = vectors * count * MemoryLayout<Float>.stride
     engine = optimizer.engineName
   }
 

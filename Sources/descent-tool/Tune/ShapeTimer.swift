@@ -15,7 +15,10 @@ struct ShapeTimer {
   init(_ rule: any UpdateRule, count: Int, queue: CommandQueue) throws {
     self.queue = queue
     self.rule = rule
-    layout = try ParameterLayout(count: count, for: rule)
+    var layout = ParameterLayout()
+    // For a rule over matrices a row: what is timed is the pass over the elements.
+    try layout.append("parameters", shape: rule.needsMatrices ? [1, count] : [count])
+    self.layout = layout
     parameters = try Buffer(queue.context, count: count)
     gradients = try Buffer(queue.context, count: count)
     // Ordinary numbers, which stay so: denormals would slow some processors down.

@@ -60,7 +60,9 @@ final class CPUEngine: HostEngine {
     plan = HostPlan(
       programs, nil, parameters: Pieces(count: count), gradients: Pieces(count: count))
     // Threads that never get a block would only wait.
-    let useful = count < 4 * options.block ? 1 : (count + options.block - 1) / options.block
+    let useful = max(
+      count < 4 * options.block ? 1 : (count + options.block - 1) / options.block,
+      MatrixMemory.usefulThreads(programs))
     let threads = min(try options.threads ?? threadsAskedFor() ?? usableProcessors(), useful)
     block = options.block
     let pool = threads > 1 ? WorkerPool(threads: threads) : nil
@@ -93,8 +95,7 @@ final class CPUEngine: HostEngine {
     try stepper.take(step)
   }
 
-  /// Makes the sums and the passes over numbers and matrices between the passes over elements, unless those of the last
-  /// step can be reused.
+  /// Makes what is between the passes over elements, unless that of the last step can be reused.
   fileprivate func prepareBetween(_ step: StepInput) {
     guard programs.passCount > 1 else { return }
     let (groups, leftOut) = (step.groups.groups, step.control.leftOut)

@@ -37,6 +37,18 @@ final class MatrixMemory {
     workspace.deallocate()
     spaces.deallocate()
   }
+
+  /// How many threads have a block of the largest matrix.
+  static func usefulThreads(_ programs: RulePrograms) -> Int {
+    var most = 1
+    for program in programs.list.indices {
+      for matrix in programs.matrices(of: program) {
+        let (rows, columns) = ((matrix.shorter + 95) / 96, (matrix.longer + 127) / 128)
+        most = max(most, rows * columns)
+      }
+    }
+    return most
+  }
 }
 
 /// An iteration over the matrices of a program in host memory. Allocates nothing in a step.

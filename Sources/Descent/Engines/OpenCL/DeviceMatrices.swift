@@ -24,7 +24,7 @@ enum MatrixForm: Hashable {
   /// Bytes of local memory that a group needs.
   var localBytes: Int {
     guard case .items(_, let rows, let columns) = self else {
-      return 2 * 8 * 129 * MemoryLayout<Float>.stride
+      return 2 * 8 * 132 * MemoryLayout<Float>.stride
     }
     let numbers = (rows + columns) * Int(DESCENT_PANEL) + rows * columns
     return numbers * MemoryLayout<Float>.stride
@@ -36,20 +36,27 @@ enum MatrixForm: Hashable {
     return own + ["VECTORS=2", "LANES=\(lanes)"]
   }
 
-  /// The form for a device. Throws ``DescentError/unsupported(_:)`` where no form fits.
-  init(for device: Device) throws {
+  /// The form that is taken first on a device.
+  init(for device: Device) throws { self = try Self.forms(for: device)[0] }
+
+  /// The forms for a device, the best first. Throws ``DescentError/unsupported(_:)`` where none
+  /// fits.
+  static func forms(for device: Device) throws -> [Self] {
     let lanes = [16, 8].first { device.nativeFloatLanes >= $0 } ?? 4
     // In multiples of 6 rows and of 32 columns, the most that a tile has.
     let sizes = [(96, 128), (48, 64), (24, 32), (12, 32)]
     let items = sizes.map { Self.items(lanes: lanes, rows: $0.0, columns: $0.1) }
       .first { $0.localBytes <= device.localMemory }
-    let groups: Self? = device.maximumWorkGroupSize >= 256 ? .groups : nil
-    guard let form = device.type.contains(.cpu) ? items ?? groups : groups ?? items else {
+    let groups: Self? =
+      device.maximumWorkGroupSize >= 256 && device.localMemory >= Self.groups.localBytes
+      ? .groups : nil
+    let forms = (device.type.contains(.cpu) ? [items, groups] : [groups, items]).compactMap { $0 }
+    guard !forms.isEmpty else {
       throw DescentError.unsupported(
         "products of matrices on \(device.name), which has work-groups of "
           + "\(device.maximumWorkGroupSize) items and \(device.localMemory) bytes of local memory")
     }
-    self = form
+    return forms
   }
 
   /// The kernel of an iteration.
@@ -81,7 +88,7 @@ struct DeviceMatrixMemory {
   let limit: Int
 
   /// nil for programs without such iterations.
-  init?(_ programs: RulePrograms, _ context: Context, form: MatrixForm? = nil) throws {
+  init?(_ programs: RulePrograms, _ context: Context, logger: Logger?) throws {
     let matrices = programs.list.indices.flatMap { programs.matrices(of: $0) }
     if matrices.isEmpty { return nil }
     limit = min(Self.batch, context.largestAllocation / MemoryLayout<Float>.stride)
@@ -91,13 +98,36 @@ struct DeviceMatrixMemory {
         "a matrix whose workspace of \(count) numbers is longer than the largest allocation of "
           + context.device.name)
     }
+    // As in DeviceStates.
+    if context.device.sharesHostMemory {
+      try checkMemory(count, stride: MemoryLayout<Float>.stride)
+    }
     workspace = try Buffer(context, count: count)
-    self.form = try form ?? MatrixForm(for: context.device)
+    form = try Self.form(context, logger)
   }
 }
 
-/// An iteration over the matrices of a program on a device: a launch for each of its steps, over all
-/// matrices of a batch.
+extension DeviceMatrixMemory {
+  /// The first form whose kernels the driver builds and allows, for steps that the device decides
+  /// and others.
+  private static func form(_ context: Context, _ logger: Logger?) throws -> MatrixForm {
+    var failure: any Error = DescentError.unsupported("products of matrices")
+    for form in try MatrixForm.forms(for: context.device) {
+      do {
+        for isControlled in [false, true] {
+          _ = try form.kernel(isControlled: isControlled, context, logger)
+        }
+        return form
+      } catch {
+        failure = error
+      }
+    }
+    throw failure
+  }
+}
+
+/// An iteration over the matrices of a program on a device: a launch for each of its steps, over
+/// all matrices of a batch.
 final class DeviceMatrices {
   /// The groups that are frozen and the tensors that are left out.
   let isFrozen: [Bool]

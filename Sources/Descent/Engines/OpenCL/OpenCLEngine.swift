@@ -60,8 +60,7 @@ final class OpenCLEngine: Engine {
     self.cuts = cuts
     vectorPieces = cuts.pieces(of: 0..<cuts.count)
     try Self.checkLines(programs, vectorPieces, device)
-    matrices = try DeviceMatrixMemory(programs, queue.context)
-    _ = try matrices?.form.kernel(isControlled: false, queue.context, logger)
+    matrices = try DeviceMatrixMemory(programs, queue.context, logger: logger)
     own = try programs.list.indices.map { index in
       try DeviceProgram(
         index, of: programs, shape: FittedShape(shape: shapes[index], isChosen: shape != nil),
