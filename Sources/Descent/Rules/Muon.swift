@@ -46,9 +46,11 @@ public struct Muon: UpdateRule {
   public var biasCorrection = false
   /// Added to the norm.
   public var epsilon = 1e-7
-  /// a, b and c of ``NewtonSchulz``. They and the number of steps stay for a run.
+  /// a of ``NewtonSchulz``. The coefficients and the number of steps stay for a run.
   public var newtonSchulzA = 3.4445
+  /// b of ``NewtonSchulz``.
   public var newtonSchulzB = -4.775
+  /// c of ``NewtonSchulz``.
   public var newtonSchulzC = 2.0315
   /// Steps of the iteration, a whole number from 1 to 99.
   public var newtonSchulzSteps = 5.0
@@ -236,9 +238,8 @@ extension Muon {
   }
 
   /// `torch.optim.Muon`, but that it divides by max(‖u‖, ε) where this is ‖u‖ + ε: they differ where
-  /// the norm is near ε.
-  ///
-  /// - Parameter matchesAdamWRMS: `adjust_lr_fn="match_rms_adamw"` rather than `"original"`.
+  /// the norm is near ε. `matchesAdamWRMS` is `adjust_lr_fn="match_rms_adamw"` rather than
+  /// `"original"`.
   public static func pyTorch(
     learningRate: Double = 1e-3, weightDecay: Double = 0.1, momentum: Double = 0.95,
     nesterov: Bool = true, epsilon: Double = 1e-7, newtonSchulzSteps: Int = 5,
@@ -262,9 +263,8 @@ extension Muon {
       weightDecay: weightDecay)
   }
 
-  /// `optax.contrib.muon`'s matrices, which has no default rate.
-  ///
-  /// - Parameter consistentRMS: `consistent_rms`.
+  /// `optax.contrib.muon`'s matrices, which has no default rate; `consistentRMS` is its
+  /// `consistent_rms`.
   public static func optax(
     learningRate: Double, momentum: Double = 0.95, nesterov: Bool = true, epsilon: Double = 1e-8,
     newtonSchulzSteps: Int = 5, consistentRMS: Double? = nil, weightDecay: Double = 0

@@ -14,7 +14,8 @@ struct TrainCommand: ParsableCommand {
       parameters' bits: for a rule it must be the same on every device.
 
       Rates, unless --learning-rate says otherwise: \
-      \(Rules.all.map { "\($0.name) \($0.digitsLearningRate)" }.joined(separator: ", ")).
+      \(Rules.all.map { "\($0.name) \($0.digitsLearningRate)" }.joined(separator: ", ")). \
+      muon trains the weights, with adamw for the biases.
 
       With --checkpoint one rule on one device saves its whole state after each epoch, or as often \
       as --checkpoint-every says, and at the end; --resume goes on from there, and ends with the \
