@@ -103,14 +103,12 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// What this file has of a state of a tensor of its optimizer.
+  /// What this file has of a state of a tensor, if that has the shape given.
   func fileState(
     _ state: String, of tensor: ParameterLayout.Tensor
   ) throws(CheckpointError) -> FileState {
-    guard let status, let own = status.layout[tensor.name] else {
-      throw .noOptimizer(file: path)
-    }
-    return try status.fileState(state, of: own, naming)
+    guard let status else { throw .noOptimizer(file: path) }
+    return try status.fileState(state, of: tensor, naming)
   }
 
   /// Throws unless the file has what a state is read from.

@@ -255,16 +255,7 @@ extension Optimizer {
       for state in states {
         guard let vector = vector(state, of: tensor) else { continue }
         try checkWhole(vector, state, names)
-        let own = try checkpoint.fileState(state, of: tensor)
-        try checkpoint.check(own)
-        if case .stored(let name, let shape) = own {
-          let count = self.shape(of: vector).count(of: tensor.shape)
-          guard StateShape.parameter.count(of: shape) == count else {
-            throw CheckpointError.tensor(
-              name: name,
-              reason: "the shape \(shape) in \(checkpoint.path); expected are \(count) numbers")
-          }
-        }
+        try checkpoint.check(checkpoint.fileState(state, of: tensor))
       }
     }
     if let parameters { try check(parameters.count, checkpoint, wanted) }
