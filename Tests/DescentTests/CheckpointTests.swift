@@ -333,6 +333,28 @@ import OpenCLHost
     }
   }
 
+  @Test("a state of as many elements in another shape is refused")
+  func transposed() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/run.safetensors"
+      let (old, oldParameters) = try trained(steps: 2)
+      for naming in StateNaming.allCases {
+        try old.save(to: path, parameters: oldParameters, naming: naming)
+        let checkpoint = try Checkpoint(path)
+        var layout = ParameterLayout()
+        try layout.append("hidden.weight", shape: [19, 7])
+        let optimizer = try Optimizer(old.rule, layout: layout, on: .cpu)
+        var parameters = [Float](repeating: 2, count: layout.count)
+        #expect {
+          try optimizer.load(from: checkpoint, parameters: &parameters) { _ in true }
+        } throws: {
+          "\($0)".contains("the shape [7, 19] in \(path); expected is [19, 7]")
+        }
+        #expect(parameters.allSatisfy { $0 == 2 })
+      }
+    }
+  }
+
   @Test("some tensors: a new head for a trained body")
   func newHead() throws {
     try withTemporaryFolder { folder in
