@@ -106,6 +106,8 @@ final class DevicePass {
   private let context: Context
   private var kernels: [KernelKey: Kernel] = [:]
   private var plan: DevicePlan?
+  /// What the last step was fitted to, and the result.
+  private var last: (key: DevicePlan.Key, beside: Beside, isControlled: Bool, fitted: Fitted)?
 
   private struct KernelKey: Hashable {
     let kind: UpdatePrograms.Kind
@@ -152,16 +154,19 @@ final class DevicePass {
     states: [(map: StateMap, pieces: Pieces)], vectors: Pieces
   ) throws -> Fitted {
     let own = all.list[program]
-    let numbers = own.numbers(ofPass: index)
     var key = key
     // A plan over elements is the same whatever is frozen: kernels read that from the groups' rows.
     if own.passes[index].shape == .parameter { key.isFrozen = [] }
+    if let last, last.isControlled == isControlled, last.beside == beside, last.key == key {
+      return last.fitted
+    }
+    let numbers = own.numbers(ofPass: index)
     let kind = UpdatePrograms.Kind(
       operands: own.operands(ofPass: index, beside), numbers: numbers.map { own.states[$0].shape },
       isControlled: isControlled)
     var fitted = shape
     defer { shape = fitted }
-    return try Descent.fit(&fitted) { shape in
+    let made = try Descent.fit(&fitted) { shape in
       let plan =
         if let plan, plan.key == key { plan } else {
           try makePlan(key, states: states, vectors: vectors, shape: shape.shape)
@@ -181,6 +186,8 @@ final class DevicePass {
       if isSmaller { plan = nil }
       return isSmaller
     }
+    last = (key, beside, isControlled, made)
+    return made
   }
 
   private func makePlan(
