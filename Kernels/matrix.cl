@@ -48,7 +48,7 @@ static view from(view v, long row, long column) {
   return v;
 }
 
-// A step as one of its blocks sees it: the operands from the block's first element on.
+// The operands of a step from a block's first element on.
 typedef struct {
   view a, b, d, out;
   int rows, columns;  // of the block
@@ -180,9 +180,7 @@ static void pack(view v, int count, int depth, int width, local float *to) {
   }
 }
 
-// Computes a block of a product. The space is for (MOST_ROWS + MOST_COLUMNS) × DESCENT_PANEL packed
-// numbers and MOST_ROWS × MOST_COLUMNS sums, with the rows and the columns each rounded up to whole
-// tiles.
+// Computes a block of a product. The space is DESCENT_BLOCK_SPACE of the most rows and columns.
 static void multiply_block(descent_matrix_step s, part p, uint mostRows, uint mostColumns,
                            local float *space) {
   local float *a = space, *b = a + mostRows * DESCENT_PANEL;

@@ -1,6 +1,7 @@
 // The steps of matrix.cl on a device: a work-group for each block of the table, so that one launch
 // is for all matrices. With VECTORS a group is one item, as processors need it; otherwise 16 × 16
-// items compute MOST_ROWS × MOST_COLUMNS elements, of which each has 8 × 8 in registers.
+// items compute MOST_ROWS × MOST_COLUMNS elements, of which each has 8 × 8 in registers; SIDE is 16,
+// and DEPTH the k that are in local memory at a time.
 #ifdef CONTROLLED
 #define CONTROL , const global descent_control *restrict now
 #define RETURN_IF_SKIPPED \
@@ -27,7 +28,7 @@
 #pragma clang attribute pop
 #endif
 STEP(1, 1) {
-  local float space[(MOST_ROWS + MOST_COLUMNS) * DESCENT_PANEL + MOST_ROWS * MOST_COLUMNS];
+  local float space[DESCENT_BLOCK_SPACE(MOST_ROWS, MOST_COLUMNS)];
   RETURN_IF_SKIPPED;
   PART;
   if (s.kind == DESCENT_PRODUCT)
@@ -38,11 +39,7 @@ STEP(1, 1) {
     add_to_diagonal(p, s.alpha, 0, 1);
 }
 #else
-#define SIDE 16
 #define EACH (MOST_ROWS / SIDE)
-#define DEPTH 8
-// Four more, so that items with different k and rows store to different banks.
-#define WIDTH (MOST_ROWS + 4)
 
 // Loads `depth` numbers of k for every row, k by k. Adjacent items load adjacent numbers.
 static void load_panel(view v, int rows, int depth, int item, local float *to) {

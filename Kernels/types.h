@@ -118,6 +118,11 @@ typedef struct {
 // The sums of a product are of so many terms each: matrix.cl.
 #define DESCENT_PANEL 256
 
+// The floats that a thread or a work-group of one item needs for a block of so many rows and
+// columns, in whole tiles: packed panels of both factors, and the sums.
+#define DESCENT_BLOCK_SPACE(rows, columns) \
+  (((rows) + (columns)) * DESCENT_PANEL + (rows) * (columns))
+
 // A matrix with no more rows than columns, as a view: a tall one is transposed by its strides.
 typedef struct {
   ULONG state;                         // its first element in the state,
@@ -136,8 +141,8 @@ typedef struct {
 } descent_matrix_block;
 
 // A step for all matrices of a launch: out ← alpha P + beta addend for a product P, addend /
-// number, or out with alpha added to its diagonal. P is first secondᵀ where the result is square, of which
-// the lower triangle is computed and mirrored, and else first second.
+// number, or out with alpha added to its diagonal. P is first secondᵀ where the result is square,
+// of which the lower triangle is computed and mirrored, and else first second.
 typedef struct {
   UINT kind, out, first, second, addend;
   UINT adds;  // whether there is an addend to a product

@@ -109,7 +109,7 @@ cat Kernels/types.h Kernels/matrix.cl Kernels/matrix_kernels.cl >"$work/matrix.c
 cat Kernels/types.h Kernels/{lanes,matrix,matrix_kernels}.cl >"$work/matrix_items.cl"
 for options in "" -DCONTROLLED; do
   "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function -DMOST_ROWS=128 \
-    -DMOST_COLUMNS=128 $options "$work/matrix.cl" || failed=1
+    -DMOST_COLUMNS=128 -DSIDE=16 -DDEPTH=8 -DWIDTH=132 $options "$work/matrix.cl" || failed=1
   checked=$((checked + 1))
   for lanes in 4 8 16; do
     "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function -DVECTORS=2 \

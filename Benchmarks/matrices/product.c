@@ -51,7 +51,7 @@ static void shape(const descent_instructions *set, int s, int w, bool isGram) {
   const long count = (long)s * w, square = (long)s * s;
   float *state = numbers(count), *workspace = numbers(count + square), *expected = numbers(count);
   float *space =
-      numbers((mostRows + mostColumns) * DESCENT_PANEL + mostRows * mostColumns);
+      numbers(DESCENT_BLOCK_SPACE(mostRows, mostColumns));
   const descent_matrix matrix = {.squares = (unsigned long)count, .rows = (unsigned)s,
                                  .columns = (unsigned)w, .rowStride = (unsigned)w,
                                  .columnStride = 1};

@@ -56,6 +56,11 @@ typedef void (*descent_matrix_work)(const descent_matrix_step *step,
                                     int mostColumns, float *state, float *workspace,
                                     const float *numbers, float *space);
 
+// DESCENT_BLOCK_SPACE for Swift, which has no macros with arguments.
+static inline long descent_block_space(long rows, long columns) {
+  return DESCENT_BLOCK_SPACE(rows, columns);
+}
+
 // The functions compiled for one instruction set. Only `isSupported` may be called on a processor
 // without it.
 typedef struct {

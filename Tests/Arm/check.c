@@ -180,7 +180,7 @@ static void check_matrices(const descent_instructions *set) {
   const int rows = 3 * set->matrixRows, columns = 2 * set->matrixColumns;
   float *memory = malloc(sizeof(float) * 4 * elements);
   float *space =
-      malloc(sizeof(float) * (size_t)((rows + columns) * DESCENT_PANEL + rows * columns));
+      malloc(sizeof(float) * (size_t)DESCENT_BLOCK_SPACE(rows, columns));
   for (int i = 0; i < 4 * elements; i++)
     memory[i] = (float)(mix((uint64_t)i) >> 40) / (1 << 23) - 1;
   // The matrix itself is not used, so the squares begin where the memory does.

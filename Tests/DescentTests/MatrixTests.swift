@@ -96,7 +96,7 @@ import OpenCLHost
           kernels.matrixTile.rows * scale, kernels.matrixTile.columns * scale
         )
         var memory = memory
-        var space = [Float](repeating: .nan, count: (rows + columns) * 256 + rows * columns)
+        var space = [Float](repeating: .nan, count: descent_block_space(rows, columns))
         let blocks = batch.blocks(ofSquare: step.isSquare, rows: rows, columns: columns)
         withDefaultFloatingPoint {
           for block in blocks {
@@ -225,7 +225,7 @@ import OpenCLHost
       second: UInt32(DESCENT_SQUARE) + 1, addend: 0, adds: 0, alpha: 1, beta: 0)
     let kernels = try HostKernels(.baseline)
     let (rows, columns) = kernels.matrixTile
-    var space = [Float](repeating: 0, count: (rows + columns) * 256 + rows * columns)
+    var space = [Float](repeating: 0, count: descent_block_space(rows, columns))
     var state = [Float](repeating: 0, count: 7)
     var block = descent_matrix_block(matrix: 0, row: 0, column: 0, unused: 0)
     var (ownCopy, stepCopy) = (own, step)

@@ -1,9 +1,10 @@
 internal import DescentKernels
 
-/// The memory of iterations over matrices on this processor: what a batch needs, and for each thread
-/// the packed parts of a block's factors.
+/// The memory of iterations over matrices on this processor: what a batch needs, and for each
+/// thread the packed parts of a block's factors.
 final class MatrixMemory {
-  /// Numbers of a batch that is not a single matrix. They stay in the last cache of many processors.
+  /// Numbers of a batch that is not a single matrix. They stay in the last cache of many
+  /// processors.
   static let batch = 1 << 22
 
   let workspace: UnsafeMutableBufferPointer<Float>
@@ -23,7 +24,7 @@ final class MatrixMemory {
       whole(192, instructions.matrixTile.rows), whole(height, instructions.matrixTile.rows))
     columns = min(
       whole(256, instructions.matrixTile.columns), whole(width, instructions.matrixTile.columns))
-    spacePerThread = (rows + columns) * Int(DESCENT_PANEL) + rows * columns
+    spacePerThread = descent_block_space(rows, columns)
     let count = MatrixPlan.workspace(of: matrices, atMost: Self.batch)
     try checkMemory(
       count + threads * spacePerThread, stride: MemoryLayout<Float>.stride)

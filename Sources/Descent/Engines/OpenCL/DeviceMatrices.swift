@@ -23,17 +23,21 @@ enum MatrixForm: Hashable {
 
   /// Bytes of local memory that a group needs.
   var localBytes: Int {
-    guard case .items(_, let rows, let columns) = self else {
-      return 2 * 8 * 132 * MemoryLayout<Float>.stride
-    }
-    let numbers = (rows + columns) * Int(DESCENT_PANEL) + rows * columns
+    let numbers =
+      self == .groups
+      ? 2 * Self.depth * width : descent_block_space(block.rows, block.columns)
     return numbers * MemoryLayout<Float>.stride
   }
 
+  /// The k that a group of items has in local memory at a time, and how far apart these are: such
+  /// that items with different k and rows store to different banks.
+  private static let depth = 8
+  private var width: Int { block.rows + 4 }
+
   var defines: [String] {
     let own = ["MOST_ROWS=\(block.rows)", "MOST_COLUMNS=\(block.columns)"]
-    guard case .items(let lanes, _, _) = self else { return own }
-    return own + ["VECTORS=2", "LANES=\(lanes)"]
+    if case .items(let lanes, _, _) = self { return own + ["VECTORS=2", "LANES=\(lanes)"] }
+    return own + ["SIDE=\(group)", "DEPTH=\(Self.depth)", "WIDTH=\(width)"]
   }
 
   /// The form that is taken first on a device.
@@ -129,10 +133,7 @@ extension DeviceMatrixMemory {
 /// An iteration over the matrices of a program on a device: a launch for each of its steps, over
 /// all matrices of a batch.
 final class DeviceMatrices {
-  /// The groups that are frozen and the tensors that are left out.
-  let isFrozen: [Bool]
-  let leftOut: [Bool]
-  let isControlled: Bool
+  let kind: DeviceStepKind
   private let parts: [Part]
   private let kernel: Kernel
   private let memory: DeviceMatrixMemory
@@ -153,8 +154,8 @@ final class DeviceMatrices {
   ///   - state: the segments of a state by its index, and
   ///   - numbers: the memory of one of another shape.
   init?(
-    _ programs: RulePrograms, program: Int, pass: Int, isFrozen: [Bool], leftOut: [Bool],
-    isControlled: Bool, pieces: Pieces, state: (Int) -> [DeviceSlice]?,
+    _ programs: RulePrograms, program: Int, pass: Int, _ kind: DeviceStepKind, pieces: Pieces,
+    state: (Int) -> [DeviceSlice]?,
     numbers: (Int) -> DeviceSlice?, memory: DeviceMatrixMemory?, _ context: Context,
     logger: Logger?
   ) throws {
@@ -163,11 +164,12 @@ final class DeviceMatrices {
         .work, let segments = programs.index(of: name, in: program).flatMap(state),
       let divisors = programs.index(of: number, in: program).flatMap(numbers)
     else { return nil }
-    (self.isFrozen, self.leftOut, self.isControlled) = (isFrozen, leftOut, isControlled)
+    self.kind = kind
     (self.memory, self.numbers, self.state) = (memory, divisors, segments)
     let plan = MatrixPlan(
       iteration,
-      over: programs.matrices(of: program, leftOut: leftOut, isIdle: { isFrozen[$0] }),
+      over: programs.matrices(
+        of: program, leftOut: kind.leftOut, isIdle: { kind.isFrozen[$0] }),
       pieces: pieces, workspace: memory.limit)
     let block = memory.form.block
     parts = try plan.batches.map { batch in
@@ -181,7 +183,7 @@ final class DeviceMatrices {
         matrices: try Buffer(context, copying: batch.matrices),
         whole: try blocks(ofSquare: false), squares: try blocks(ofSquare: true))
     }
-    kernel = try memory.form.kernel(isControlled: isControlled, context, logger)
+    kernel = try memory.form.kernel(isControlled: kind.isControlled, context, logger)
   }
 
   /// Enqueues the iteration.

@@ -60,8 +60,7 @@ struct DeviceStepper: Stepper {
     where fitted.contains(where: \.plan.hasTables) {
       try program.makeRing(rows: looks ? ValuesRing.slots + 1 : 1)
     }
-    try prepareSums(step)
-    try prepareMatrices(step)
+    try prepareBetween(step)
     if step.average != nil && engine.average == nil {
       engine.average = try engine.makeVector()
     }
@@ -93,48 +92,31 @@ struct DeviceStepper: Stepper {
     try engine.makeControl()
   }
 
-  /// Makes what sums the terms of passes, unless the last step had the same.
-  private func prepareSums(_ step: StepInput) throws {
-    let programs = engine.programs
-    guard programs.termCount > 0 else { return }
-    let (isFrozen, leftOut) = (step.groups.groups.map(\.isFrozen), step.control.leftOut)
-    if engine.terms == nil { engine.terms = try engine.makeVectors(programs.termCount) }
+  /// Makes what sums the terms of passes and iterates matrices, unless the last step had the same.
+  private func prepareBetween(_ step: StepInput) throws {
+    let (programs, context) = (engine.programs, engine.queue.context)
+    guard programs.passCount > 1 else { return }
+    if programs.termCount > 0 && engine.terms == nil {
+      engine.terms = try engine.makeVectors(programs.termCount)
+    }
+    let kind = DeviceStepKind(step)
     for (index, program) in engine.own.enumerated() {
       for (place, pass) in program.passes.enumerated() {
-        guard case .sums = pass.work else { continue }
-        if let sums = pass.sums, sums.isFrozen == isFrozen, sums.leftOut == leftOut,
-          sums.isControlled == step.control.looks
-        {
-          continue
+        if case .sums = pass.work, pass.sums?.kind != kind {
+          pass.sums = try DeviceSums(
+            programs, program: index, pass: place, kind, pieces: engine.vectorPieces,
+            numbers: { program.numbers[$0] }, context, logger: engine.logger)
         }
-        pass.sums = try DeviceSums(
-          programs, program: index, pass: place, isFrozen: isFrozen, leftOut: leftOut,
-          pieces: engine.vectorPieces, isControlled: step.control.looks,
-          numbers: { program.numbers[$0] }, engine.queue.context, logger: engine.logger)
-      }
-    }
-  }
-
-  /// Makes what iterates matrices, unless the last step had the same.
-  private func prepareMatrices(_ step: StepInput) throws {
-    guard engine.matrices != nil else { return }
-    let (isFrozen, leftOut) = (step.groups.groups.map(\.isFrozen), step.control.leftOut)
-    for (index, program) in engine.own.enumerated() {
-      for (place, pass) in program.passes.enumerated() where pass.isIteration {
-        if let last = pass.matrices, last.isFrozen == isFrozen, last.leftOut == leftOut,
-          last.isControlled == step.control.looks
-        {
-          continue
+        if pass.isIteration, pass.matrices?.kind != kind {
+          pass.matrices = try DeviceMatrices(
+            programs, program: index, pass: place, kind, pieces: program.states.pieces,
+            state: { state in
+              programs.list[index].elements.firstIndex(of: state).map {
+                program.states.segments[$0]
+              }
+            }, numbers: { program.numbers[$0] }, memory: engine.matrices, context,
+            logger: engine.logger)
         }
-        pass.matrices = try DeviceMatrices(
-          engine.programs, program: index, pass: place, isFrozen: isFrozen, leftOut: leftOut,
-          isControlled: step.control.looks, pieces: program.states.pieces,
-          state: { state in
-            engine.programs.list[index].elements.firstIndex(of: state).map {
-              program.states.segments[$0]
-            }
-          }, numbers: { program.numbers[$0] }, memory: engine.matrices, engine.queue.context,
-          logger: engine.logger)
       }
     }
   }
@@ -241,6 +223,7 @@ struct DeviceStepper: Stepper {
     ofPass pass: Int, _ works: [(program: Int, work: DevicePlan.Launch)]
   ) -> [Int] {
     let passes = 0..<engine.programs.passCount
+    if works.count == 1 && passes.count == 1 { return [works[0].work.parameters.piece] }
     let all =
       host == nil || passes.count == 1
       ? works : passes.flatMap { self.works(ofPass: $0) }

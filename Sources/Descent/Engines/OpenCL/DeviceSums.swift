@@ -3,13 +3,24 @@ internal import DescentKernels
 import Logging
 import OpenCLHost
 
-/// The sums of a pass on a device: terms in vectors of their own, and results as numbers of the
-/// rule.
-final class DeviceSums {
+/// What the work between passes over elements depends on.
+struct DeviceStepKind: Equatable {
   /// The groups that are frozen and the tensors that are left out.
   let isFrozen: [Bool]
   let leftOut: [Bool]
+  /// Whether the device decides about the step.
   let isControlled: Bool
+
+  init(_ step: StepInput) {
+    isFrozen = step.groups.groups.map(\.isFrozen)
+    (leftOut, isControlled) = (step.control.leftOut, step.control.looks)
+  }
+}
+
+/// The sums of a pass on a device: terms in vectors of their own, and results as numbers of the
+/// rule.
+final class DeviceSums {
+  let kind: DeviceStepKind
   private let parts: [Part]
 
   /// A sum.
@@ -29,22 +40,21 @@ final class DeviceSums {
   ///   - pieces: how terms are cut.
   ///   - numbers: the memory of a state, by its index.
   init(
-    _ programs: RulePrograms, program: Int, pass: Int, isFrozen: [Bool], leftOut: [Bool],
-    pieces: Pieces, isControlled: Bool, numbers: (Int) -> DeviceSlice?, _ context: Context,
-    logger: Logger?
+    _ programs: RulePrograms, program: Int, pass: Int, _ kind: DeviceStepKind, pieces: Pieces,
+    numbers: (Int) -> DeviceSlice?, _ context: Context, logger: Logger?
   ) throws {
-    (self.isFrozen, self.leftOut, self.isControlled) = (isFrozen, leftOut, isControlled)
+    self.kind = kind
     let own = programs.list[program]
     parts = try own.passes[pass].sums.enumerated().compactMap { term, sum in
       guard let index = programs.index(of: sum.state, in: program), let numbers = numbers(index)
       else { return nil }
       let plan = SumPlan(
-        programs, program: program, over: own.states[index].shape, leftOut: leftOut,
-        isIdle: { isFrozen[$0] })
+        programs, program: program, over: own.states[index].shape, leftOut: kind.leftOut,
+        isIdle: { kind.isFrozen[$0] })
       if plan.places.isEmpty { return nil }
       var kernels = NormPrograms(context: context, groupPerTile: nil, logger: logger)
       let made = try kernels.fitSums(
-        ofSquares: sum.reduction.isOfSquares, isControlled: isControlled)
+        ofSquares: sum.reduction.isOfSquares, isControlled: kind.isControlled)
       return Part(
         term: term, reduction: sum.reduction,
         launches: try TileLaunch.launches(
