@@ -21,6 +21,21 @@ extension Panel {
       marks: curves.map { .line($0.points, series: $0.series, isBroad: $0.isBroad) } + names.marks)
   }
 
+  /// A line for each name, with a value for every step from 1 on.
+  static func bySteps(
+    heading: String, y: Axis, height: Double = 170, _ names: [String], _ values: [[Double]]
+  ) -> Panel {
+    let steps = values.map(\.count).max() ?? 1
+    return .curves(
+      heading: heading, x: Axis(label: "step", range: 1...Double(steps)), y: y, height: height,
+      zip(names, values).enumerated().map { index, pair in
+        Curve(
+          name: pair.0,
+          points: pair.1.enumerated().map { .init(x: Double($0.offset + 1), y: $0.element) },
+          series: index)
+      })
+  }
+
   /// A line for each name, from the minimum of its values to the maximum, with a mark at their
   /// mean.
   static func ranges(

@@ -97,30 +97,21 @@ extension BiasCorrection {
   }
 
   private func sheet(_ caption: String) -> PanelSheet {
-    func panel(_ heading: String, _ y: Panel.Axis, _ values: [[Double]]) -> Panel {
-      .curves(
-        heading: heading, x: .init(label: "step", range: 1...Double(Self.steps)), y: y,
-        zip(Self.settings, values).enumerated().map { index, pair in
-          .init(
-            name: pair.0.name,
-            points: pair.1.enumerated().map { .init(x: Double($0.offset + 1), y: $0.element) },
-            series: index)
-        })
-    }
+    let names = Self.settings.map(\.name)
     return PanelSheet(
       title: "Without bias correction Adam's first steps are far too long",
       description: caption,
       rows: [
         [
-          panel(
-            "A steady gradient, with both means corrected, neither or one",
-            .init(label: "length of a step, in rates", range: 0.07...50, kind: .logarithmic),
-            lengths)
+          .bySteps(
+            heading: "A steady gradient, with both means corrected, neither or one",
+            y: .init(label: "length of a step, in rates", range: 0.07...50, kind: .logarithmic),
+            names, lengths)
         ],
         [
-          panel(
-            "Started at the minimum, noisy gradients",
-            .init(label: "distance from the minimum", range: 0...0.52), distances)
+          .bySteps(
+            heading: "Started at the minimum, noisy gradients",
+            y: .init(label: "distance from the minimum", range: 0...0.52), names, distances)
         ],
       ])
   }

@@ -12,16 +12,11 @@ struct DecayNeeded {
   static let steps = 10_000
   static let weightCount = 64
 
-  struct Setting: Sendable {
-    var name: String
-    var rule: any UpdateRule
-  }
-
   static let settings = [
-    Setting(
+    TrialSetting(
       name: "AdamW, λ = 0.1", rule: AdamW(learningRate: 1e-3, weightDecay: 0.1)),
-    Setting(name: "Lion, λ = 0.1", rule: Lion(learningRate: 1e-4, weightDecay: 0.1)),
-    Setting(name: "Lion, λ = 1", rule: Lion(learningRate: 1e-4, weightDecay: 1)),
+    TrialSetting(name: "Lion, λ = 0.1", rule: Lion(learningRate: 1e-4, weightDecay: 0.1)),
+    TrialSetting(name: "Lion, λ = 1", rule: Lion(learningRate: 1e-4, weightDecay: 1)),
   ]
 
   /// By setting and step: the mean of the weights.
@@ -51,10 +46,10 @@ extension DecayNeeded {
   var result: FigureResult {
     let ends = means.map { $0[Self.steps - 1] }
     let caption = """
-      Weights of 1 with gradients of noise alone, after 10,000 steps: AdamW at a rate of 0.001 and \
-      λ = 0.1 leaves \(short(ends[0])) of them. Lion at a tenth of the rate leaves \
-      \(short(ends[1])) with the same λ, and \(short(ends[2])) with ten times as much: decay goes by \
-      ηλ, and where η falls λ has to rise.
+      Weights of 1 with gradients of noise alone, after 10,000 steps: AdamW at a rate of 0.001 \
+      and λ = 0.1 leaves \(short(ends[0])) of them. Lion at a tenth of the rate leaves \
+      \(short(ends[1])) with the same λ, and \(short(ends[2])) with ten times as much: decay \
+      goes by ηλ, and where η falls λ has to rise.
       """
     return FigureResult(
       svg: sheet(caption).svg(), caption: caption,

@@ -61,21 +61,15 @@ extension FoundRate {
   }
 
   private func sheet(_ caption: String) -> PanelSheet {
-    let curves = zip(Self.distances, estimates).enumerated().map { index, pair in
-      Panel.Curve(
-        name: "distance \(short(pair.0, digits: 1))",
-        points: pair.1.enumerated().map { .init(x: Double($0.offset + 1), y: $0.element) },
-        series: index)
-    }
+    let names = Self.distances.map { "distance \(short($0, digits: 1))" }
     return PanelSheet(
       title: "Prodigy finds its rate from a millionth of it", description: caption,
       rows: [
         [
-          .curves(
+          .bySteps(
             heading: "The estimate that multiplies the rate",
-            x: .init(label: "step", range: 1...Double(Self.steps)),
             y: .init(label: "D / distance", range: 1e-9...10, kind: .logarithmic), height: 220,
-            curves)
+            names, estimates)
         ]
       ])
   }

@@ -6,26 +6,20 @@ extension Figure {
   static let rectified = Figure(name: "rectified") { try Rectified(on: $0).result }
 }
 
-/// Adam, Adam with a warm-up and RAdam, started at the minimum of a parabola with noisy gradients of
-/// two sizes.
+/// Adam, Adam with a warm-up and RAdam, started at the minimum of a parabola with noisy gradients
+/// of two sizes.
 struct Rectified {
   static let rate = 0.01
   static let steps = 100
   static let weightCount = 64
   static let sizes = [1.0, 100]
 
-  struct Setting: Sendable {
-    var name: String
-    var rule: any UpdateRule
-    var schedule: Schedule?
-  }
-
   static let settings = [
-    Setting(name: "Adam", rule: Adam(learningRate: rate)),
-    Setting(
+    TrialSetting(name: "Adam", rule: Adam(learningRate: rate)),
+    TrialSetting(
       name: "with a warm-up", rule: Adam(learningRate: rate),
       schedule: .warmUp(50).then(.constant(rate))),
-    Setting(name: "RAdam", rule: RAdam(learningRate: rate)),
+    TrialSetting(name: "RAdam", rule: RAdam(learningRate: rate)),
   ]
 
   /// By size, setting and step: the root mean square of the weights' distances from the minimum.
@@ -41,11 +35,9 @@ struct Rectified {
   }
 
   private static func walk(
-    _ setting: Setting, _ size: Double, on engine: EngineChoice
+    _ setting: TrialSetting, _ size: Double, on engine: EngineChoice
   ) throws -> ([Double], Digest) {
-    var trial = try Trial(
-      setting.rule, from: Array(repeating: 0, count: weightCount), schedule: setting.schedule,
-      on: engine)
+    var trial = try Trial(setting, from: Array(repeating: 0, count: weightCount), on: engine)
     var generator = SplitMix64(seed: 1)
     let distances = try (0..<steps).map { _ in
       try trial.step { Float(size * (Double($0) + generator.normal())) }
@@ -60,11 +52,11 @@ extension Rectified {
     let fifth = distances.map { $0.map { $0[4] } }
     let end = distances.map { $0.map { $0[Self.steps - 1] } }
     let caption = """
-      Started at the minimum, Adam is \(short(end[0][0])) away after 100 noisy steps; with a rate \
-      that warms up over 50 steps it is \(short(end[0][1])), and RAdam, which needs no warm-up, \
-      \(short(end[0][2])). RAdam's first five steps have no denominator, so they follow the size of \
-      the gradients: with gradients a hundred times as large it is \(short(fifth[1][2])) away after \
-      them, where Adam is \(short(fifth[1][0])).
+      Started at the minimum, Adam is \(short(end[0][0])) away after 100 noisy steps; with a \
+      rate that warms up over 50 steps it is \(short(end[0][1])), and RAdam, which needs no \
+      warm-up, \(short(end[0][2])). RAdam's first five steps have no denominator, so they follow \
+      the size of the gradients: with gradients a hundred times as large it is \
+      \(short(fifth[1][2])) away after them, where Adam is \(short(fifth[1][0])).
       """
     return FigureResult(
       svg: sheet(caption).svg(), caption: caption,
@@ -79,30 +71,21 @@ extension Rectified {
   }
 
   private func sheet(_ caption: String) -> PanelSheet {
-    func panel(_ heading: String, _ y: Panel.Axis, _ values: [[Double]]) -> Panel {
-      .curves(
-        heading: heading, x: .init(label: "step", range: 1...Double(Self.steps)), y: y,
-        zip(Self.settings, values).enumerated().map { index, pair in
-          .init(
-            name: pair.0.name,
-            points: pair.1.enumerated().map { .init(x: Double($0.offset + 1), y: $0.element) },
-            series: index)
-        })
-    }
+    let names = Self.settings.map(\.name)
     return PanelSheet(
       title: "RAdam's first steps are short, but for the first five",
       description: caption,
       rows: [
         [
-          panel(
-            "Noise of the gradients: 1", .init(label: "distance from the minimum", range: 0...0.2),
-            distances[0])
+          .bySteps(
+            heading: "Noise of the gradients: 1",
+            y: .init(label: "distance from the minimum", range: 0...0.2), names, distances[0])
         ],
         [
-          panel(
-            "Noise of the gradients: 100",
-            .init(label: "distance from the minimum", range: 0.001...20, kind: .logarithmic),
-            distances[1])
+          .bySteps(
+            heading: "Noise of the gradients: 100",
+            y: .init(label: "distance from the minimum", range: 0.001...20, kind: .logarithmic),
+            names, distances[1])
         ],
       ])
   }

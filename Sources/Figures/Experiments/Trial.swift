@@ -9,6 +9,10 @@ struct Trial {
   private(set) var digest: Digest
   private let optimizer: Optimizer
 
+  init(_ setting: TrialSetting, from start: [Float], on engine: EngineChoice) throws {
+    try self.init(setting.rule, from: start, schedule: setting.schedule, on: engine)
+  }
+
   /// - Parameter schedule: of the rate; nil keeps the rule's.
   init(
     _ rule: any UpdateRule, from start: [Float], schedule: Schedule? = nil,
@@ -40,6 +44,13 @@ struct Trial {
     try optimizer.writeIterate(from: weights, into: &iterate)
     return iterate
   }
+}
+
+/// A rule under a name, perhaps with a schedule of its rate.
+struct TrialSetting: Sendable {
+  var name: String
+  var rule: any UpdateRule
+  var schedule: Schedule?
 }
 
 extension Digest {

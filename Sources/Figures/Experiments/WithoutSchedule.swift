@@ -31,21 +31,15 @@ struct WithoutSchedule {
     return result
   }
 
-  struct Setting: Sendable {
-    var name: String
-    var rule: any UpdateRule
-    var schedule: Schedule?
-  }
-
   static let settings = [
-    Setting(name: "constant", rule: SGD(learningRate: rate)),
-    Setting(
+    TrialSetting(name: "constant", rule: SGD(learningRate: rate)),
+    TrialSetting(
       name: "cosine", rule: SGD(learningRate: rate),
       schedule: .cosine(from: rate, to: 0, steps: steps)),
-    Setting(
+    TrialSetting(
       name: "cosine, twice as long", rule: SGD(learningRate: rate),
       schedule: .cosine(from: rate, to: 0, steps: 2 * steps)),
-    Setting(name: "Schedule-Free", rule: ScheduleFreeSGD(learningRate: rate)),
+    TrialSetting(name: "Schedule-Free", rule: ScheduleFreeSGD(learningRate: rate)),
   ]
 
   /// By setting and window of steps: the mean loss.
@@ -59,11 +53,10 @@ struct WithoutSchedule {
   }
 
   private static func run(
-    _ setting: Setting, on engine: EngineChoice
+    _ setting: TrialSetting, on engine: EngineChoice
   ) throws -> ([Double], Digest) {
     var trial = try Trial(
-      setting.rule, from: Array(repeating: 1, count: curvatures.count),
-      schedule: setting.schedule, on: engine)
+      setting, from: Array(repeating: 1, count: curvatures.count), on: engine)
     var generator = SplitMix64(seed: 1)
     var losses: [Double] = []
     var sum = 0.0
@@ -87,11 +80,11 @@ extension WithoutSchedule {
     let ends = losses.map { $0[$0.count - 1] }
     let halves = losses.map { $0[$0.count / 2 - 1] }
     let caption = """
-      Noisy parabolas, 2000 steps: at a constant rate SGD stays at a loss of \(short(ends[0])). A \
-      cosine that ends with the run brings it to \(short(ends[1])), one that was made for twice as \
-      many steps only to \(short(ends[2])). Schedule-Free SGD, which is told no number of steps, \
-      comes to \(short(ends[3])), and has \(short(halves[3])) at half the time, where the cosine \
-      has \(short(halves[1])).
+      Noisy parabolas, 2000 steps: at a constant rate SGD stays at a loss of \(short(ends[0])). \
+      A cosine that ends with the run brings it to \(short(ends[1])), one that was made for \
+      twice as many steps only to \(short(ends[2])). Schedule-Free SGD, which takes no number of \
+      steps, comes to \(short(ends[3])), and has \(short(halves[3])) at half the time, where the \
+      cosine has \(short(halves[1])).
       """
     return FigureResult(
       svg: sheet(caption).svg(), caption: caption,
@@ -109,7 +102,7 @@ extension WithoutSchedule {
         }, series: index)
     }
     return PanelSheet(
-      title: "Schedule-Free SGD need not know when the run ends", description: caption,
+      title: "Schedule-Free SGD works without the number of steps", description: caption,
       rows: [
         [
           .curves(
