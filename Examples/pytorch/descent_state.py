@@ -21,8 +21,8 @@ The file has the parameters by their names, `optimizer.STATE.NAME` for each stat
 `optimizer.exp_avg.fc.weight`, and the groups' settings and every parameter's step count as JSON in
 the metadata `pytorch.optimizer`. Everything is float32. torch.optim's SGD, Adagrad, RMSprop,
 Adadelta, Adam, AdamW, Adamax, NAdam, RAdam, Rprop, Muon and Adafactor are known. NAdam's
-`mu_product` stands beside the step counts. SGD and Muon count no steps; `steps` says how many there were, where that
-matters.
+`mu_product` is an entry like the step counts. SGD and Muon count no steps; `steps` says how many
+there were, where that matters.
 
 `lr` is the rate of the coming step and `initial_lr` the group's rate in the run. Both are in the
 file, so that a scheduler goes on: after n steps make it with `last_epoch=n - 1`, or make it before

@@ -34,14 +34,14 @@ import Testing
     for name in ["signum", "lion"] {
       #expect(abs(found["\(name) shortest"] - 1) < 1e-6)
       #expect(abs(found["\(name) longest"] - 1) < 1e-6)
-      #expect(found["\(name) way to rest"] == found["\(name) steps to rest"])
+      #expect(found["\(name) way to the stop"] == found["\(name) steps to the stop"])
     }
     #expect(found["adam shortest"] < 0.2 && found["adam longest"] > 0.98)
     // ln 2⁻¹²⁶ / ln 0.9 is 828.9, and (ln 2⁻¹²⁶ − ln 0.634) / ln 0.99 is 8644.3; Lion mixes the
     // average with the gradient before it takes the sign.
-    #expect(found["signum steps to rest"] == 828)
-    #expect((8600...8700).contains(found["lion steps to rest"]))
-    #expect(found["adam way to rest"] < 11)
+    #expect(found["signum steps to the stop"] == 828)
+    #expect((8600...8700).contains(found["lion steps to the stop"]))
+    #expect(found["adam way to the stop"] < 11)
   }
 
   /// Fails where decay does not go by ηλ: e^(−ηλn) is 0.368 and 0.905.

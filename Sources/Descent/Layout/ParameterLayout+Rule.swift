@@ -1,6 +1,6 @@
 extension UpdateRule {
-  /// A shape of so many elements that the rule takes: a vector, or of a rule for matrices the matrix
-  /// whose sides are as near to each other as can be.
+  /// A shape of so many elements that the rule takes: a vector, or of a rule for matrices the
+  /// matrix whose sides are as near to each other as can be.
   package func shape(ofCount count: Int) -> [Int] {
     guard needsMatrices else { return [count] }
     var rows = Int(Double(count).squareRoot()) + 1

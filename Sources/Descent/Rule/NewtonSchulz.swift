@@ -8,8 +8,8 @@
 /// al. 2024), with which small singular values grow fastest and the others scatter around 1.
 ///
 /// Where the longer side of a matrix is at least 1.5 times the shorter one, the same polynomial is
-/// computed over Gram matrices: Q with O ← Q O is accumulated from R = O Oᵀ alone, which costs less.
-/// After two steps O is computed and R anew, since the condition of R is the square of O's.
+/// computed over Gram matrices: Q with O ← Q O is accumulated from R = O Oᵀ alone, which costs
+/// less. After two steps O is computed and R anew, since the condition of R is the square of O's.
 public struct NewtonSchulz: Hashable, Sendable {
   /// The polynomial's coefficients.
   public let a, b, c: Double

@@ -21,13 +21,14 @@
 /// | b ← γb + (1−γ)g; u = γb + (1−γ)g | `exponentialAverage` | Jordan et al., PyTorch |
 /// | u = b | `nesterov` false | |
 ///
-/// The iteration ignores the length of u, so both buffers differ only by ε. It is computed in Float,
-/// where Jordan's and PyTorch's are in bfloat16: singular values are between about 0.7 and 1.2
-/// either way, and results differ by one or two percent.
+/// The iteration ignores the length of u, so both buffers differ only by ε. It is computed in
+/// Float, where Jordan's and PyTorch's are in bfloat16: singular values are between about 0.7 and
+/// 1.2 either way, and results differ by one or two percent.
 ///
 /// For each matrix of a shorter side s and a longer side w, five steps of the iteration cost
-/// 15s²w + 5s³ multiplications and additions, or 6s²w + 14s³ where w is at least 1.5 s. The optimizer
-/// keeps u, which is not saved, as a second vector, and has a workspace for the iteration.
+/// 15s²w + 5s³ multiplications and additions, or 6s²w + 14s³ where w is at least 1.5 s. The
+/// optimizer keeps u, which is not saved, as a second vector, and has a workspace for the
+/// iteration.
 ///
 /// Where the norm of u is more than a Float, though its elements are not, there is no step.
 ///
@@ -237,8 +238,8 @@ extension Muon {
       newtonSchulzSteps: Double(newtonSchulzSteps), weightDecay: weightDecay)
   }
 
-  /// `torch.optim.Muon`, but that it divides by max(‖u‖, ε) where this is ‖u‖ + ε: they differ where
-  /// the norm is near ε. `matchesAdamWRMS` is `adjust_lr_fn="match_rms_adamw"` rather than
+  /// `torch.optim.Muon`, but that it divides by max(‖u‖, ε) where this is ‖u‖ + ε: they differ
+  /// where the norm is near ε. `matchesAdamWRMS` is `adjust_lr_fn="match_rms_adamw"` rather than
   /// `"original"`.
   public static func pyTorch(
     learningRate: Double = 1e-3, weightDecay: Double = 0.1, momentum: Double = 0.95,

@@ -54,11 +54,11 @@ extension LengthsByTensor {
   var result: FigureResult {
     let (adam, lamb) = (ratios[0], ratios[1])
     let caption = """
-      A first step at a rate of 0.01 over five tensors with numbers of size 0.001 to 10: AdamW's is \
-      \(short(adam[0])) times as long as the smallest tensor and \(short(adam[4])) of the largest. \
-      LAMB multiplies each tensor's step by the ratio of both lengths, so every tensor moves by \
-      \(short(lamb[0])) of its own length: between them the ratios differ by a factor of \
-      \(short(adam[0] / adam[4])).
+      A first step at a rate of 0.01 over five tensors with numbers of size 0.001 to 10: AdamW's \
+      is \(short(adam[0])) times as long as the smallest tensor and \(short(adam[4])) of the \
+      largest. LAMB multiplies each tensor's step by the ratio of both lengths, so every tensor \
+      moves by \(short(lamb[0])) of its own length: between them the ratios differ by a factor \
+      of \(short(adam[0] / adam[4])).
       """
     return FigureResult(
       svg: sheet(caption).svg(), caption: caption,

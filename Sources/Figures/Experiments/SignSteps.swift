@@ -2,12 +2,12 @@ import Descent
 import Training
 
 extension Figure {
-  /// The lengths of sign methods' steps, and how far they walk once the gradient is gone.
+  /// The lengths of sign methods' steps, and how far they go on once the gradient is 0.
   static let signSteps = Figure(name: "sign-steps") { try SignSteps(on: $0).result }
 }
 
-/// Rules of signs and Adam, on a gradient of a mean with noise of variance 1, and on a gradient that
-/// ends.
+/// Rules of signs and Adam, on a gradient of a mean with noise of variance 1, and on a gradient
+/// that ends.
 struct SignSteps {
   static let rate = 0x1p-10
   static let rules: [any UpdateRule] = [
@@ -16,7 +16,7 @@ struct SignSteps {
   static let means = [0.01, 0.03, 0.1, 0.3, 1, 3, 10]
   static let weightCount = 16
   /// Steps with a gradient, and after it.
-  static let (pushed, left) = (100, 20_000)
+  static let (before, after) = (100, 20_000)
 
   /// By rule and mean: Σ|Δx| in rates, for each step and weight.
   let lengths: [[Double]]
@@ -54,16 +54,16 @@ struct SignSteps {
     _ rule: any UpdateRule, on engine: EngineChoice
   ) throws -> ([Double], Digest) {
     var trial = try Trial(rule, from: [0], on: engine)
-    for _ in 0..<pushed { try trial.step([1]) }
+    for _ in 0..<before { try trial.step([1]) }
     let start = Double(trial.weights[0])
-    let ways = try (0..<left).map { _ in
+    let ways = try (0..<after).map { _ in
       try trial.step([0])
       return (start - Double(trial.weights[0])) / rate
     }
     return (ways, trial.digest)
   }
 
-  /// The steps until a rule has come to rest.
+  /// The steps until a rule no longer moves.
   func steps(of rule: Int) -> Int {
     let way = ways[rule].last ?? .nan
     return (ways[rule].firstIndex(of: way) ?? 0) + 1
@@ -74,10 +74,10 @@ extension SignSteps {
   var result: FigureResult {
     let adam = lengths[0]
     let caption = """
-      Where noise hides the gradient's mean, Adam's steps shorten to \(short(adam[0])) of its rate; \
-      where there is none to speak of they have \(short(adam[adam.count - 1])). Signum's and Lion's \
-      are as long as the rate throughout. And they walk on: after 100 gradients of 1 and then none \
-      at all, Adam comes to rest \(short(ways[0].last ?? .nan)) rates further, Signum after \
+      Where noise hides the gradient's mean, Adam's steps shorten to \(short(adam[0])) of its \
+      rate; where there is none to speak of they have \(short(adam[adam.count - 1])). Signum's \
+      and Lion's are as long as the rate throughout. And they go on: after 100 gradients of 1 \
+      and then zeros, Adam stops \(short(ways[0].last ?? .nan)) rates further, Signum after \
       \(steps(of: 1)) full steps and Lion after \(steps(of: 2)), when their averages fall below \
       2⁻¹²⁶ and are taken for 0. Rounding would keep them above 0 for ever.
       """
@@ -86,8 +86,8 @@ extension SignSteps {
       let name = type(of: rule).name
       measured.append(("\(name) shortest", lengths[index].min() ?? .nan))
       measured.append(("\(name) longest", lengths[index].max() ?? .nan))
-      measured.append(("\(name) steps to rest", Double(steps(of: index))))
-      measured.append(("\(name) way to rest", ways[index].last ?? .nan))
+      measured.append(("\(name) steps to the stop", Double(steps(of: index))))
+      measured.append(("\(name) way to the stop", ways[index].last ?? .nan))
     }
     return FigureResult(
       svg: sheet(caption).svg(), caption: caption, measured: measured, digest: digest)
@@ -106,7 +106,7 @@ extension SignSteps {
         })
     }
     return PanelSheet(
-      title: "Sign methods step by one length everywhere, also where nothing pushes them",
+      title: "Sign methods step by one length everywhere, also where the gradient is 0",
       description: caption,
       rows: [
         [
@@ -120,7 +120,7 @@ extension SignSteps {
           panel(
             "The gradient ends",
             x: .init(
-              label: "steps since the gradient's end", range: 1...Double(Self.left),
+              label: "steps since the gradient's end", range: 1...Double(Self.after),
               kind: .logarithmic),
             y: .init(label: "way since, in rates", range: 0.5...20_000, kind: .logarithmic),
             ways.map { way in

@@ -52,11 +52,11 @@ extension SingularValues {
   var result: FigureResult {
     let (large, small) = (after(0.003), after(0.0003))
     let caption = """
-      A step whose singular values span four decades, relative to its norm: after five steps of the \
-      iteration every one that was above 0.003 lies between \(short(large.min() ?? .nan)) and \
-      \(short(large.max() ?? .nan)), and every one above 0.0003 is at least \
-      \(short(small.min() ?? .nan)). The scatter around 1 is by design: the polynomial that grows \
-      small values fastest does not settle.
+      A step whose singular values span four decades, relative to its norm: after five steps of \
+      the iteration every one that was above 0.003 lies between \(short(large.min() ?? .nan)) \
+      and \(short(large.max() ?? .nan)), and every one above 0.0003 is at least \
+      \(short(small.min() ?? .nan)). The scatter around 1 is by design: the polynomial that \
+      grows small values fastest does not settle.
       """
     return FigureResult(
       svg: sheet(caption).svg(), caption: caption,
