@@ -22,7 +22,7 @@ def options():
     parser.add_argument("--descent", default=ROOT / ".build/release/descent", help="the command")
     parser.add_argument("--output", default="gpu.json")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--rules", default="all", help="between commas, or all")
+    parser.add_argument("--rules", default="all", help="PyTorch's, between commas, or all")
     parser.add_argument("--cases", default=CASES, help="between commas: see rules.py")
     parser.add_argument("--cuda", default="cuda:0", help="PyTorch's device")
     parser.add_argument("--opencl", help="Descent's device; otherwise the one of the same name")
@@ -66,6 +66,7 @@ def main():
     arguments = options()
     require_cuda(arguments.cuda)
     rules = RULES if arguments.rules == "all" else [rule(n) for n in arguments.rules.split(",")]
+    rules = [each for each in rules if each.pytorch]
     models = [model(text) for text in arguments.cases.split(",")]
     known, version = known_devices(arguments.descent)
     pytorch = Peer([sys.executable, HERE / "pytorch_peer.py"])
@@ -82,7 +83,8 @@ def main():
         yield pytorch.side("pytorch", *rule.pytorch, model, device=arguments.cuda)
 
     def fitting(rule, model):
-        return fitted(rule, model, free, device["largestAllocationBytes"])
+        largest = device["largestAllocationBytes"]
+        return fitted(rule, model, free, largest) if rule.suits(model) else None
 
     document = about_system() | {
         "rounds": arguments.rounds,

@@ -1,6 +1,7 @@
 """Optax's side, on the processor: a step as one jitted function whose buffers are donated."""
 
 import gc
+import operator
 import time
 
 import jax
@@ -27,17 +28,19 @@ class Case:
 
     engine = "jit, donated"
 
-    def __init__(self, rule, hyperparameters, shapes):
+    def __init__(self, rule, hyperparameters, shapes, ahead):
         self._parameters = arrays(inputs.PARAMETERS, shapes)
         self._gradients = arrays(inputs.GRADIENTS, shapes)
-        optimizer = getattr(optax, rule)(**hyperparameters)
-        self._state = optimizer.init(self._parameters)
+        optimizer = operator.attrgetter(rule)(optax)(**hyperparameters)
+        # Copied, since some states begin as the parameters themselves, and both are donated.
+        self._state = jax.tree.map(jnp.array, optimizer.init(self._parameters))
 
         def step(parameters, state, gradients):
             updates, state = optimizer.update(gradients, state, parameters)
             return optax.apply_updates(parameters, updates), state
 
         self._step = jax.jit(step, donate_argnums=(0, 1))
+        self._take(ahead)
 
     def _take(self, steps):
         parameters, state, gradients = self._parameters, self._state, self._gradients

@@ -29,7 +29,8 @@ def options():
     parser.add_argument("--rules", default="all", help="between commas, or all")
     parser.add_argument(
         "--model-rules", default="adam",
-        help="those of the rules to compare on many tensors, where some need half a second a step",
+        help="those of the rules to compare on many tensors, where some need half a second a step; "
+        "rules with sums over tensors always are, and only there",
     )
     parser.add_argument("--cases", default=CASES, help="between commas: see rules.py")
     parser.add_argument("--devices", default="cpu,opencl:0", help="Descent's, between commas")
@@ -149,19 +150,20 @@ def main():
         for device in devices:
             engine = {"threads": threads} if device == "cpu" else {}
             yield descent.side(f"descent {device}", *rule.descent, model, device=device, **engine)
-        if "pytorch" in peers:
+        if "pytorch" in peers and rule.pytorch:
             yield pytorch.side("pytorch", *rule.pytorch, model)
         # Where there is a fused form, a compiler has nothing to add, and with many tensors it takes
         # minutes.
-        if "pytorch-compiled" in peers and len(model.shapes) == 1:
+        if "pytorch-compiled" in peers and rule.pytorch and len(model.shapes) == 1:
             if not pytorch.ask("fused", rule=rule.pytorch[0])["fused"]:
                 yield pytorch.side("pytorch-compiled", *rule.pytorch, model, form="compiled")
-        if "optax" in peers:
-            yield optax.side("optax", *rule.optax, model)
+        if "optax" in peers and rule.optax:
+            yield optax.side("optax", *rule.optax, model, ahead=rule.optax_ahead)
 
     def fitting(rule, model):
-        is_asked_for = len(model.shapes) == 1 or rule.name in arguments.model_rules.split(",")
-        return model if is_asked_for else None
+        takes_tensors = rule.sums or rule.name in arguments.model_rules.split(",")
+        is_asked_for = len(model.shapes) == 1 or takes_tensors
+        return model if is_asked_for and rule.suits(model) else None
 
     versions = {"descent": version, "python": platform.python_version()}
     versions |= pytorch.ask("about") | optax.ask("about")

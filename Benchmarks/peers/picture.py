@@ -40,7 +40,8 @@ def draw(results, path):
         }
     )
     large = LARGE if LARGE in results.cases else results.cases[0]
-    rules = [rule for rule in results.rules if results.row(rule, large, results.ours)]
+    found = [(rule, results.row(rule, large, results.ours)) for rule in results.rules]
+    rules = [rule for rule, row in found if row and row["gigabytesPerSecond"]]
     size = (11, 1.5 + 0.55 * max(len(rules), 4))
     figure, (left, right) = plot.subplots(
         1, 2, figsize=size, layout="constrained", width_ratios=[1.25, 1]

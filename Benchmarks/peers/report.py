@@ -80,14 +80,16 @@ def readme(results, bench):
     header = ["", *labels.values(), "times PyTorch"]
     rows = []
     for rule in results.rules:
+        if not results.row(rule, LARGE, results.ours):
+            continue
         cells = [RULES[rule]]
         for side in results.sides:
             row, share = results.row(rule, LARGE, side), shares.get((side, rule))
             note = f" ({row['engine']})" if row and side == "pytorch" else ""
             note += f" ({share:.2f})" if share else ""
-            cells.append(number(row["gigabytesPerSecond"]) + note if row else "")
-        if any(cells[1:]):
-            rows.append([*cells, number(results.times(rule, LARGE, "pytorch"))])
+            absent = "–" if results.lacks(rule, side) else ""
+            cells.append(number(row["gigabytesPerSecond"]) + note if row else absent)
+        rows.append([*cells, number(results.times(rule, LARGE, "pytorch"))])
     if rows:
         parts.append(table(header, rows))
     sides = [side for side in results.sides if side != "pytorch-compiled"]
@@ -108,7 +110,8 @@ def readme(results, bench):
         "foreach or the loop over tensors, whichever is faster; Optax is one jitted function with "
         "donated buffers. On a large vector every fused step waits for the memory; the CPU engine "
         "keeps its states in huge pages where the system gives some, and so waits less. The rest "
-        "of the gain is in rules that others run unfused, in small vectors and in many tensors. [All cases](Benchmarks/results/peers.md), and [how they are "
+        "of the gain is in rules that others run unfused, in small vectors and in many tensors. "
+        "[All cases](Benchmarks/results/peers.md), and [how they are "
         "measured](Benchmarks/peers/README.md); `make bench-peers` does it anew.\n"
     )
     return "\n".join(parts)
@@ -120,12 +123,19 @@ def page(results, name):
     parts = [
         f"# Descent beside other libraries, {document['date']}\n",
         f"{machine(document)}\n\n`{document['command']}` at {document['revision']}, "
-        f"{document['rounds']} rounds; every time in [{name}.json]({name}.json). GB/s are the bytes "
-        "that one pass over parameters, gradients and states needs, over the median time of a "
-        "step; a side that makes several passes moves more. *Times* is how many times as fast "
+        f"{document['rounds']} rounds; every time in [{name}.json]({name}.json). GB/s are the "
+        "bytes that one pass over parameters, gradients and states needs, over the median time of "
+        "a step; a side that makes several passes moves more. *Times* is how many times as fast "
         f"{results.label(results.ours)} is: the median of the rounds' ratios, in which what else "
         "the machine does weighs little, and the ratio of the medians.\n",
     ]
+    if any(results.lacks(rule, side) for rule in results.rules for side in results.sides):
+        parts.append("– stands for a library that has no such rule.\n")
+    if any(row["gigabytesPerSecond"] is None for row in document["results"]):
+        parts.append(
+            "GB/s are left out for rules with sums over tensors, since each side makes passes of "
+            "its own.\n"
+        )
     if document.get("settings"):
         settings = ", ".join(f"`{key}={value}`" for key, value in document["settings"].items())
         parts.append(f"Settings: {settings}; transparent huge pages {document['hugePages']}.\n")
@@ -141,9 +151,11 @@ def page(results, name):
         rows = []
         for rule in results.rules:
             ours = results.row(rule, case, results.ours)
-            for side in results.sides:
+            for side in results.sides if ours else []:
                 row = results.row(rule, case, side)
                 if not row:
+                    if results.lacks(rule, side):
+                        rows.append([RULES[rule], results.label(side), "–", *[""] * 5])
                     continue
                 ratio = row["medianSeconds"] / ours["medianSeconds"]
                 rows.append(

@@ -11,9 +11,28 @@ RULES = {
     "adadelta": "AdaDelta",
     "adam": "Adam",
     "adamw": "AdamW",
+    "adamax": "AdaMax",
+    "nadam": "NAdam",
+    "radam": "RAdam",
+    "rprop": "Rprop",
+    "adabelief": "AdaBelief",
+    "yogi": "Yogi",
+    "adan": "Adan",
+    "adopt": "ADOPT",
+    "ademamix": "AdEMAMix",
+    "lion": "Lion",
+    "signum": "Signum",
+    "sign_sgd": "Sign SGD",
+    "schedule_free_adamw": "Schedule-Free AdamW",
+    "lamb": "LAMB",
+    "lars": "LARS",
+    "novograd": "NovoGrad",
+    "adafactor": "Adafactor",
+    "prodigy": "Prodigy",
 }
 # Sides as they are shown: Descent's first.
 OTHERS = {"pytorch": "PyTorch", "pytorch-compiled": "PyTorch, compiled", "optax": "Optax"}
+LIBRARIES = ("pytorch", "optax")
 # The flat vector that no cache holds.
 LARGE = "33554432"
 
@@ -34,6 +53,11 @@ class Results:
 
     def row(self, rule, case, side):
         return self.rows.get((rule, case, side))
+
+    def lacks(self, rule, side):
+        """Whether the side is a library without that rule: no case has the two together."""
+        present = {found for name, _, found in self.rows if name == rule}
+        return side in LIBRARIES and side not in present
 
     def times(self, rule, case, peer):
         """How many times the peer's speed ours is: the median of the rounds' ratios."""

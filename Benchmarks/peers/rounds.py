@@ -6,6 +6,8 @@ import time
 
 # Threads of the side before are asleep by then: OpenMP's look out for work for some milliseconds.
 PAUSE = 0.02
+# The first comparison comes after so many steps: some rules only begin at the first one.
+FIRST_STEPS = 3
 # A round lasts so long on the fastest side, but not longer than that on the slowest.
 SHORTEST, LONGEST = 0.02, 2.0
 SAMPLES = 1 << 16
@@ -13,9 +15,11 @@ SAMPLES = 1 << 16
 
 def compare(rule, model, sides, rounds):
     """A row of results for each side. The sides take turns, each round in another order."""
+    start, _ = _sample(sides[0], model.count)
     for side in sides:
-        side.run(0, 1)
-    check(sides, model.count, tolerance=1e-5)
+        side.run(0, FIRST_STEPS)
+    # PyTorch's norm of GPT-2's embedding, 39 million elements in Float32, is 0.4 % off.
+    check(sides, model.count, start, tolerance=1e-2 if rule.sums else 1e-3)
     steps = _steps(sides)
     lead = max(1, steps // 10)
     times = {side: [] for side in sides}
@@ -25,7 +29,7 @@ def compare(rule, model, sides, rounds):
             time.sleep(PAUSE)
             times[side].append(side.run(lead, steps))
     # Over thousands of steps the sides' roundings add up.
-    check(sides, model.count, tolerance=1e-2)
+    check(sides, model.count, start, tolerance=1e-2)
     # The device's clock where every side has one.
     clock = 0 if any(pair[1] is None for side in sides for pair in times[side]) else 1
     return [
@@ -47,30 +51,37 @@ def _steps(sides):
         steps = min(wanted, steps * 10)
 
 
-def check(sides, count, tolerance):
-    """Raises unless all sides have the first one's parameters."""
-    stride = max(1, count // SAMPLES)
-    expected, expected_sum = sides[0].sample(stride)
-    largest = max((abs(value) for value in expected), default=0)
+def check(sides, count, start, tolerance):
+    """Raises unless all sides have the first one's parameters, to within the tolerance's share of
+    the farthest that one has come from `start`."""
+    expected, expected_sum = _sample(sides[0], count)
+    moved = _distance(expected, start)
     for side in sides[1:]:
-        values, total = side.sample(stride)
+        values, total = _sample(side, count)
         if len(values) != len(expected):
             raise RuntimeError(f"{side.name} has {len(values)} samples, not {len(expected)}")
-        apart = max((abs(a - b) for a, b in zip(values, expected)), default=0)
+        apart = _distance(values, expected)
+        bound = tolerance * moved
         # Written so that NaN fails.
-        if not (
-            apart <= tolerance * largest and abs(total - expected_sum) <= tolerance * expected_sum
-        ):
+        if not (apart <= bound and abs(total - expected_sum) <= bound * count):
             raise RuntimeError(
-                f"{side.name} and {sides[0].name} do not agree: {apart} apart where the largest is "
-                f"{largest}; sums are {total} and {expected_sum}"
+                f"{side.name} and {sides[0].name} do not agree: {apart} apart where the farthest "
+                f"has come {moved}; sums are {total} and {expected_sum}"
             )
+
+
+def _sample(side, count):
+    return side.sample(max(1, count // SAMPLES))
+
+
+def _distance(values, others):
+    return max((abs(a - b) for a, b in zip(values, others)), default=0)
 
 
 def _row(rule, model, side, seconds):
     """A side's results as they are written, from its seconds per step by round."""
     median = statistics.median(seconds)
-    size = rule.bytes_per_element * model.count
+    size = rule.bytes_per_element and rule.bytes_per_element * model.count
     return {
         "rule": rule.name,
         "case": model.name,
@@ -82,15 +93,12 @@ def _row(rule, model, side, seconds):
         "bytesPerStep": size,
         "medianSeconds": median,
         "minimumSeconds": min(seconds),
-        "gigabytesPerSecond": size / median * 1e-9,
+        "gigabytesPerSecond": size and size / median * 1e-9,
         "secondsPerStep": seconds,
     }
 
 
 def show(rows):
     """A line for people."""
-    sides = "; ".join(
-        f"{row['side']} {row['medianSeconds'] * 1e6:,.1f} µs, {row['gigabytesPerSecond']:.1f} GB/s"
-        for row in rows
-    )
+    sides = "; ".join(f"{row['side']} {row['medianSeconds'] * 1e6:,.1f} µs" for row in rows)
     print(f"{rows[0]['rule']} on {rows[0]['case']}: {sides}", flush=True)
