@@ -1,33 +1,44 @@
-// The ceiling's in-place pass, divided into work-groups as Kernels/update.cl divides an update.
-// This source follows types.h, lanes.cl and states.cl of Kernels.
+// The ceiling's pass, divided into work-groups as Kernels/update.cl divides an update: it updates
+// WRITTEN vectors, and reads READ others. This source follows types.h, lanes.cl and states.cl of
+// Kernels.
 #define TINY 0x1p-20f
 
-#define ARGUMENT(i) , global float *restrict state##i
-#define LOAD_STATE(i) lanes s##i = LOAD(state##i + start + at);
-#define STORE_STATE(i) STORE(s##i + TINY, state##i + start + at);
-#define ADD_TO_STATE(i) state##i[start + at + lane] += TINY;
+#define EACH_WRITTEN(DO) EACH_OF(WRITTEN, DO)
+#define EACH_READ(DO) EACH_OF(READ, DO)
+#define WRITTEN_ARGUMENT(i) , global float *restrict written##i
+#define READ_ARGUMENT(i) , global float *restrict read##i
+#define LOAD_READ(i) sum = sum + LOAD(read##i + at);
+#define LOAD_WRITTEN(i) lanes w##i = LOAD(written##i + at);
+#define STORE_WRITTEN(i) STORE(w##i + (i == 0 ? sum * TINY : (lanes)(TINY)), written##i + at);
+#define LOAD_PART(i) sum = sum + load_part(read##i + at, left);
+#define ADD_PART(i) \
+  store_part(load_part(written##i + at, left) + (i == 0 ? sum * TINY : (lanes)(TINY)), \
+             written##i + at, left);
 
 #ifdef __clang__
 #pragma clang attribute pop
 #endif
 
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void ceiling(
-    const ulong count, global float *restrict parameters,
-    const global float *restrict gradients EACH_STATE(ARGUMENT)) {
+    const ulong count EACH_WRITTEN(WRITTEN_ARGUMENT) EACH_READ(READ_ARGUMENT)) {
   const ulong start = (ulong)get_group_id(0) * BLOCK;
-  const uint at = (uint)get_local_id(0) * LANES;
-  global float *to = parameters + start + at;
-  const global float *from = gradients + start + at;
+  const ulong at = start + (ulong)get_local_id(0) * LANES;
+  lanes sum = (lanes)(0.0f);
   if (count - start >= BLOCK) {
-    lanes x = LOAD(to);
-    lanes g = LOAD(from);
-    EACH_STATE(LOAD_STATE)
-    STORE(x + g * TINY, to);
-    EACH_STATE(STORE_STATE)
-  } else {
-    for (uint lane = 0; lane < LANES && start + at + lane < count; lane++) {
-      to[lane] = to[lane] + from[lane] * TINY;
-      EACH_STATE(ADD_TO_STATE)
-    }
+    EACH_READ(LOAD_READ)
+    EACH_WRITTEN(LOAD_WRITTEN)
+    EACH_WRITTEN(STORE_WRITTEN)
+  } else if (at < count) {
+    const uint left = count - at < LANES ? (uint)(count - at) : LANES;
+    EACH_READ(LOAD_PART)
+    EACH_WRITTEN(ADD_PART)
   }
+#if WRITTEN == 0
+  // Never so, but the compiler must not drop the sum of a pass that only reads.
+  float values[LANES];
+  STORE(sum, values);
+  float total = 0.0f;
+  for (uint lane = 0; lane < LANES; lane++) total = total + values[lane];
+  if (total == 0x1.234p100f) read0[at] = total;
+#endif
 }

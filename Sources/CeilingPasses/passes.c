@@ -16,46 +16,68 @@
 // than it saves.
 enum { usual_block = 1 << 16, blocks_for_threads = 4 };
 
-_Static_assert(ceiling_states_limit == DESCENT_MOST_STATES, "as many states as a rule may keep");
+_Static_assert(ceiling_written_limit == DESCENT_MOST_STATES + 1, "parameters and states");
 
 typedef struct {
-  float *parameters;
-  const float *gradients;
-  float *states[ceiling_states_limit];
-  int stateCount;
+  float *written[ceiling_written_limit];
+  const float *read[ceiling_read_limit];
+  int writtenCount, readCount;
   long count;
 } streams;
 
 // One cache line at a time; processors without such registers use several.
 typedef float wide __attribute__((ext_vector_type(16), aligned(4)));
 
-static inline __attribute__((always_inline)) void over(const streams *all, int stateCount,
-                                                       long begin, long end) {
-  float *x = all->parameters;
-  const float *g = all->gradients;
-  float *states[ceiling_states_limit];
-  for (int k = 0; k < stateCount; k++) states[k] = all->states[k];
+static inline __attribute__((always_inline)) void over(const streams *all, int writtenCount,
+                                                       int readCount, long begin, long end) {
+  float *written[ceiling_written_limit];
+  const float *read[ceiling_read_limit];
+  for (int k = 0; k < writtenCount; k++) written[k] = all->written[k];
+  for (int k = 0; k < readCount; k++) read[k] = all->read[k];
+  wide total = 0;
   long i = begin;
   for (; i + 16 <= end; i += 16) {
-    *(wide *)(x + i) += *(const wide *)(g + i) * ceiling_tiny;
+    wide sum = *(const wide *)(read[0] + i);
 #pragma clang loop unroll(full)
-    for (int k = 0; k < stateCount; k++) *(wide *)(states[k] + i) += ceiling_tiny;
+    for (int k = 1; k < readCount; k++) sum += *(const wide *)(read[k] + i);
+    if (writtenCount == 0) {
+      total += sum;
+    } else {
+      *(wide *)(written[0] + i) += sum * ceiling_tiny;
+    }
+#pragma clang loop unroll(full)
+    for (int k = 1; k < writtenCount; k++) *(wide *)(written[k] + i) += ceiling_tiny;
   }
+  // The compiler must not drop the sum of a pass that only reads.
+  if (writtenCount == 0) __asm__ volatile("" : : "m"(total));
   for (; i < end; i++) {
-    x[i] += g[i] * ceiling_tiny;
-    for (int k = 0; k < stateCount; k++) states[k][i] += ceiling_tiny;
+    float sum = read[0][i];
+    for (int k = 1; k < readCount; k++) sum += read[k][i];
+    if (writtenCount > 0) written[0][i] += sum * ceiling_tiny;
+    for (int k = 1; k < writtenCount; k++) written[k][i] += ceiling_tiny;
   }
 }
 
-// The counts are constants, so that the loop over the states is unrolled.
+// The counts are constants, so that the loops over the vectors are unrolled.
+static inline __attribute__((always_inline)) void select_read(const streams *all, int writtenCount,
+                                                              long begin, long end) {
+  switch (all->readCount) {
+    case 1: return over(all, writtenCount, 1, begin, end);
+    case 2: return over(all, writtenCount, 2, begin, end);
+    case 3: return over(all, writtenCount, 3, begin, end);
+    default: return over(all, writtenCount, ceiling_read_limit, begin, end);
+  }
+}
+
 static inline __attribute__((always_inline)) void select_count(const streams *all, long begin,
                                                                long end) {
-  switch (all->stateCount) {
-    case 0: return over(all, 0, begin, end);
-    case 1: return over(all, 1, begin, end);
-    case 2: return over(all, 2, begin, end);
-    case 3: return over(all, 3, begin, end);
-    default: return over(all, ceiling_states_limit, begin, end);
+  switch (all->writtenCount) {
+    case 0: return select_read(all, 0, begin, end);
+    case 1: return select_read(all, 1, begin, end);
+    case 2: return select_read(all, 2, begin, end);
+    case 3: return select_read(all, 3, begin, end);
+    case 4: return select_read(all, 4, begin, end);
+    default: return select_read(all, ceiling_written_limit, begin, end);
   }
 }
 
@@ -75,7 +97,7 @@ static void part_avx512(const streams *all, long begin, long end) {
 }
 #endif
 
-static void in_place(const streams *all, long begin, long end) {
+static void over_streams(const streams *all, long begin, long end) {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f")) return part_avx512(all, begin, end);
   if (__builtin_cpu_supports("avx2")) return part_avx2(all, begin, end);
@@ -84,7 +106,7 @@ static void in_place(const streams *all, long begin, long end) {
 }
 
 static void copied(const streams *all, long begin, long end) {
-  memcpy(all->parameters + begin, all->gradients + begin, (size_t)(end - begin) * sizeof(float));
+  memcpy(all->written[0] + begin, all->read[0] + begin, (size_t)(end - begin) * sizeof(float));
 }
 
 typedef void part(const streams *all, long begin, long end);
@@ -200,15 +222,16 @@ static void run(ceiling_pool *pool, const streams *work, part *part, long block)
   pthread_mutex_unlock(&pool->mutex);
 }
 
-void ceiling_pass(ceiling_pool *pool, float *parameters, const float *gradients,
-                  float *const *states, int stateCount, long count) {
-  streams work = {parameters, gradients, {NULL}, stateCount, count};
-  for (int k = 0; k < stateCount; k++) work.states[k] = states[k];
-  run(pool, &work, in_place, usual_block);
+void ceiling_pass(ceiling_pool *pool, float *const *written, int writtenCount,
+                  const float *const *read, int readCount, long count) {
+  streams work = {{NULL}, {NULL}, writtenCount, readCount, count};
+  for (int k = 0; k < writtenCount; k++) work.written[k] = written[k];
+  for (int k = 0; k < readCount; k++) work.read[k] = read[k];
+  run(pool, &work, over_streams, usual_block);
 }
 
 void ceiling_copy(ceiling_pool *pool, float *to, const float *from, long count) {
-  streams work = {to, from, {NULL}, 0, count};
+  streams work = {{to}, {from}, 1, 1, count};
   // The longer the piece, the more of it the C library writes around the caches.
   run(pool, &work, copied, count / (pool->workers + 1) + 1);
 }

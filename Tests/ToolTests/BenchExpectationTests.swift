@@ -48,7 +48,9 @@ import Testing
     let rule = try Rules.named(name).init()
     let inputs = BenchmarkInputs(count: 2000)
     let layout = try ParameterLayout(count: 2000)
-    let bench = try HostWorkbench(.cpu, layout: layout, inputs: inputs, states: 2)
+    let bench = try HostWorkbench(
+      .cpu, layout: layout, inputs: inputs,
+      streams: PassStreams(read: 1, written: 3))
     let runner = try bench.makeRunner(rule, .resident)
     try runner.steps(3)
     func check(steps: Int) throws {
@@ -63,16 +65,23 @@ import Testing
   @Test func whatPassesAndCopiesLeaveIsKnown() throws {
     let inputs = BenchmarkInputs(count: 300_000)
     let bench = try HostWorkbench(
-      .cpu(threads: 3), layout: ParameterLayout(count: 300_000), inputs: inputs, states: 2)
+      .cpu(threads: 3), layout: ParameterLayout(count: 300_000), inputs: inputs,
+      streams: PassStreams(read: 3, written: 3))
     bench.copy(times: 1)
-    bench.pass(states: 0, times: 2)
-    bench.pass(states: 2, times: 1)
-    bench.pass(states: 1, times: 4)
+    // By the number of updated vectors, how often.
+    func passes(_ times: [Int: Int]) -> [PassStreams: Int] {
+      Dictionary(
+        uniqueKeysWithValues: times.map { (PassStreams(read: 3 - $0 / 2, written: $0), $1) })
+    }
+    for (streams, times) in passes([0: 2, 1: 2, 3: 1, 2: 4]) {
+      bench.pass([streams], times: times)
+    }
     try bench.checkCeiling(
-      CeilingExpectation(inputs, passes: [0: 2, 1: 4, 2: 1], tiny: ceiling_tiny))
-    for wrong in [[0: 2, 1: 4, 2: 2], [0: 2, 1: 3, 2: 2], [0: 3, 1: 3, 2: 1]] {
+      CeilingExpectation(inputs, passes: passes([1: 2, 2: 4, 3: 1]), tiny: ceiling_tiny))
+    for wrong in [[1: 2, 2: 4, 3: 2], [1: 2, 2: 3, 3: 2], [1: 3, 2: 3, 3: 1]] {
       #expect(throws: BenchmarkError.self) {
-        try bench.checkCeiling(CeilingExpectation(inputs, passes: wrong, tiny: ceiling_tiny))
+        try bench.checkCeiling(
+          CeilingExpectation(inputs, passes: passes(wrong), tiny: ceiling_tiny))
       }
     }
   }

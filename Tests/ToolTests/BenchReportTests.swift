@@ -1,3 +1,4 @@
+import Descent
 import Foundation
 import Testing
 
@@ -11,7 +12,8 @@ import Testing
   ) -> BenchmarkRow {
     var row = BenchmarkRow(
       rule: rule, device: device, count: count, tensors: 1, memoryCase: memoryCase,
-      bytesPerStep: 28 * count, launchesPerStep: 1, states: pass == nil ? nil : 2)
+      bytesPerStep: 28 * count, launchesPerStep: 1,
+      passes: pass == nil ? nil : [PassStreams(read: 1, written: 3)])
     if let pass { row.samples.append(step: step, pass: pass) } else { row.samples.append(step) }
     return row
   }

@@ -30,7 +30,7 @@ import OpenCLHost
     var calls = 0
     let rows = try benchmark.run { calls += 1 }
     #expect(calls == benchmark.progressTotal)
-    let copies = rows.prefix { $0.states == nil }
+    let copies = rows.prefix { $0.passes == nil }
     #expect(copies.map(\.device) == benchmark.devices.map(\.name))
     let cases = benchmark.devices.flatMap { device in
       device.cases.map { "\(device.name) \($0)" }
@@ -42,7 +42,7 @@ import OpenCLHost
       #expect(row.samples.count == 6)
       #expect(row.samples.minimum > 0)
       #expect(row.count == 5000)
-      if row.states != nil {
+      if row.passes != nil {
         #expect((row.samples.fractionOfCeiling ?? 0) > 0)
         #expect(row.launchesPerStep == (row.device == "cpu" ? 0 : 1))
       }
@@ -60,7 +60,7 @@ import OpenCLHost
     try layout.setGroup("other", to: ParameterGroup(learningRateFactor: 0.25))
     let rows = try benchmark(layout).run()
     #expect(rows.allSatisfy { $0.count == 2107 })
-    #expect(rows.filter { $0.states != nil }.allSatisfy { $0.tensors == 7 })
+    #expect(rows.filter { $0.passes != nil }.allSatisfy { $0.tensors == 7 })
   }
 
   #if OpenCL
@@ -68,7 +68,7 @@ import OpenCLHost
     "a vector longer than an allocation is measured in pieces", .enabled(if: !Device.all.isEmpty))
   func segments() throws {
     let rows = try benchmark(ParameterLayout(count: 100_000), allocations: 1 << 18).run()
-    for row in rows where row.device != "cpu" && row.states != nil {
+    for row in rows where row.device != "cpu" && row.passes != nil {
       #expect(row.launchesPerStep == 2)
     }
   }
@@ -84,7 +84,7 @@ import OpenCLHost
       // The warm-up, a round, and one sample of the next.
       if calls == 2 * subjects + 1 { benchmark.interruption.request() }
     }
-    let steps = rows.filter { $0.states != nil }
+    let steps = rows.filter { $0.passes != nil }
     #expect(steps.map(\.samples.count) == [2] + Array(repeating: 1, count: subjects - 1))
     benchmark.interruption.request()
     #expect(try benchmark.run().isEmpty)
@@ -112,16 +112,21 @@ import OpenCLHost
 
   @Test func memoryOfADeviceIsCountedApart() {
     let own = MemoryNeed(
-      count: 1, states: [0, 2], cases: MemoryCase.allCases, sharesHostMemory: false)
+      count: 1, states: [0, 2], ceiling: PassStreams(read: 1, written: 3),
+      cases: MemoryCase.allCases, sharesHostMemory: false)
     // Shared: gradients, copy, the ceiling's three; each case: two parameters and two states;
     // pageable: two more.
     #expect(own.device == 4 * (5 + 3 * 4 + 2))
     // One to check with; of pinned and pageable, gradients and two parameters each.
     #expect(own.host == 4 * (1 + 2 * 3))
     let shared = MemoryNeed(
-      count: 1, states: [0, 2], cases: [.resident], sharesHostMemory: true)
+      count: 1, states: [0, 2], ceiling: PassStreams(read: 1, written: 3), cases: [.resident],
+      sharesHostMemory: true)
     #expect(
-      shared == MemoryNeed(count: 1, states: [0, 2], cases: [.resident], sharesHostMemory: true))
+      shared
+        == MemoryNeed(
+          count: 1, states: [0, 2], ceiling: PassStreams(read: 1, written: 3), cases: [.resident],
+          sharesHostMemory: true))
     #expect(shared.device == 0)
     #expect(shared.host == 4 * (1 + 5 + 4))
   }

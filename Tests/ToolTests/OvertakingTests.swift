@@ -1,3 +1,4 @@
+import Descent
 import Testing
 
 @testable import descent_tool
@@ -9,7 +10,8 @@ import Testing
       [("a", 1.0), ("b", b)].map { device, time in
         var row = BenchmarkRow(
           rule: "adam", device: device, count: count, tensors: 1, memoryCase: .resident,
-          bytesPerStep: 28 * count, launchesPerStep: 0, states: 2)
+          bytesPerStep: 28 * count, launchesPerStep: 0,
+          passes: [PassStreams(read: 1, written: 3)])
         row.samples.append(step: time, pass: time)
         return row
       }

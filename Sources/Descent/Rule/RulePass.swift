@@ -85,6 +85,13 @@ public struct RulePass: Hashable, Sendable {
     case iteration(NewtonSchulz, of: String, dividedBy: String)
   }
 
+  /// A vector of the parameters' shape that a pass reads.
+  public enum Input: Hashable, Sendable {
+    case parameters, gradients
+    /// By its name.
+    case state(String)
+  }
+
   /// The compiled variant: a name of `Kernels/rules/list.inc`; empty for an iteration, whose
   /// kernel no rule has of its own.
   public let kernel: String
@@ -93,12 +100,25 @@ public struct RulePass: Hashable, Sendable {
   /// Whether it changes states of the parameters' shape.
   public let writesStates: Bool
 
+  /// The vectors that the kernel's result depends on; nil for all of them. What a pass writes it
+  /// reads.
+  public let inputs: Set<Input>?
+
   /// What it was compiled with.
   package var library = KernelLibrary.builtIn
 
   /// A pass; one over numbers does not see states of the parameters' shape.
-  public init(_ work: Work, kernel: String, writesStates: Bool = true) {
+  ///
+  /// - Parameters:
+  ///   - work: what it does.
+  ///   - kernel: the compiled variant.
+  ///   - inputs: the vectors that it reads, if these are not all; the others are not loaded.
+  ///   - writesStates: whether it changes states of the parameters' shape.
+  public init(
+    _ work: Work, kernel: String, reading inputs: Set<Input>? = nil, writesStates: Bool = true
+  ) {
     (self.work, self.kernel, self.writesStates) = (work, kernel, writesStates)
+    self.inputs = inputs
   }
 
   /// A pass over matrices.

@@ -90,7 +90,7 @@ public struct Adafactor: UpdateRule {
       RulePass(
         .sums([
           RuleSum(.sum, into: "rowSum"), RuleSum(.sum, into: "colSum"), RuleSum(.sum, into: "sum"),
-        ]), kernel: "adafactor_sums"),
+        ]), kernel: "adafactor_sums", reading: [.gradients]),
       RulePass(.numbers(.tensor), kernel: "adafactor_mean"),
       RulePass(.numbers(.rows), kernel: "adafactor_rows"),
       RulePass(.numbers(.columns), kernel: "adafactor_columns"),

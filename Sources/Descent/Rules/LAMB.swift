@@ -93,11 +93,14 @@ public struct LAMB: UpdateRule {
         .sums([RuleSum(.norm, into: "parameterNorm"), RuleSum(.norm, into: "updateNorm")]),
         kernel: "\(kernel)_moments"),
       RulePass(.numbers(.tensor), kernel: "\(kernel)_ratio"),
-      RulePass(.elements, kernel: kernel, writesStates: false),
+      RulePass(
+        .elements, kernel: kernel, reading: [.parameters, .state("m"), .state("v")],
+        writesStates: false),
     ]
     if isClipped {
       let norm = RulePass.Work.sums([RuleSum(.norm, into: "gradientNorm")])
-      passes.insert(RulePass(norm, kernel: "lamb_norm", writesStates: false), at: 0)
+      passes.insert(
+        RulePass(norm, kernel: "lamb_norm", reading: [.gradients], writesStates: false), at: 0)
     }
     return passes
   }

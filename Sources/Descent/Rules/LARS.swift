@@ -91,7 +91,7 @@ public struct LARS: UpdateRule {
     [
       RulePass(
         .sums([RuleSum(.norm, into: "parameterNorm"), RuleSum(.norm, into: "gradientNorm")]),
-        kernel: "lars_sums", writesStates: false),
+        kernel: "lars_sums", reading: [.parameters, .gradients], writesStates: false),
       RulePass(.numbers(.tensor), kernel: "lars_ratio"),
       RulePass(.elements, kernel: kernel),
     ]

@@ -146,10 +146,13 @@ public struct Muon: UpdateRule {
   }
   public var passes: [RulePass] {
     [
-      RulePass(.sums([RuleSum(.norm, into: "norm")]), kernel: "muon_sums"),
+      RulePass(
+        .sums([RuleSum(.norm, into: "norm")]), kernel: "muon_sums",
+        reading: [.gradients, .state("b")]),
       RulePass(.numbers(.tensor), kernel: "muon_numbers"),
       RulePass(iteration, of: "update", dividedBy: "norm"),
-      RulePass(.elements, kernel: kernel, writesStates: false),
+      RulePass(
+        .elements, kernel: kernel, reading: [.parameters, .state("update")], writesStates: false),
     ]
   }
   /// An average of gradients is no sum of them; and passes stay for a run.

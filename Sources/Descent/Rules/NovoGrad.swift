@@ -74,7 +74,8 @@ public struct NovoGrad: UpdateRule {
   public var passes: [RulePass] {
     [
       RulePass(
-        .sums([RuleSum(.norm, into: "norm")]), kernel: "novograd_sums", writesStates: false),
+        .sums([RuleSum(.norm, into: "norm")]), kernel: "novograd_sums", reading: [.gradients],
+        writesStates: false),
       RulePass(.numbers(.tensor), kernel: "novograd_numbers"),
       RulePass(.elements, kernel: kernel),
     ]

@@ -100,7 +100,9 @@ public struct Prodigy: UpdateRule {
         .sums([RuleSum(.sum, into: "gain"), RuleSum(.sum, into: "sNorm")]),
         kernel: "prodigy_sums"),
       RulePass(.numbers(.model), kernel: "prodigy_numbers"),
-      RulePass(.elements, kernel: kernel, writesStates: false),
+      RulePass(
+        .elements, kernel: kernel, reading: [.parameters, .state("m"), .state("v")],
+        writesStates: false),
     ]
   }
   /// r and s are relative to D₀.

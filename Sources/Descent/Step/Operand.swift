@@ -41,19 +41,50 @@ extension RulePrograms.Program {
       return numbers(of: shape).map { Operand(name: .number($0), isWritten: true) }
     }
     let isLast = pass.work == .elements
+    func reads(_ input: RulePass.Input) -> Bool { pass.inputs?.contains(input) ?? true }
     var list = [
-      Operand(name: .parameters, isWritten: isLast),
-      Operand(name: .gradients, isWritten: isLast && beside.zeroes),
+      Operand(name: .parameters, isRead: isLast || reads(.parameters), isWritten: isLast),
+      Operand(
+        name: .gradients, isRead: reads(.gradients), isWritten: isLast && beside.zeroes),
     ]
-    list += elements.map { Operand(name: .state($0), isWritten: pass.writesStates) }
+    list += elements.map { state in
+      Operand(
+        name: .state(state), isRead: pass.writesStates || reads(.state(states[state].name)),
+        isWritten: pass.writesStates)
+    }
     list += pass.sums.indices.map { Operand(name: .term($0), isRead: false, isWritten: true) }
-    if beside.accumulates { list.append(Operand(name: .sum)) }
+    if beside.accumulates { list.append(Operand(name: .sum, isRead: reads(.gradients))) }
     if beside.averages && isLast { list.append(Operand(name: .average, isWritten: true)) }
     return list
   }
 }
 
+/// How many vectors of the parameters' shape a pass over memory reads only, and how many it updates.
+package struct PassStreams: Hashable, Sendable {
+  package var read: Int
+  package var written: Int
+
+  package init(read: Int, written: Int) { (self.read, self.written) = (read, written) }
+
+  /// Bytes for each element.
+  package var bytes: Int { ElementType.float32.size * (read + 2 * written) }
+}
+
 extension UpdateRule {
+  /// The streams of each pass over memory. A term that is not summed tile by tile is a stream of
+  /// its pass, and is read again by a pass of its own.
+  package var passStreams: [PassStreams] {
+    let program = RulePrograms.Program(self)
+    return program.passes.indices.filter { program.passes[$0].shape == .parameter }.flatMap {
+      let operands = program.operands(ofPass: $0)
+      let terms = program.sumsTiles(ofPass: $0) ? 0 : program.passes[$0].sums.count
+      let own = PassStreams(
+        read: operands.count { $0.isRead && !$0.isWritten },
+        written: operands.count { $0.isRead && $0.isWritten } + terms)
+      return [own] + Array(repeating: PassStreams(read: 1, written: 0), count: terms)
+    }
+  }
+
   /// Bytes that a step moves for each parameter: each operand of a pass is read once and perhaps
   /// written. Terms that are not summed tile by tile are written and read again.
   ///

@@ -165,8 +165,12 @@ struct RulePrograms {
 
   /// The elements of all programs in stretches as long as can be. A program with numbers of other
   /// shapes has a stretch for each tensor, or for each row.
-  func stretches(sets: [Int]?, leftOut: [Bool]) -> [ParameterLayout.Stretch] {
-    let cuts = list.map(\.cut)
+  ///
+  /// - Parameter cutsTensors: whether every program has a stretch for each tensor.
+  func stretches(
+    sets: [Int]?, leftOut: [Bool], cutsTensors: Bool = false
+  ) -> [ParameterLayout.Stretch] {
+    let cuts = list.map { cutsTensors && $0.cut == .none ? .tensor : $0.cut }
     return layout.stretches(sets: sets, leftOut: leftOut, programs: ofGroup) { index, own in
       let (cut, maps) = (cuts[own.program], shapes[own.program])
       guard cut != .none else { return nil }
@@ -261,6 +265,10 @@ extension RulePrograms.Program {
     for sum in passes.flatMap(\.sums) {
       guard let state = states.first(where: { $0.name == sum.state }), state.shape != .parameter
       else { return "no state \"\(sum.state)\" of another shape than the parameters' for a sum" }
+    }
+    for case .state(let name) in passes.flatMap({ $0.inputs ?? [] })
+    where !elements.contains(where: { states[$0].name == name }) {
+      return "no state \"\(name)\" of the parameters' shape for a pass to read"
     }
     for pass in passes {
       guard case .iteration(let iteration, let state, let number) = pass.work else { continue }

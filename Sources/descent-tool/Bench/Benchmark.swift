@@ -4,7 +4,21 @@ import Descent
 struct BenchmarkRule: Sendable {
   let name: String
   let rule: any UpdateRule
-  var states: Int { rule.stateNames.count }
+  /// How many states of the parameters' shape there are.
+  var states: Int { rule.states.count { $0.shape == .parameter } }
+  /// The streams of its passes over memory.
+  var passes: [PassStreams] { rule.passStreams }
+  /// Whether what it computes of an element depends on other elements.
+  var isWhole: Bool { rule.passes.count > 1 }
+}
+
+extension [BenchmarkRule] {
+  /// The most vectors that a pass of one of them reads, and the most that one updates.
+  var mostStreams: PassStreams {
+    let all = flatMap(\.passes)
+    return PassStreams(
+      read: all.map(\.read).max() ?? 0, written: all.map(\.written).max() ?? 0)
+  }
 }
 
 /// The measurement: rules on devices over vectors of one layout, in rounds that alternate rule,
@@ -64,7 +78,7 @@ struct Benchmark {
       }
     }
     let all = (copies + rows + dropped).filter { $0.samples.count > 0 }
-    return all.filter { $0.states == nil } + all.filter { $0.states != nil }
+    return all.filter { $0.passes == nil } + all.filter { $0.passes != nil }
   }
 
   /// The rules in groups that fit in memory together, as few as possible.
@@ -86,8 +100,9 @@ struct Benchmark {
     var host = 0
     for device in devices {
       let need = MemoryNeed(
-        count: layout.count, states: rules.map(\.states), cases: device.cases,
-        sharesHostMemory: device.sharesHostMemory)
+        count: layout.count, states: rules.map(\.states), ceiling: rules.mostStreams,
+        cases: device.cases, sharesHostMemory: device.sharesHostMemory,
+        whole: rules.filter(\.isWhole).map(\.states).max())
       host += need.host
       if let limit = limits.devices[device.name], need.device > limit {
         return message(rules, need.device, limit, of: device.name)
@@ -121,6 +136,6 @@ extension BenchmarkRow {
   fileprivate init(copyOn device: BenchmarkDevice, count: Int) {
     self.init(
       rule: Self.copy, device: device.name, count: count, tensors: 1, memoryCase: .resident,
-      bytesPerStep: 2 * count * MemoryLayout<Float>.stride, launchesPerStep: 0, states: nil)
+      bytesPerStep: 2 * count * MemoryLayout<Float>.stride, launchesPerStep: 0, passes: nil)
   }
 }

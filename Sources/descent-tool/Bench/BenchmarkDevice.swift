@@ -76,14 +76,14 @@ final class BenchmarkDevice {
   }
 
   func makeWorkbench(
-    _ layout: ParameterLayout, _ inputs: BenchmarkInputs, states: Int
+    _ layout: ParameterLayout, _ inputs: BenchmarkInputs, streams: PassStreams
   ) throws -> any Workbench {
     #if OpenCL
     if let queue, let shape {
       return try DeviceWorkbench(
-        queue, name: name, layout: layout, inputs: inputs, states: states, shape: shape)
+        queue, name: name, layout: layout, inputs: inputs, streams: streams, shape: shape)
     }
     #endif
-    return try HostWorkbench(choice, layout: layout, inputs: inputs, states: states)
+    return try HostWorkbench(choice, layout: layout, inputs: inputs, streams: streams)
   }
 }

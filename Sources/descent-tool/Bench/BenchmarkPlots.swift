@@ -10,7 +10,7 @@ extension BenchmarkReport {
     machines.flatMap { machine in
       MemoryCase.allCases.filter { memoryCase in
         rows.contains {
-          $0.device == machine.name && $0.memoryCase == memoryCase && $0.states != nil
+          $0.device == machine.name && $0.memoryCase == memoryCase && $0.passes != nil
         }
       }.map { (machine.name, $0) }
     }
@@ -23,7 +23,7 @@ extension BenchmarkReport {
 
   private var barPlot: String {
     let series = series
-    let groups = unique(rows.filter { $0.states != nil }.map(\.rule)).map { rule in
+    let groups = unique(rows.filter { $0.passes != nil }.map(\.rule)).map { rule in
       BarChart.Group(
         name: rule,
         bars: series.enumerated().compactMap { index, series in
@@ -51,7 +51,7 @@ extension BenchmarkReport {
   }
 
   private var sweepPlot: String {
-    let rules = unique(rows.filter { $0.states != nil }.map(\.rule))
+    let rules = unique(rows.filter { $0.passes != nil }.map(\.rule))
     let panels = rules.map(panel)
     return PanelSheet(
       title: "GB/s of a step by the number of elements: "

@@ -1,3 +1,4 @@
+import Descent
 import Foundation
 
 /// What was measured, and on what, for people.
@@ -36,7 +37,7 @@ struct BenchmarkReport {
     }
   }
 
-  private var steps: [BenchmarkRow] { rows.filter { $0.states != nil } }
+  private var steps: [BenchmarkRow] { rows.filter { $0.passes != nil } }
   private var hasCases: Bool { rows.contains { $0.memoryCase != .resident } }
   private var hasSeveralCounts: Bool { Set(steps.map(\.count)).count > 1 }
 
@@ -47,21 +48,25 @@ struct BenchmarkReport {
       let mine = rows.filter { $0.device == machine.name }
       for count in unique(mine.map(\.count)) {
         let these = mine.filter { $0.count == count }
-        for copy in these where copy.states == nil {
+        for copy in these where copy.passes == nil {
           table.append(machine.name, "\(count)", "plain copy", Self.decimals(copy.rate, 1))
         }
-        for states in Set(these.compactMap(\.states)).sorted() {
-          let rates = these.filter { $0.states == states }.compactMap(\.ceilingRate)
-          guard let rate = rates.median else { continue }
+        for passes in unique(these.compactMap(\.passes)) {
+          let own = these.filter { $0.passes == passes }
+          guard let rate = own.compactMap(\.ceilingRate).median else { continue }
           table.append(
-            machine.name, "\(count)",
-            "parameters, gradients"
-              + (states == 0 ? "" : states == 1 ? ", 1 state" : ", \(states) states"),
-            Self.decimals(rate, 1))
+            machine.name, "\(count)", Self.name(of: passes, own[0].rule), Self.decimals(rate, 1))
         }
       }
     }
     return table
+  }
+
+  private static func name(of passes: [PassStreams], _ rule: String) -> String {
+    guard passes.count == 1 else { return "the \(passes.count) passes of \(rule)" }
+    let states = passes[0].written - 1
+    return "parameters, gradients"
+      + (states == 0 ? "" : states == 1 ? ", 1 state" : ", \(states) states")
   }
 
   /// A line for each rule on each device.

@@ -1,3 +1,5 @@
+import Descent
+
 /// What was measured of a rule, or of a plain copy, on one device.
 struct BenchmarkRow: Sendable {
   /// The rule's name, or ``copy``.
@@ -10,8 +12,8 @@ struct BenchmarkRow: Sendable {
   let bytesPerStep: Int
   /// Of the kernels on the device; 0 where a step launches nothing.
   let launchesPerStep: Int
-  /// How many states the rule has; nil for a copy.
-  let states: Int?
+  /// The streams of the rule's passes over memory; nil for a copy.
+  let passes: [PassStreams]?
   var samples = Samples()
 
   static let copy = "copy"

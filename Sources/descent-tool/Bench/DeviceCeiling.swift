@@ -5,45 +5,44 @@ import OpenCLHost
 
 /// The ceiling's pass on an OpenCL device.
 final class DeviceCeiling {
-  let parameters: DeviceVector
-  let states: [DeviceVector]
-  private let gradients: DeviceVector
-  /// By the number of states.
-  private var kernels: [Int: Kernel] = [:]
+  /// Parameters and states, of which a pass updates the first.
+  let written: [DeviceVector]
+  /// Gradients and vectors of zeros, of which a pass reads the first.
+  private let read: [DeviceVector]
+  private var kernels: [PassStreams: Kernel] = [:]
   private let context: Context
   private let shape: LaunchShape
 
   init(
-    _ queue: CommandQueue, parameters: DeviceVector, gradients: DeviceVector,
-    states: [DeviceVector], shape: LaunchShape
+    _ queue: CommandQueue, written: [DeviceVector], read: [DeviceVector], shape: LaunchShape
   ) {
-    (self.parameters, self.gradients, self.states) = (parameters, gradients, states)
+    (self.written, self.read) = (written, read)
     (self.shape, context) = (shape, queue.context)
   }
 
   /// Built on first use.
-  private func kernel(states: Int) throws -> Kernel {
-    if let kernel = kernels[states] { return kernel }
+  private func kernel(_ streams: PassStreams) throws -> Kernel {
+    if let kernel = kernels[streams] { return kernel }
     let own = ProgramText.File(name: "ceiling.cl", text: String(cString: ceiling_kernel_text()))
     let program = ProgramText(
-      "ceiling", [.lanes, .states, own], defines: shape.defines + ["STATES=\(states)"])
+      "ceiling", [.lanes, .states, own],
+      defines: shape.defines + ["STATES=0", "WRITTEN=\(streams.written)", "READ=\(streams.read)"])
     let kernel = try program.make(in: context).kernel(named: "ceiling")
-    kernels[states] = kernel
+    kernels[streams] = kernel
     return kernel
   }
 
-  /// Passes over so many states, and the wait for them.
-  func pass(states stateCount: Int, times: Int, on queue: CommandQueue) throws {
+  /// Passes over so many streams each, one after the other, and the wait for them.
+  func pass(_ passes: [PassStreams], times: Int, on queue: CommandQueue) throws {
     let block = shape.lanes * shape.groupSize
-    let kernel = try kernel(states: stateCount)
+    let kernels = try passes.map(kernel)
     var last: Event?
-    for _ in 0..<times {
-      for (index, segment) in parameters.segments.enumerated() {
+    for (streams, kernel) in repeatElement(zip(passes, kernels), count: times).joined() {
+      for (index, segment) in written[0].segments.enumerated() {
         try kernel.setArgument(0, UInt64(segment.count))
-        try kernel.setArgument(1, segment)
-        try kernel.setArgument(2, gradients.segments[index])
-        for state in 0..<stateCount {
-          try kernel.setArgument(3 + state, states[state].segments[index])
+        let vectors = written.prefix(streams.written) + read.prefix(streams.read)
+        for (place, vector) in vectors.enumerated() {
+          try kernel.setArgument(1 + place, vector.segments[index])
         }
         let groups = (segment.count + block - 1) / block
         last = try kernel.enqueue(
@@ -77,15 +76,14 @@ final class DeviceCeiling {
     }
     let ceilings = shapes.map {
       DeviceCeiling(
-        queue, parameters: vectors[0], gradients: vectors[1], states: Array(vectors[2...]),
-        shape: $0)
+        queue, written: Array(vectors[1...]), read: [vectors[0]], shape: $0)
     }
     // The first round touches the memory and finishes the builds.
     var rounds: [[Double]] = []
     for _ in 0..<8 {
       rounds.append(
         try ceilings.map { ceiling in
-          try seconds { try ceiling.pass(states: 3, times: 1, on: queue) }
+          try seconds { try ceiling.pass([PassStreams(read: 1, written: 4)], times: 1, on: queue) }
         })
     }
     let times = shapes.indices.map { shape in

@@ -16,21 +16,25 @@ final class DeviceWorkbench: Workbench {
   private var hostGradients: HostVector?
 
   /// - Parameters:
-  ///   - states: the most that a pass is made over.
+  ///   - streams: the most of either kind that a pass is made over.
   ///   - shape: how the ceiling's kernel is launched.
   init(
     _ queue: CommandQueue, name: String, layout: ParameterLayout, inputs: BenchmarkInputs,
-    states: Int, shape: LaunchShape
+    streams: PassStreams, shape: LaunchShape
   ) throws {
     (self.queue, self.name, self.layout, self.inputs) = (queue, name, layout, inputs)
     gradients = try DeviceVector(queue, count: layout.count, repeating: inputs.gradients)
     // As many elements as a step updates, without those between tensors.
     let count = layout.elementCount
     ceiling = try DeviceCeiling(
-      queue, parameters: DeviceVector(queue, count: count, repeating: inputs.parameters),
-      gradients: gradients,
-      states: (0..<states).map { _ in try DeviceVector(queue, count: count, repeating: [0]) },
-      shape: shape)
+      queue,
+      written: (0..<streams.written).map {
+        try DeviceVector(queue, count: count, repeating: $0 == 0 ? inputs.parameters : [0])
+      },
+      read: [gradients]
+        + (1..<max(1, streams.read)).map { _ in
+          try DeviceVector(queue, count: count, repeating: [0])
+        }, shape: shape)
     copied = try DeviceVector(queue, count: count, repeating: [0])
   }
 
@@ -67,8 +71,8 @@ final class DeviceWorkbench: Workbench {
     try PinnedVector(queue, count: layout.count, repeating: pattern)
   }
 
-  func pass(states: Int, times: Int) throws {
-    try ceiling.pass(states: states, times: times, on: queue)
+  func pass(_ passes: [PassStreams], times: Int) throws {
+    try ceiling.pass(passes, times: times, on: queue)
   }
 
   func copy(times: Int) throws {
@@ -83,9 +87,8 @@ final class DeviceWorkbench: Workbench {
 
   func checkCeiling(_ expectation: CeilingExpectation) throws {
     let whole = [0..<layout.elementCount]
-    try expectation.parameters.check(ceiling.parameters.read(on: queue), whole, on: name)
-    for (expected, state) in zip(expectation.states, ceiling.states) {
-      try expected.check(state.read(on: queue), whole, on: name)
+    for (expected, vector) in zip(expectation.vectors, ceiling.written) {
+      try expected.check(vector.read(on: queue), whole, on: name)
     }
     try ExpectedVector(name: "the copy", pattern: inputs.gradients)
       .check(copied.read(on: queue), whole, on: name)

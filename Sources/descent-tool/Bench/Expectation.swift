@@ -87,24 +87,19 @@ struct Expectation {
 
 /// What the ceiling's passes must leave.
 struct CeilingExpectation {
-  let parameters: ExpectedVector
-  let states: [ExpectedVector]
+  /// Of the vectors that passes update.
+  let vectors: [ExpectedVector]
 
-  /// - Parameter passes: how many were made over each number of states.
-  init(_ inputs: BenchmarkInputs, passes: [Int: Int], tiny: Float) {
-    var pattern = inputs.parameters
-    for _ in 0..<passes.values.reduce(0, +) {
-      for index in pattern.indices { pattern[index] += inputs.gradients[index] * tiny }
-    }
-    parameters = ExpectedVector(name: "parameters of the ceiling", pattern: pattern)
-    states = (0..<(passes.keys.max() ?? 0)).map { state in
-      var value: Float = 0
-      for (count, times) in passes where count > state {
-        for _ in 0..<times { value += tiny }
+  /// - Parameter passes: how many were made over such streams.
+  init(_ inputs: BenchmarkInputs, passes: [PassStreams: Int], tiny: Float) {
+    let most = passes.keys.map(\.written).max() ?? 0
+    vectors = (0..<most).map { index in
+      let times = passes.reduce(0) { $0 + ($1.key.written > index ? $1.value : 0) }
+      var pattern = index == 0 ? inputs.parameters : Array(repeating: 0, count: inputs.period)
+      for _ in 0..<times {
+        for i in pattern.indices { pattern[i] += index == 0 ? inputs.gradients[i] * tiny : tiny }
       }
-      return ExpectedVector(
-        name: "state \(state) of the ceiling",
-        pattern: Array(repeating: value, count: inputs.period))
+      return ExpectedVector(name: "vector \(index) of the ceiling", pattern: pattern)
     }
   }
 }

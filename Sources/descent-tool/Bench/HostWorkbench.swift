@@ -7,14 +7,16 @@ final class HostWorkbench: Workbench {
   private let layout: ParameterLayout
   private let inputs: BenchmarkInputs
   private let gradients: HostVector
-  private let ceiling: HostVector
-  private let states: [HostVector]
+  /// Parameters and states, of which a pass updates the first.
+  private let written: [HostVector]
+  /// Vectors of zeros, which passes read beside the gradients.
+  private let zeros: [HostVector]
   private let copied: HostVector
   private let pool: OpaquePointer
 
-  /// - Parameter states: the most that a pass is made over.
+  /// - Parameter streams: the most of either kind that a pass is made over.
   init(
-    _ choice: EngineChoice, layout: ParameterLayout, inputs: BenchmarkInputs, states: Int
+    _ choice: EngineChoice, layout: ParameterLayout, inputs: BenchmarkInputs, streams: PassStreams
   ) throws {
     let threads = try Self.threads(of: Optimizer(SGD(), layout: layout, on: choice).engineName)
     guard let pool = ceiling_pool_create(Int32(clamping: threads)) else {
@@ -24,8 +26,12 @@ final class HostWorkbench: Workbench {
       gradients = try HostVector(count: layout.count, repeating: inputs.gradients)
       // As many elements as a step updates, without those between tensors.
       let count = layout.elementCount
-      ceiling = try HostVector(count: count, repeating: inputs.parameters)
-      self.states = try (0..<states).map { _ in try HostVector(count: count, repeating: [0]) }
+      written = try (0..<streams.written).map {
+        try HostVector(count: count, repeating: $0 == 0 ? inputs.parameters : [0])
+      }
+      zeros = try (1..<max(1, streams.read)).map { _ in
+        try HostVector(count: count, repeating: [0])
+      }
       copied = try HostVector(count: count, repeating: [0])
     } catch {
       ceiling_pool_destroy(pool)
@@ -50,11 +56,14 @@ final class HostWorkbench: Workbench {
       gradients: gradients)
   }
 
-  func pass(states count: Int, times: Int) {
-    let pointers: [UnsafeMutablePointer<Float>?] = states.prefix(count).map(\.pointer)
+  func pass(_ passes: [PassStreams], times: Int) {
+    let written = written.map(\.pointer)
+    let read = ([gradients] + zeros).map { UnsafePointer($0.pointer) }
     for _ in 0..<times {
-      ceiling_pass(
-        pool, ceiling.pointer, gradients.pointer, pointers, Int32(count), ceiling.memory.count)
+      for streams in passes {
+        ceiling_pass(
+          pool, written, Int32(streams.written), read, Int32(streams.read), layout.elementCount)
+      }
     }
   }
 
@@ -65,9 +74,8 @@ final class HostWorkbench: Workbench {
   }
 
   func checkCeiling(_ expectation: CeilingExpectation) throws {
-    try expectation.parameters.check(ceiling.constant, from: 0, on: "cpu")
-    for (expected, state) in zip(expectation.states, states) {
-      try expected.check(state.constant, from: 0, on: "cpu")
+    for (expected, vector) in zip(expectation.vectors, written) {
+      try expected.check(vector.constant, from: 0, on: "cpu")
     }
     try ExpectedVector(name: "the copy", pattern: inputs.gradients)
       .check(copied.constant, from: 0, on: "cpu")

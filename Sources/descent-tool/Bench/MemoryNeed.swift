@@ -1,3 +1,4 @@
+import Descent
 import Foundation
 
 /// How much memory vectors take, in bytes.
@@ -9,13 +10,21 @@ struct MemoryNeed: Equatable, Sendable {
 
   /// What rules take that are measured together on one device, over vectors of `count` elements.
   ///
-  /// - Parameter states: of each rule.
-  init(count: Int, states: [Int], cases: [MemoryCase], sharesHostMemory: Bool) {
-    let most = states.max() ?? 0
-    // Gradients, the ceiling's parameters and states, and what is copied to.
-    var onDevice = 2 + most + 1
+  /// - Parameters:
+  ///   - states: of each rule.
+  ///   - ceiling: the most streams of its passes.
+  ///   - whole: the most states of a rule whose last step the reference repeats on all elements; nil
+  ///     if there is none.
+  init(
+    count: Int, states: [Int], ceiling: PassStreams, cases: [MemoryCase],
+    sharesHostMemory: Bool, whole: Int? = nil
+  ) {
+    // The ceiling's vectors, gradients among them, and what is copied to.
+    var onDevice = ceiling.written + max(1, ceiling.read) + 1
     // Reading a vector back to check it.
     var onHost = 1
+    // Parameters and gradients, the terms of up to four sums, and states twice.
+    if let whole { onHost += 2 + 4 + 2 * whole }
     for memoryCase in cases {
       onDevice += states.reduce(0) { $0 + 1 + $1 }
       if memoryCase != .resident { onHost += 1 + states.count }

@@ -14,7 +14,7 @@ struct Overtaking: Equatable, Sendable {
 
   /// What a sweep shows, in sentences: by rule, by pair of devices, by size.
   static func sentences(of rows: [BenchmarkRow]) -> [String] {
-    let rows = rows.filter { $0.states != nil && $0.memoryCase == .resident }
+    let rows = rows.filter { $0.passes != nil && $0.memoryCase == .resident }
     let devices = unique(rows.map(\.device))
     return unique(rows.map(\.rule)).flatMap { rule in
       devices.indices.flatMap { first in

@@ -18,8 +18,8 @@ final class Placement {
   private let inputs: BenchmarkInputs
   private let benches: [any Workbench]
   private var subjects: [Subject] = []
-  /// By device, by the number of states.
-  private var passesMade: [[Int: Int]]
+  /// By device.
+  private var passesMade: [[PassStreams: Int]]
   /// By device.
   private var copyRepeats: [Int] = []
 
@@ -32,10 +32,10 @@ final class Placement {
     self.benchmark = benchmark
     inputs = BenchmarkInputs(count: benchmark.layout.count)
     passesMade = benchmark.devices.map { _ in [:] }
-    let (inputs, states) = (inputs, rules.map(\.states).max() ?? 0)
+    let (inputs, streams) = (inputs, rules.mostStreams)
     benches = try benchmark.devices.map { device in
       try benchmark.on(device) {
-        try device.makeWorkbench(benchmark.layout, inputs, states: states)
+        try device.makeWorkbench(benchmark.layout, inputs, streams: streams)
       }
     }
     for rule in rules {
@@ -81,12 +81,12 @@ final class Placement {
     return try seconds { try subjects[index].runner.steps(times) } / Double(times)
   }
 
-  /// Seconds of the ceiling's pass over as many streams.
+  /// Seconds of the ceiling's passes over as many streams.
   private func pass(_ index: Int) throws -> Double {
-    let (device, states) = (subjects[index].device, subjects[index].rule.states)
+    let (device, passes) = (subjects[index].device, subjects[index].rule.passes)
     let times = subjects[index].repeats.passes
-    passesMade[device][states, default: 0] += times
-    return try seconds { try benches[device].pass(states: states, times: times) } / Double(times)
+    for streams in passes { passesMade[device][streams, default: 0] += times }
+    return try seconds { try benches[device].pass(passes, times: times) } / Double(times)
   }
 
   /// Times all rounds, or as many as there are until an interruption.
@@ -128,6 +128,13 @@ final class Placement {
     var known: [String: Expectation] = [:]
     for subject in subjects {
       let device = benchmark.devices[subject.device]
+      if subject.rule.isWhole {
+        try benchmark.on(device, subject.rule) {
+          try subject.runner.checkStep(inputs, isExact: device.isExact, on: device.name)
+        }
+        progress()
+        continue
+      }
       for group in benchmark.layout.groupNames {
         let key = "\(subject.rule.name) \(group) \(subject.stepsTaken) \(device.isExact)"
         let expectation =
@@ -176,7 +183,7 @@ extension BenchmarkRow {
       rule: rule.name, device: device.name, count: count,
       tensors: optimizer.layout.tensors.count, memoryCase: memoryCase,
       bytesPerStep: rule.rule.bytesPerElement * count,
-      launchesPerStep: optimizer.launches, states: rule.states)
+      launchesPerStep: optimizer.launches, passes: rule.passes)
   }
 }
 

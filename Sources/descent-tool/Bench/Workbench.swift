@@ -30,8 +30,8 @@ protocol Workbench: AnyObject {
   /// A rule on the device, with parameters and states of its own.
   func makeRunner(_ rule: any UpdateRule, _ memoryCase: MemoryCase) throws -> any StepRunner
 
-  /// Passes of the ceiling over parameters, gradients and so many states, and the wait for them.
-  func pass(states: Int, times: Int) throws
+  /// Passes of the ceiling over such streams, one after the other, and the wait for them.
+  func pass(_ passes: [PassStreams], times: Int) throws
 
   /// Plain copies of a vector, and the wait for them.
   func copy(times: Int) throws
@@ -58,6 +58,31 @@ extension StepRunner {
     try expectation.vectors[0].check(parameters(), ranges, on: device)
     for (name, expected) in zip(optimizer.stateNames, expectation.vectors.dropFirst()) {
       try expected.check(optimizer.state(name), ranges, on: device)
+    }
+  }
+}
+
+extension StepRunner {
+  /// Takes one more step, and throws ``BenchmarkError`` unless the reference makes the same of
+  /// parameters and states: for rules whose results depend on whole tensors.
+  ///
+  /// - Parameter isExact: whether every bit is promised; elsewhere the step may err by some ulp.
+  func checkStep(_ inputs: BenchmarkInputs, isExact: Bool, on device: String) throws {
+    let rule = type(of: optimizer.rule).name
+    let reference = try Optimizer(optimizer.rule, layout: optimizer.layout, on: .reference)
+    try reference.load(optimizer.state)
+    let gradients = try HostVector(count: optimizer.layout.count, repeating: inputs.gradients)
+    var expected = try parameters()
+    try reference.step(&expected, gradients: gradients.constant)
+    try steps(1)
+    func check(_ found: [Float], _ expected: [Float], _ name: String) throws {
+      let vector = ExpectedVector(
+        name: "\(name) of \(rule)", pattern: expected, ulps: isExact ? nil : 10)
+      try found.withUnsafeBufferPointer { try vector.check($0, from: 0, on: device) }
+    }
+    try check(parameters(), expected, "parameters")
+    for name in optimizer.stateNames {
+      try check(optimizer.state(name), reference.state(name), "state \(name)")
     }
   }
 }

@@ -200,22 +200,19 @@ struct BenchCommand: ParsableCommand {
 
   // MARK: What to measure
 
-  /// Rules with their default hyper-parameters, or variants by their names.
-  ///
-  /// What a rule of several passes computes depends on whole tensors, so its results cannot be
-  /// compared with those of a short pattern that repeats: all leaves such rules out.
+  /// Rules with their default hyper-parameters, or variants by their names; all leaves out those
+  /// over matrices.
   func rules() throws -> [BenchmarkRule] {
     let chosen = try chosenRules()
     let isAll = rule.split(separator: ",").contains {
       $0.trimmingCharacters(in: .whitespaces) == "all"
     }
-    if !isAll, let whole = chosen.first(where: { $0.rule.passes.count > 1 }) {
+    let matrices = chosen.filter { $0.rule.needsMatrices }
+    if !isAll, let first = matrices.first {
       throw ValidationError(
-        "\(whole.name) sums over whole tensors, which bench cannot check; allowed are rules of one "
-          + "pass"
-      )
+        "\(first.name) is bound by arithmetic, not by memory; Benchmarks/matrices measures it")
     }
-    return chosen.filter { $0.rule.passes.count == 1 }
+    return chosen.filter { !$0.rule.needsMatrices }
   }
 
   private func chosenRules() throws -> [BenchmarkRule] {
