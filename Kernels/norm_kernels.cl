@@ -8,112 +8,44 @@
 //
 // There are ITEMS items in a group that adds up together: a power of two up to
 // DESCENT_ACCUMULATORS, of which each item has as many as it takes. With ITEM_PER_TILE a tile is
-// summed by one item.
-
-// As in lanes.cl.
-#ifdef __clang__
-#pragma clang diagnostic ignored "-Wpsabi"
-#endif
+// summed by one item: item_tile.cl comes before.
 
 #ifdef ACCUMULATED
 #define EARLIER_ARGUMENT , const global float *restrict earlier, const ulong earlierOffset
 #define EARLIER_PLACE(tile) const global float *with = earlier + (earlierOffset + tiles[tile].start)
-#define WITH(load, at) accumulated(load(with + (at)), load(from + (at)))
-#define PART_WITH(at, count) accumulated(part_of(with + (at), count), part_of(from + (at), count))
+#define WITH_EARLIER with,
+#define ELEMENT(at) accumulated(with[at], from[at])
 #else
 #define EARLIER_ARGUMENT
 #define EARLIER_PLACE(tile)
-#define WITH(load, at) load(from + (at))
-#define PART_WITH(at, count) part_of(from + (at), count)
+#define WITH_EARLIER
+#define ELEMENT(at) from[(ulong)(at) * STRIDE(tile)]
 #endif
 
 #ifdef PLAIN
-#define ADDEND(value) (value)
 #define ARE_SQUARES false
 #else
-#define ADDEND(value) ((value) * (value))
 #define ARE_SQUARES true
 #endif
 
 // The distance of a tile's elements: 1, or for a column the length of a row.
 #ifdef OF_TERMS
-#define STRIDE(tile) const ulong step = tiles[tile].states
-#define AT(at) ((ulong)(at) * step)
+#define STRIDE(tile) tiles[tile].states
 #else
-#define STRIDE(tile)
-#define AT(at) (at)
+#define STRIDE(tile) 1
 #endif
 
 #ifdef ITEM_PER_TILE
-// An item for each tile: sixteen vectors of sixteen accumulators. A group per tile waits at
-// barriers, which take a processor several times as long as the sums.
-static uint16 magnitudes(float16 values) { return as_uint16(values) & 0x7fffffffu; }
-
-#ifdef OF_TERMS
-static float16 part_of(const global float *from, uint count, ulong step) {
-  float values[16];
-  for (uint lane = 0; lane < 16; lane++) values[lane] = lane < count ? from[lane * step] : 0.0f;
-  return vload16(0, values);
-}
-
-static float16 sixteen(const global float *from, ulong step) {
-  return step == 1 ? vload16(0, from) : part_of(from, 16, step);
-}
-#define WHOLE(at) sixteen(from + AT(at), step)
-#define PART(at, count) part_of(from + AT(at), count, step)
-#else
-static float16 sixteen(const global float *from) { return vload16(0, from); }
-
-static float16 part_of(const global float *from, uint count) {
-  float values[16];
-  for (uint lane = 0; lane < 16; lane++) values[lane] = lane < count ? from[lane] : 0.0f;
-  return vload16(0, values);
-}
-#define WHOLE(at) WITH(sixteen, at)
-#define PART(at, count) PART_WITH(at, count)
-#endif
-
 kernel void norm_tiles(const uint tileCount, const global descent_block *restrict tiles,
                        const global float *restrict gradients, const ulong gradientsOffset,
                        global descent_partial *restrict partials,
                        const uint first EARLIER_ARGUMENT) {
   const uint tile = (uint)get_global_id(0);
   if (tile >= tileCount) return;
-  const uint count = tiles[tile].count;
   const global float *from = gradients + (gradientsOffset + tiles[tile].start);
   EARLIER_PLACE(tile);
-  STRIDE(tile);
-
-  uint16 most[4] = {0, 0, 0, 0};
-  uint at = 0;
-  for (; at + 64 <= count; at += 64)
-    for (uint k = 0; k < 4; k++)
-      most[k] = max(most[k], magnitudes(WHOLE(at + 16 * k)));
-  for (; at < count; at += 16) most[0] = max(most[0], magnitudes(PART(at, count - at)));
-  const uint16 all = max(max(most[0], most[1]), max(most[2], most[3]));
-  const uint8 eight = max(all.lo, all.hi);
-  const uint4 four = max(eight.lo, eight.hi);
-  const uint peak = max(max(four.s0, four.s1), max(four.s2, four.s3));
-
-  const float down = downscale(peak);
-  float16 sums[16];
-  for (uint k = 0; k < 16; k++) sums[k] = 0.0f;
-  for (at = 0; at + 256 <= count; at += 256)
-    for (uint k = 0; k < 16; k++) {
-      const float16 value = WHOLE(at + 16 * k) * down;
-      sums[k] = sums[k] + ADDEND(value);
-    }
-  for (uint k = 0; at < count; k++, at += 16) {
-    const float16 value = PART(at, count - at) * down;
-    sums[k] = sums[k] + ADDEND(value);
-  }
-  for (uint apart = 8; apart > 0; apart /= 2)
-    for (uint k = 0; k < apart; k++) sums[k] = sums[k] + sums[k + apart];
-  const float8 s8 = sums[0].lo + sums[0].hi;
-  const float4 s4 = s8.lo + s8.hi;
-  const float2 s2 = s4.lo + s4.hi;
-  const descent_partial result = {s2.x + s2.y, peak};
-  partials[first + tile] = result;
+  partials[first + tile] =
+      item_tile(from, WITH_EARLIER STRIDE(tile), tiles[tile].count, ARE_SQUARES);
 }
 #else
 // A group for each tile, an item for each accumulator: ITEMS is DESCENT_ACCUMULATORS. The elements
@@ -131,14 +63,13 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
   const uint count = tiles[tile].count;
   const global float *from = gradients + (gradientsOffset + tiles[tile].start);
   EARLIER_PLACE(tile);
-  STRIDE(tile);
 
   float values[EACH_ELEMENT];
   uint most = 0;
 #pragma unroll
   for (uint i = 0; i < EACH_ELEMENT; i++) {
     const uint at = i * ITEMS + item;
-    values[i] = at < count ? WITH(*, AT(at)) : 0.0f;
+    values[i] = at < count ? ELEMENT(at) : 0.0f;
     most = max(most, as_uint(values[i]) & 0x7fffffffu);
   }
   peaks[item] = most;
@@ -153,7 +84,7 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
 #pragma unroll
   for (uint i = 0; i < EACH_ELEMENT; i++) {
     const float value = values[i] * down;
-    sum = sum + ADDEND(value);
+    sum = sum + (ARE_SQUARES ? value * value : value);
   }
   sums[item] = sum;
   barrier(CLK_LOCAL_MEM_FENCE);

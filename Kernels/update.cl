@@ -9,6 +9,10 @@
 // written, those of UNREAD which are not read. A gradient is written to be zeroed, whatever was
 // decided.
 //
+// With FUSED, for processors, a group is one item with a tile for its block: it keeps the terms in
+// local memory, sums each, by squares where a bit of SQUARES says so (item_tile.cl), and writes the
+// sums in place of the terms.
+//
 // NUMBERS numbers of other shapes follow, two bits of SHAPES for each; every block is then in one
 // row of one tensor, and `places` gives the indices of the block's row, first column and tensor.
 //
@@ -23,6 +27,9 @@
 #ifndef UNREAD
 #define UNREAD 0
 #endif
+#ifndef TERMS
+#define TERMS 0
+#endif
 
 #define EACH_OPERAND(DO) EACH_OF(OPERANDS, DO)
 #if PASS == DESCENT_NUMBERS
@@ -34,6 +41,7 @@
 #define GRADIENTS 1
 #define FIRST_TERM (FIRST_STATE + STATES)
 #define IS_STATE(i) (i >= FIRST_STATE && i < FIRST_TERM)
+#define IS_TERM(i) (i >= FIRST_TERM && i < FIRST_TERM + TERMS)
 #define IS_WRITTEN(i) (WRITTEN >> i & 1)
 #define IS_READ(i) (!(UNREAD >> i & 1))
 
@@ -41,15 +49,32 @@
 // 21.10 does not support.
 #define ARGUMENT(i) , global float *restrict operand##i, const ulong offset##i
 #define PART_ARGUMENT(i) , global float *operand##i
-#define PLACE(i) , operand##i + (offset##i + (IS_STATE(i) ? statesAt : at))
-#define LOAD_OPERAND(i) \
-  if (IS_READ(i)) value[i] = LOAD(operand##i);
+#define PLACE(i) , operand##i + (offset##i + (IS_STATE(i) ? firstState : start) + inside)
+#define LOAD_OPERAND(i) value[i] = IS_READ(i) ? LOAD(operand##i) : (lanes)(0.0f);
+#ifdef FUSED
+#define FUSED_PARAMETER local float *terms,
+#define WITH_TERMS terms + inside,
+#define IS_STORED(i) (IS_WRITTEN(i) && !IS_TERM(i))
+// Whole lanes: what is behind a tile's last element is not summed.
+#define STORE_TERMS \
+  for (uint i = 0; i < TERMS; i++) STORE(value[FIRST_TERM + i], terms + i * DESCENT_TILE);
+#else
+#define FUSED_PARAMETER
+#define WITH_TERMS
+#define IS_STORED(i) IS_WRITTEN(i)
+#define STORE_TERMS
+#endif
 #define STORE_OPERAND(i) \
-  if (IS_WRITTEN(i)) STORE(value[i], operand##i);
-#define LOAD_OPERAND_PART(i) \
-  if (IS_READ(i)) value[i] = load_part(operand##i, left);
+  if (IS_STORED(i)) STORE(value[i], operand##i);
+#define LOAD_OPERAND_PART(i) value[i] = IS_READ(i) ? load_part(operand##i, left) : (lanes)(0.0f);
 #define STORE_OPERAND_PART(i) \
-  if (IS_WRITTEN(i)) store_part(value[i], operand##i, left);
+  if (IS_STORED(i)) store_part(value[i], operand##i, left);
+
+#define SUM_OPERAND(i)                                                                          \
+  if (IS_TERM(i))                                                                               \
+    ((global descent_partial *)(operand##i + offset##i))[get_group_id(0)] =                     \
+        item_tile(terms + (i - FIRST_TERM) * DESCENT_TILE, 1, size,                             \
+                  SQUARES >> (i - FIRST_TERM) & 1);
 
 #if NUMBERS > 0
 #define EACH_NUMBER(DO) EACH_OF(NUMBERS, DO)
@@ -100,7 +125,7 @@ static void run_pass(lanes *value, NUMBERS_PARAMETER descent_preparation p, scal
 #endif
 }
 
-static void update_lanes(descent_preparation p,
+static void update_lanes(FUSED_PARAMETER descent_preparation p,
                          scalars s EACH_OPERAND(PART_ARGUMENT) EACH_NUMBER(NUMBER_PART_ARGUMENT)) {
   lanes value[OPERANDS];
   DECLARE_NUMBERS
@@ -108,10 +133,11 @@ static void update_lanes(descent_preparation p,
   EACH_NUMBER(LOAD_NUMBER)
   run_pass(value, WITH_NUMBERS p, s);
   EACH_OPERAND(STORE_OPERAND)
+  STORE_TERMS
 }
 
 // The last lanes of a block, of which `left` are elements.
-static void update_part(uint left, descent_preparation p,
+static void update_part(uint left, FUSED_PARAMETER descent_preparation p,
                         scalars s EACH_OPERAND(PART_ARGUMENT) EACH_NUMBER(NUMBER_PART_ARGUMENT)) {
   lanes value[OPERANDS];
   DECLARE_NUMBERS
@@ -119,6 +145,7 @@ static void update_part(uint left, descent_preparation p,
   EACH_NUMBER(LOAD_NUMBER_PART)
   run_pass(value, WITH_NUMBERS p, s);
   EACH_OPERAND(STORE_OPERAND_PART)
+  STORE_TERMS
 }
 
 #ifdef TABLE
@@ -151,7 +178,9 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
     const global descent_place *restrict places EACH_NUMBER(NUMBER_ARGUMENT)
 #endif
 ) {
+#ifndef FUSED
   const uint inside = (uint)get_local_id(0) * LANES;
+#endif
 #ifdef TABLE
   const descent_block own = blocks[get_group_id(0)];
   const ulong start = own.start;
@@ -169,23 +198,22 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
 #ifdef CONTROLLED
   p.gradientScale = p.gradientScale * now->inverse * coefficients[own.set];
 #endif
-  const ulong statesAt = own.states + inside;
+  const ulong firstState = own.states;
 #else
   const ulong start = (ulong)get_group_id(0) * BLOCK;
   const uint size = count - start < BLOCK ? (uint)(count - start) : BLOCK;
-  const ulong statesAt = start + inside;
+  const ulong firstState = start;
 #endif
-  const ulong at = start + inside;
 #if NUMBERS > 0
   const descent_place place = places[get_group_id(0)];
 #endif
 #ifdef TABLE
-#if PASS == DESCENT_NUMBERS
+#if PASS != DESCENT_ELEMENTS
   if (isIdle) return;
 #else
   if (isIdle) {
     if (!IS_WRITTEN(GRADIENTS)) return;
-    global float *g = operand1 + (offset1 + at);
+    global float *g = operand1 + (offset1 + start + inside);
     if (inside + LANES <= size)
       STORE((lanes)(0.0f), g);
     else if (inside < size)
@@ -194,6 +222,18 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
   }
 #endif
 #endif
+#ifdef FUSED
+  local float terms[TERMS * DESCENT_TILE];
+  for (uint inside = 0; inside < size; inside += LANES) {
+    if (inside + LANES <= size && is_plain(p))
+      update_lanes(WITH_TERMS plain(p), s EACH_OPERAND(PLACE) EACH_NUMBER(NUMBER_PLACE));
+    else if (inside + LANES <= size)
+      update_lanes(WITH_TERMS p, s EACH_OPERAND(PLACE) EACH_NUMBER(NUMBER_PLACE));
+    else
+      update_part(size - inside, WITH_TERMS p, s EACH_OPERAND(PLACE) EACH_NUMBER(NUMBER_PLACE));
+  }
+  EACH_OPERAND(SUM_OPERAND)
+#else
   // Uniform across the group, so that full blocks need no test for each item.
   if (size == BLOCK && is_plain(p))
     update_lanes(plain(p), s EACH_OPERAND(PLACE) EACH_NUMBER(NUMBER_PLACE));
@@ -203,4 +243,5 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
     update_lanes(p, s EACH_OPERAND(PLACE) EACH_NUMBER(NUMBER_PLACE));
   else if (inside < size)
     update_part(size - inside, p, s EACH_OPERAND(PLACE) EACH_NUMBER(NUMBER_PLACE));
+#endif
 }

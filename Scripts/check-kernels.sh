@@ -66,8 +66,8 @@ operands() {
 
 while read -r _ folder file name states pass numbers terms readOnly variant; do
   # The programs that UpdatePrograms.swift assembles.
-  for part in Kernels/{types.h,lanes.cl,states.cl,beside.cl,prepare.cl,norm.cl} "$folder/$file" \
-    Kernels/update.cl; do
+  for part in Kernels/{types.h,lanes.cl,states.cl,beside.cl,prepare.cl,norm.cl,item_tile.cl} \
+    "$folder/$file" Kernels/update.cl; do
     printf '#line 1 "%s"\n' "$part"
     cat "$part"
   done >"$work/program.cl"
@@ -76,13 +76,16 @@ while read -r _ folder file name states pass numbers terms readOnly variant; do
   [[ $pass != DESCENT_ELEMENTS ]] || besides+=(zeroing average "zeroing sum average")
   [[ $pass != DESCENT_NUMBERS ]] || besides=("")
   for lanes in 1 2 4 8 16; do
-    for launch in "" -DTABLE "-DTABLE -DCONTROLLED"; do
+    launches=("" -DTABLE "-DTABLE -DCONTROLLED")
+    # A processor's pass that sums its terms itself.
+    [[ $pass != DESCENT_SUMS ]] || launches+=("-DTABLE -DFUSED -DSQUARES=1")
+    for launch in "${launches[@]}"; do
       # Numbers of other shapes need the places that a table has.
       [[ $launch == *TABLE* || $numbers == 0 && $pass == DESCENT_ELEMENTS ]] || continue
       for beside in "${besides[@]}"; do
         # shellcheck disable=SC2046,SC2086
         "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function \
-          "-DLANES=$lanes" -DGROUP=64 "-DVARIANT=$variant" $launch $(operands $beside) \
+          "-DLANES=$lanes" -DGROUP=64 -DSPACE=local "-DVARIANT=$variant" "-DTERMS=$terms" $launch $(operands $beside) \
           "$work/program.cl" || {
           echo "$name at $lanes lanes is not valid OpenCL C 1.2: $launch $beside" >&2
           failed=1
@@ -93,17 +96,18 @@ while read -r _ folder file name states pass numbers terms readOnly variant; do
   done
   # shellcheck disable=SC2046,SC2086
   compile_for_avx2 $(operands ${besides[${#besides[@]} - 1]}) "-DVARIANT=$variant" -DTABLE \
-    -DCONTROLLED "$work/program.cl"
+    -DCONTROLLED -DSPACE=local "-DTERMS=$terms" "$work/program.cl"
 done <<<"$rows"
-cat Kernels/types.h Kernels/norm.cl Kernels/beside.cl Kernels/norm_kernels.cl >"$work/norm.cl"
-for options in "-DITEMS=256 -Dlanes=float" "-DITEMS=256 -Dlanes=float -DACCUMULATED" \
-  "-DITEMS=8 -Dlanes=float16 -DITEM_PER_TILE" \
-  "-DITEMS=256 -Dlanes=float16 -DITEM_PER_TILE -DACCUMULATED" \
-  "-DITEMS=256 -Dlanes=float -DOF_TERMS" "-DITEMS=256 -Dlanes=float -DOF_TERMS -DPLAIN" \
-  "-DITEMS=8 -Dlanes=float16 -DITEM_PER_TILE -DOF_TERMS -DPLAIN -DCONTROLLED"; do
-  "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function $options \
-    "$work/norm.cl" || failed=1
-  checked=$((checked + 3))
+cat Kernels/{types.h,norm.cl,beside.cl,norm_kernels.cl} >"$work/norm.cl"
+cat Kernels/{types.h,norm.cl,beside.cl,item_tile.cl,norm_kernels.cl} >"$work/norm_items.cl"
+for options in "" -DACCUMULATED -DOF_TERMS "-DOF_TERMS -DPLAIN" "-DOF_TERMS -DPLAIN -DCONTROLLED"; do
+  "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function -DITEMS=256 \
+    -Dlanes=float $options "$work/norm.cl" || failed=1
+  for items in 8 256; do
+    "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DITEMS=$items" \
+      -Dlanes=float16 -DITEM_PER_TILE -DSPACE=global $options "$work/norm_items.cl" || failed=1
+  done
+  checked=$((checked + 9))
 done
 cat Kernels/types.h Kernels/matrix.cl Kernels/matrix_kernels.cl >"$work/matrix.cl"
 cat Kernels/types.h Kernels/{lanes,matrix,matrix_kernels}.cl >"$work/matrix_items.cl"
@@ -129,14 +133,16 @@ done
 cat Kernels/types.h Kernels/lanes.cl Kernels/states.cl Sources/CeilingPasses/ceiling.cl \
   >"$work/ceiling.cl"
 for lanes in 1 4 16; do
-  for states in 0 1 2 3 4; do
+  for streams in "0 1" "1 1" "1 3" "2 2" "4 2" "5 1"; do
+    read -r written read <<<"$streams"
     "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" \
-      -DGROUP=64 "-DSTATES=$states" "$work/ceiling.cl" || failed=1
+      -DGROUP=64 -DSTATES=0 "-DWRITTEN=$written" "-DREAD=$read" "$work/ceiling.cl" || failed=1
     checked=$((checked + 1))
   done
 done
 compile_for_avx2 "$work/accumulate.cl"
-compile_for_avx2 -DITEMS=256 -Dlanes=float16 -DITEM_PER_TILE -DACCUMULATED "$work/norm.cl"
+compile_for_avx2 -DITEMS=256 -Dlanes=float16 -DITEM_PER_TILE -DSPACE=global -DACCUMULATED \
+  "$work/norm_items.cl"
 [[ $failed -eq 0 ]] || exit 1
 echo "syntax: $checked kernels"
 [[ ${1:-} != syntax ]] || exit 0

@@ -22,6 +22,9 @@ static const char prepareText[] = {
 static const char normText[] = {
 #embed "../norm.cl"
     , 0};
+static const char itemTileText[] = {
+#embed "../item_tile.cl"
+    , 0};
 static const char normKernelsText[] = {
 #embed "../norm_kernels.cl"
     , 0};
@@ -48,6 +51,7 @@ descent_texts descent_program_texts(void) {
                          .prepare = prepareText,
                          .update = updateText,
                          .norm = normText,
+                         .itemTile = itemTileText,
                          .normKernels = normKernelsText,
                          .beside = besideText,
                          .accumulate = accumulateText,

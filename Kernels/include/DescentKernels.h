@@ -47,6 +47,19 @@ typedef void (*descent_norm_tile)(const float *from, const float *with, long cou
 // The same for the sum of the elements themselves.
 typedef void (*descent_sum_tile)(const float *from, long count, descent_partial *result);
 
+// The accumulators of a tile that is summed part by part. `down` multiplies the elements; the result
+// is that of a whole tile if it is downscale(peak) at the end.
+typedef struct {
+  float sums[DESCENT_ACCUMULATORS];
+  float down;
+  unsigned peak;
+} descent_tile_sums;
+
+// Adds a part of a tile, which begins at a multiple of DESCENT_ACCUMULATORS.
+typedef void (*descent_tile_part)(const float *from, long count, bool areSquares,
+                                  descent_tile_sums *tile);
+typedef void (*descent_tile_total)(const descent_tile_sums *tile, descent_partial *result);
+
 // A block of a step over matrices, of up to so many rows and columns, both multiples of a tile's.
 // `state` has the matrices and `workspace` what else the steps need; `space` is a thread's own, as
 // matrix.cl says.
@@ -73,6 +86,8 @@ typedef struct {
   descent_delta delta;
   descent_norm_tile normTile;
   descent_sum_tile sumTile;
+  descent_tile_part tilePart;
+  descent_tile_total tileTotal;
   descent_matrix_work matrixStep;
   int matrixRows, matrixColumns;  // of a tile
 } descent_instructions;
@@ -104,7 +119,7 @@ const descent_library *descent_rules(void);
 
 // The source files of OpenCL programs, except those of the rules. ../README.md gives their order.
 typedef struct {
-  const char *types, *lanes, *states, *prepare, *update, *norm, *normKernels, *beside,
+  const char *types, *lanes, *states, *prepare, *update, *norm, *itemTile, *normKernels, *beside,
       *accumulate, *matrix, *matrixKernels;
 } descent_texts;
 descent_texts descent_program_texts(void);

@@ -2,8 +2,9 @@ internal import DescentKernels
 
 /// The sums of a pass in host memory. Allocates nothing in a step.
 ///
-/// Sums over tensors and the model are fused with their pass: a thread runs the pass over a tile,
-/// and sums its terms while they are in the cache. Otherwise the terms of all elements are in
+/// Sums over tensors and the model are fused with their pass: a thread runs the pass over a part of
+/// a tile at a time, and sums its terms while they are in the cache. The scale of a tile is the last
+/// step's; if that turns out to be wrong, the tile's terms are summed again. Otherwise the terms of all elements are in
 /// memory.
 final class HostSums {
   /// A sum, its tiles, and where its results go.
@@ -24,6 +25,8 @@ final class HostSums {
   /// For each thread, the terms of a fused tile, or elements of a tile that are not contiguous.
   private let scratch: UnsafeMutableBufferPointer<Float>
   private let tilesPerThread: Int
+  /// For each thread, the accumulators of a fused tile.
+  private let accumulators: UnsafeMutableBufferPointer<descent_tile_sums>
 
   /// - Parameters:
   ///   - terms: one vector for each sum that is not fused, in the layout's order.
@@ -60,12 +63,15 @@ final class HostSums {
     tilesPerThread = isFused ? parts.count : isStrided ? 1 : 0
     scratch = .allocate(capacity: threads * tilesPerThread * Tile.length)
     scratch.initialize(repeating: 0)
+    accumulators = .allocate(capacity: isFused ? threads * parts.count : 0)
+    accumulators.initialize(repeating: descent_tile_sums())
   }
 
   deinit {
     for part in parts { part.partials.deallocate() }
     sums.deallocate()
     scratch.deallocate()
+    accumulators.deallocate()
   }
 
   /// Sums the terms, and writes the results. Fused sums run the pass too.
@@ -75,7 +81,7 @@ final class HostSums {
         let job = TileSums(
           tiles: tiles, sums: UnsafeBufferPointer(rebasing: sums[own]), pass: pass, fused: fused,
           scratch: scratch.baseAddress, tilesPerThread: tilesPerThread,
-          normTile: instructions.normTile, sumTile: instructions.sumTile)
+          accumulators: accumulators.baseAddress, instructions: instructions)
         guard let pool, tiles.count > 3 else {
           for tile in tiles.indices { job.run(tile, worker: 0) }
           return
@@ -122,23 +128,51 @@ private struct TileSums {
   let fused: Int?
   let scratch: UnsafeMutablePointer<Float>?
   let tilesPerThread: Int
-  let normTile: descent_norm_tile
-  let sumTile: descent_sum_tile
+  let accumulators: UnsafeMutablePointer<descent_tile_sums>?
+  let instructions: HostKernels
+
+  /// Elements whose terms are summed together, while they are in the L1 cache.
+  static let part = 1 << 11
 
   func run(_ index: Int, worker: Int) {
     let tile = tiles[index]
     let own = scratch.map { $0 + worker * tilesPerThread * Tile.length }
-    if let fused, let own {
-      var pass = pass
-      pass.scratch = Pass.Scratch(program: fused, terms: own, origin: tile.start)
-      pass.run(tile.start..<tile.start + tile.count)
+    if let fused, let own, let accumulators {
+      let scratch = Pass.Scratch(program: fused, terms: own, origin: tile.start)
+      return run(index, tile, scratch, accumulators + worker * sums.count)
+    }
+    for sum in sums {
+      guard let result = sum.results.baseAddress, let term = sum.term else { continue }
+      add(sum, gathered(tile, of: term, in: own), tile.count, result + index)
+    }
+  }
+
+  /// Runs the fused pass over a tile, and sums its terms.
+  private func run(
+    _ index: Int, _ tile: SumPlan.Tile, _ scratch: Pass.Scratch,
+    _ accumulators: UnsafeMutablePointer<descent_tile_sums>
+  ) {
+    for (place, sum) in sums.enumerated() {
+      accumulators[place] = descent_tile_sums()
+      accumulators[place].down = descent_norm_downscale(sum.results[index].peak)
+    }
+    var pass = pass
+    pass.scratch = scratch
+    for start in stride(from: 0, to: tile.count, by: Self.part) {
+      let count = min(Self.part, tile.count - start)
+      pass.run(tile.start + start..<tile.start + start + count)
+      for (place, sum) in sums.enumerated() {
+        instructions.tilePart(
+          scratch.terms + (place * Tile.length + start), count, sum.isOfSquares,
+          accumulators + place)
+      }
     }
     for (place, sum) in sums.enumerated() {
       guard let result = sum.results.baseAddress else { continue }
-      if let term = sum.term {
-        add(sum, gathered(tile, of: term, in: own), tile.count, result + index)
-      } else if let own {
-        add(sum, own + place * Tile.length, tile.count, result + index)
+      if accumulators[place].down == descent_norm_downscale(accumulators[place].peak) {
+        instructions.tileTotal(accumulators + place, result + index)
+      } else {
+        add(sum, scratch.terms + place * Tile.length, tile.count, result + index)
       }
     }
   }
@@ -148,9 +182,9 @@ private struct TileSums {
     _ result: UnsafeMutablePointer<descent_partial>
   ) {
     if sum.isOfSquares {
-      normTile(terms, nil, count, result)
+      instructions.normTile(terms, nil, count, result)
     } else {
-      sumTile(terms, count, result)
+      instructions.sumTile(terms, count, result)
     }
   }
 

@@ -19,6 +19,8 @@ struct DevicePlan {
     let states: Place
     /// In the sum of gradients and the average.
     let vectors: Place
+    /// How many blocks the launches before have, if these are tables.
+    var firstBlock = 0
   }
 
   /// A piece, and what to add to a block's start to be at its place in the piece. Less than 0 where
@@ -48,6 +50,8 @@ struct DevicePlan {
   let launches: [Launch]
   let hasFlat: Bool
   let hasTables: Bool
+  /// The first elements of all blocks, where these are the tiles of sums; empty elsewhere.
+  let tileStarts: [Int]
 
   /// - Parameters:
   ///   - stretches: what the launches go over, all of one program.
@@ -55,8 +59,10 @@ struct DevicePlan {
   ///   - vectors: how a whole vector is cut.
   ///   - shape: of flat launches.
   ///   - hasPlaces: whether the pass reads numbers of other shapes.
+  ///   - isTiled: whether the blocks are tiles, each for one item, whatever the shape.
   init(
     _ stretches: [ParameterLayout.Stretch], _ key: Key, hasPlaces: Bool = false,
+    isTiled: Bool = false,
     states: [(map: StateMap, pieces: Pieces)], vectors: Pieces, shape: LaunchShape,
     context: Context
   ) throws {
@@ -64,27 +70,36 @@ struct DevicePlan {
       stretches, parameters: key.parameters, gradients: key.gradients, states: states,
       vectors: vectors)
     self.key = key
-    tableShape = shape.forTable(
-      ofRuns: plan.runs.map(\.count), isProcessor: context.device.type.contains(.cpu))
+    tableShape =
+      isTiled
+      ? LaunchShape(lanes: shape.lanes, groupSize: 1)
+      : shape.forTable(
+        ofRuns: plan.runs.map(\.count), isProcessor: context.device.type.contains(.cpu))
+    let block = isTiled ? Tile.length : tableShape.block
     var launches: [Launch] = []
+    var tileStarts: [Int] = []
     var rest = plan.runs[...]
     while let first = rest.first {
       let runs = rest.prefix { $0.isBeside(first) }
       rest = rest.dropFirst(runs.count)
-      if runs.count == 1 && !key.onlyTables && !hasPlaces {
+      if runs.count == 1 && !key.onlyTables && !hasPlaces && !isTiled {
         launches.append(
           Launch(.flat(count: first.count, group: first.group), first, from: first.start))
       } else {
-        let blocks = try descent_block.covering(runs, block: tableShape.block)
+        let blocks = try descent_block.covering(runs, block: block)
         let table = try Buffer(context, copying: blocks)
         let places =
           try hasPlaces
-          ? Buffer(context, copying: descent_place.covering(runs, block: tableShape.block)) : nil
+          ? Buffer(context, copying: descent_place.covering(runs, block: block)) : nil
         launches.append(
           Launch(.table(table, places: places, count: blocks.count), first, from: 0))
+        if isTiled {
+          launches[launches.count - 1].firstBlock = tileStarts.count
+          tileStarts += blocks.map { Int($0.start) }
+        }
       }
     }
-    self.launches = launches
+    (self.launches, self.tileStarts) = (launches, tileStarts)
     hasFlat = launches.contains { if case .flat = $0.work { true } else { false } }
     hasTables = launches.contains { if case .table = $0.work { true } else { false } }
   }

@@ -117,6 +117,8 @@ final class DevicePass {
   /// A plan and its kernels; without launches for a pass over matrices.
   struct Fitted {
     let plan: DevicePlan
+    /// Whether the kernel sums its terms itself.
+    let isFused: Bool
     let operands: [Operand]
     /// The states of other shapes that a table's kernel takes.
     let numbers: [Int]
@@ -161,19 +163,28 @@ final class DevicePass {
       return last.fitted
     }
     let numbers = own.numbers(ofPass: index)
-    let kind = UpdatePrograms.Kind(
+    var kind = UpdatePrograms.Kind(
       operands: own.operands(ofPass: index, beside), numbers: numbers.map { own.states[$0].shape },
       isControlled: isControlled)
+    if fusesSums, let plan = try tiledPlan(key, states: states, vectors: vectors) {
+      kind.fused = own.passes[index].sums.map(\.reduction.isOfSquares)
+      let made = Fitted(
+        plan: plan, isFused: true, operands: kind.operands, numbers: numbers, flat: nil,
+        table: try kernel(kind.overTable, plan.tableShape))
+      self.plan = plan
+      last = (key, beside, isControlled, made)
+      return made
+    }
     var fitted = shape
     defer { shape = fitted }
     let made = try Descent.fit(&fitted) { shape in
       let plan =
-        if let plan, plan.key == key { plan } else {
+        if let plan, plan.key == key, plan.tileStarts.isEmpty { plan } else {
           try makePlan(key, states: states, vectors: vectors, shape: shape.shape)
         }
       self.plan = plan
       return Fitted(
-        plan: plan, operands: kind.operands, numbers: numbers,
+        plan: plan, isFused: false, operands: kind.operands, numbers: numbers,
         flat: plan.hasFlat ? try kernel(kind, shape.shape) : nil,
         table: plan.hasTables ? try kernel(kind.overTable, plan.tableShape) : nil)
     } shrink: { shape, made in
@@ -188,6 +199,29 @@ final class DevicePass {
     }
     last = (key, beside, isControlled, made)
     return made
+  }
+
+  /// Whether the pass may sum its terms itself: on a processor, over tiles that fit in local memory.
+  private var fusesSums: Bool {
+    let own = all.list[program]
+    let bytes = own.passes[index].sums.count * Tile.length * MemoryLayout<Float>.stride
+    return own.sumsTiles(ofPass: index) && context.device.type.contains(.cpu)
+      && bytes <= context.device.localMemory
+  }
+
+  /// The plan of a fused pass; nil where memory ends within a tile.
+  private func tiledPlan(
+    _ key: DevicePlan.Key, states: [(map: StateMap, pieces: Pieces)], vectors: Pieces
+  ) throws -> DevicePlan? {
+    if let plan, plan.key == key, !plan.tileStarts.isEmpty { return plan }
+    let hasPlaces = !all.list[program].numbers(ofPass: index).isEmpty
+    let stretches = all.stretches(sets: key.sets, leftOut: key.leftOut, cutsTensors: true)
+      .filter { $0.program == program }
+    let plan = try DevicePlan(
+      stretches, key, hasPlaces: hasPlaces, isTiled: true, states: states, vectors: vectors,
+      shape: shape.shape, context: context)
+    let tiles = stretches.reduce(0) { $0 + ($1.range.count + Tile.length - 1) / Tile.length }
+    return plan.tileStarts.count == tiles && tiles > 0 ? plan : nil
   }
 
   private func makePlan(

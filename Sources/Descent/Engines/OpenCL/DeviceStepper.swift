@@ -96,16 +96,21 @@ struct DeviceStepper: Stepper {
   private func prepareBetween(_ step: StepInput) throws {
     let (programs, context) = (engine.programs, engine.queue.context)
     guard programs.passCount > 1 else { return }
-    if programs.termCount > 0 && engine.terms == nil {
-      engine.terms = try engine.makeVectors(programs.termCount)
+    let stored =
+      zip(programs.list, fitted).flatMap { program, fitted in
+        zip(program.passes, fitted).map { $1.isFused ? 0 : $0.sums.count }
+      }.max() ?? 0
+    if stored > engine.terms?.segments.count ?? 0 {
+      engine.terms = try engine.makeVectors(stored)
     }
     let kind = DeviceStepKind(step)
     for (index, program) in engine.own.enumerated() {
       for (place, pass) in program.passes.enumerated() {
-        if case .sums = pass.work, pass.sums?.kind != kind {
+        let tiles = fitted[index][place].plan.tileStarts
+        if case .sums = pass.work, pass.sums?.kind != kind || pass.sums?.tileStarts != tiles {
           pass.sums = try DeviceSums(
             programs, program: index, pass: place, kind, pieces: engine.vectorPieces,
-            numbers: { program.numbers[$0] }, context, logger: engine.logger)
+            tileStarts: tiles, numbers: { program.numbers[$0] }, context, logger: engine.logger)
         }
         if pass.isIteration, pass.matrices?.kind != kind {
           pass.matrices = try DeviceMatrices(
@@ -294,6 +299,14 @@ struct DeviceStepper: Stepper {
       }
     }
     for operand in fitted.operands {
+      if fitted.isFused, case .term(let term) = operand.name {
+        // Without a sum there is no active tensor, and the kernel writes nothing.
+        guard let partials = program.passes[pass].sums?.partials(ofTerm: term) else { return nil }
+        try kernel.setArgument(next, partials)
+        try kernel.setArgument(next + 1, UInt64(2 * work.firstBlock))
+        next += 2
+        continue
+      }
       guard let (memory, offset) = place(operand, work, index) else { return nil }
       try kernel.setArgument(next, memory.buffer)
       try kernel.setArgument(

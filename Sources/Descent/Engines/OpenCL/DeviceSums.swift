@@ -17,10 +17,12 @@ struct DeviceStepKind: Equatable {
   }
 }
 
-/// The sums of a pass on a device: terms in vectors of their own, and results as numbers of the
-/// rule.
+/// The sums of a pass on a device, whose results are numbers of the rule. Terms are in vectors of
+/// their own, unless the pass sums its tiles itself.
 final class DeviceSums {
   let kind: DeviceStepKind
+  /// The first elements of the tiles that the pass sums itself; empty where it does not.
+  let tileStarts: [Int]
   private let parts: [Part]
 
   /// A sum.
@@ -38,12 +40,15 @@ final class DeviceSums {
 
   /// - Parameters:
   ///   - pieces: how terms are cut.
+  ///   - tileStarts: see ``tileStarts``.
   ///   - numbers: the memory of a state, by its index.
   init(
     _ programs: RulePrograms, program: Int, pass: Int, _ kind: DeviceStepKind, pieces: Pieces,
-    numbers: (Int) -> DeviceSlice?, _ context: Context, logger: Logger?
+    tileStarts: [Int], numbers: (Int) -> DeviceSlice?, _ context: Context, logger: Logger?
   ) throws {
-    self.kind = kind
+    (self.kind, self.tileStarts) = (kind, tileStarts)
+    let places = Dictionary(
+      uniqueKeysWithValues: tileStarts.enumerated().map { ($1, Int32($0)) })
     let own = programs.list[program]
     parts = try own.passes[pass].sums.enumerated().compactMap { term, sum in
       guard let index = programs.index(of: sum.state, in: program), let numbers = numbers(index)
@@ -55,28 +60,35 @@ final class DeviceSums {
       var kernels = NormPrograms(context: context, groupPerTile: nil, logger: logger)
       let made = try kernels.fitSums(
         ofSquares: sum.reduction.isOfSquares, isControlled: kind.isControlled)
+      let list = plan.numbers.list.map { places[plan.tiles[Int($0)].start] ?? $0 }
       return Part(
         term: term, reduction: sum.reduction,
-        launches: try TileLaunch.launches(
-          // No tile is cut: the engine refuses such layouts.
-          over: plan.tiles.map { tile in
-            let segment = pieces.indices.partitioningIndex {
-              pieces[$0].upperBound > tile.start
-            }
-            return TileLaunch.Tile(
-              piece: segment, offset: -pieces.starts[segment],
-              // The member `states` is the stride here.
-              block: descent_block(
-                start: tile.start, states: tile.stride, count: tile.count, group: 0, set: 0))
-          }, context),
-        partials: try Buffer(context, count: plan.tiles.count),
-        fold: try DeviceFold(plan.numbers, context),
+        launches: tileStarts.isEmpty
+          ? try TileLaunch.launches(
+            // No tile is cut: the engine refuses such layouts.
+            over: plan.tiles.map { tile in
+              let segment = pieces.indices.partitioningIndex {
+                pieces[$0].upperBound > tile.start
+              }
+              return TileLaunch.Tile(
+                piece: segment, offset: -pieces.starts[segment],
+                // The member `states` is the stride here.
+                block: descent_block(
+                  start: tile.start, states: tile.stride, count: tile.count, group: 0, set: 0))
+            }, context) : [],
+        partials: try Buffer(context, count: max(plan.tiles.count, tileStarts.count)),
+        fold: try DeviceFold((list, plan.numbers.starts), context),
         places: try Buffer(context, copying: plan.places.map(Int32.init)), numbers: numbers,
         shape: kernels.shape, kernels: made)
     }
   }
 
-  /// Enqueues the sums.
+  /// Where a pass that sums its tiles itself writes the sums of a term.
+  func partials(ofTerm term: Int) -> Buffer<descent_partial>? {
+    parts.first { $0.term == term }?.partials
+  }
+
+  /// Enqueues the sums, or what is left of them where the pass has summed its tiles.
   ///
   /// - Parameters:
   ///   - terms: by term its segments.

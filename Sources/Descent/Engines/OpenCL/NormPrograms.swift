@@ -117,9 +117,11 @@ struct NormPrograms {
   private func program(_ options: [String]) throws -> Program {
     // The formula of beside.cl is written over `lanes`.
     var defines = ["ITEMS=\(shape.items)", "lanes=" + (shape.itemPerTile ? "float16" : "float")]
-    if shape.itemPerTile { defines.append("ITEM_PER_TILE") }
+    if shape.itemPerTile { defines += ["ITEM_PER_TILE", "SPACE=global"] }
     defines += options
-    return try ProgramText("norm", [.norm, .beside, .normKernels], defines: defines)
+    let files: [ProgramText.File] =
+      [.norm, .beside] + (shape.itemPerTile ? [.itemTile] : []) + [.normKernels]
+    return try ProgramText("norm", files, defines: defines)
       .make(in: context, logger: logger)
   }
 }

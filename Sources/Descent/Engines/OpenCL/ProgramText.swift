@@ -54,6 +54,7 @@ extension ProgramText.File {
   static let update = file("update.cl", \.update)
   static let accumulate = file("accumulate.cl", \.accumulate)
   static let norm = file("norm.cl", \.norm)
+  static let itemTile = file("item_tile.cl", \.itemTile)
   static let normKernels = file("norm_kernels.cl", \.normKernels)
 
   static let matrix = file("matrix.cl", \.matrix)

@@ -18,6 +18,8 @@ struct UpdatePrograms {
     var isTable = false
     /// Whether the device decides about the step.
     var isControlled = false
+    /// Of a pass that sums its terms itself, by term, whether their squares are summed.
+    var fused: [Bool] = []
 
     var overTable: Kind {
       var kind = self
@@ -43,6 +45,10 @@ struct UpdatePrograms {
           result.append("\(macro)=\(index)")
         }
       }
+      if !fused.isEmpty {
+        let squares = fused.enumerated().reduce(0) { $0 | ($1.element ? 1 << $1.offset : 0) }
+        result += ["FUSED", "TERMS=\(fused.count)", "SQUARES=\(squares)", "SPACE=local"]
+      }
       return result + (isTable ? ["TABLE"] : []) + (isControlled ? ["CONTROLLED"] : [])
     }
   }
@@ -55,8 +61,9 @@ struct UpdatePrograms {
   func program(_ kind: Kind, _ shape: LaunchShape) -> ProgramText {
     ProgramText(
       rule.name,
-      [.lanes, .states, .beside, .prepare] + (kind.isControlled ? [.norm] : [])
-        + [.rule(rule), .update],
+      [.lanes, .states, .beside, .prepare]
+        + (kind.isControlled || !kind.fused.isEmpty ? [.norm] : [])
+        + (kind.fused.isEmpty ? [] : [.itemTile]) + [.rule(rule), .update],
       defines: shape.defines + [
         "STATES=\(rule.stateCount)", "VARIANT=\(rule.variant)", "PASS=\(rule.pass)",
       ]
