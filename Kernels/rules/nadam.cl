@@ -17,5 +17,5 @@ static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   *m = *m + s.oneMinusBeta1 * (g - *m);
   *v = s.beta2 * *v + s.oneMinusBeta2 * g * g;
   const lanes root = sqrt(*v) * s.rootCorrection + s.epsilon;
-  return quotient(s.gradientStep, g, root, s.epsilon) + quotient(s.momentStep, *m, root, s.epsilon);
+  return quotient(1.0f, s.gradientStep * g + s.momentStep * *m, root, s.epsilon);
 }

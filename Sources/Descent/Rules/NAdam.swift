@@ -110,22 +110,22 @@ public struct NAdam: UpdateRule {
       let v = s.beta2 * state[1] + s.oneMinusBeta2 * g * g
       (state[0], state[1]) = (m, v)
       let root = v.squareRoot() * s.rootCorrection + s.epsilon
-      return quotient(s.gradientStep, g, root) + quotient(s.momentStep, m, root)
+      return quotient(1, s.gradientStep * g + s.momentStep * m, root)
     }
   }
 
   public static let variants = [
-    RuleVariant("nadam", NAdam(), digest: 0xa89c_7ee8_76aa_3b47),
+    RuleVariant("nadam", NAdam(), digest: 0x5c84_6622_0afa_779d),
     RuleVariant(
       "nadam momentumDecay",
       NAdam(
         learningRate: 0.01, beta1: 0.95, beta2: 0.99, epsilon: 1e-6, momentumDecay: 1,
-        weightDecay: 0.1, maximize: true), digest: 0x9c98_0448_1717_45e4),
+        weightDecay: 0.1, maximize: true), digest: 0x85b4_4022_c930_c95f),
     RuleVariant(
       "nadam simpleSchedule",
       NAdam(
         learningRate: 0.01, epsilon: 0, simpleSchedule: true, weightDecay: 0.1, decoupled: true),
-      digest: 0x3688_0d8c_5564_4096),
+      digest: 0x047d_c297_0abc_c6b0),
   ]
 }
 
