@@ -9,7 +9,8 @@ import Testing
     .appending(path: "../../Benchmarks/layouts").standardizedFileURL
 
   @Test(arguments: [
-    ("gpt2-124m", "GPT-2 small", 148, 124_439_808), ("resnet-50", "ResNet-50", 161, 25_557_032),
+    ("gpt2-124m", "GPT-2 small", 148, 124_439_808),
+    ("bert-base-110m", "BERT base", 199, 109_482_240), ("resnet-50", "ResNet-50", 161, 25_557_032),
     ("llama-3-8b", "Llama 3 8B", 291, 8_030_261_248),
   ])
   func theModelsAreThere(file: String, name: String, tensors: Int, count: Int) throws {
