@@ -42,6 +42,9 @@
 #define DESCENT_TILE 16384
 #define DESCENT_ACCUMULATORS 256
 
+// The columns of a matrix whose tiles are summed together.
+#define DESCENT_PANEL_COLUMNS 256
+
 // The elements that one work-group of a launch over a table updates; also a tile of a norm.
 typedef struct {
   ULONG start;   // the first element's index in the layout

@@ -47,18 +47,12 @@ typedef void (*descent_norm_tile)(const float *from, const float *with, long cou
 // The same for the sum of the elements themselves.
 typedef void (*descent_sum_tile)(const float *from, long count, descent_partial *result);
 
-// The accumulators of a tile that is summed part by part. `down` multiplies the elements; the result
-// is that of a whole tile if it is downscale(peak) at the end.
-typedef struct {
-  float sums[DESCENT_ACCUMULATORS];
-  float down;
-  unsigned peak;
-} descent_tile_sums;
-
-// Adds a part of a tile, which begins at a multiple of DESCENT_ACCUMULATORS.
-typedef void (*descent_tile_part)(const float *from, long count, bool areSquares,
-                                  descent_tile_sums *tile);
-typedef void (*descent_tile_total)(const descent_tile_sums *tile, descent_partial *result);
+// The sums of a tile for each of up to DESCENT_PANEL_COLUMNS columns: `rows` of them, up to
+// DESCENT_TILE, are `stride` apart, and the results `step`. `space` is DESCENT_ACCUMULATORS ×
+// DESCENT_PANEL_COLUMNS floats.
+typedef void (*descent_column_tiles)(const float *from, long rows, long columns, long stride,
+                                     bool areSquares, float *space, descent_partial *results,
+                                     long step);
 
 // A block of a step over matrices, of up to so many rows and columns, both multiples of a tile's.
 // `state` has the matrices and `workspace` what else the steps need; `space` is a thread's own, as
@@ -86,8 +80,7 @@ typedef struct {
   descent_delta delta;
   descent_norm_tile normTile;
   descent_sum_tile sumTile;
-  descent_tile_part tilePart;
-  descent_tile_total tileTotal;
+  descent_column_tiles columnTiles;
   descent_matrix_work matrixStep;
   int matrixRows, matrixColumns;  // of a tile
 } descent_instructions;

@@ -27,10 +27,7 @@ typedef struct {
 // rate, ‖x‖, and how many rows and columns there are.
 #if VARIANT & ADAFACTOR_SUMS
 static void RULE(lanes x, lanes g, lanes *state, const lanes *number, SCALARS s, lanes *term) {
-  const lanes q = g * g + s.added;
-  term[0] = q;
-  term[1] = q;
-  term[2] = q;
+  term[0] = g * g + s.added;
 }
 #elif VARIANT & ADAFACTOR_MEAN
 static void RULE(lanes *own, SCALARS s) {

@@ -9,8 +9,11 @@ enum MadeUp {
   static let all: [any UpdateRule] = [Bent(), Fading(), Anchored(), Trusting(), Rowed()]
 
   /// A pass that Tests/MadeUpRules compiles.
-  static func pass(_ work: RulePass.Work, _ kernel: String, writesStates: Bool = true) -> RulePass {
-    var pass = RulePass(work, kernel: kernel, writesStates: writesStates)
+  static func pass(
+    _ work: RulePass.Work, _ kernel: String, reading inputs: Set<RulePass.Input>? = nil,
+    writesStates: Bool = true
+  ) -> RulePass {
+    var pass = RulePass(work, kernel: kernel, reading: inputs, writesStates: writesStates)
     pass.library = library
     return pass
   }

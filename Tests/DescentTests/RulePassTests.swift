@@ -179,7 +179,7 @@ import OpenCLHost
       #expect(compiled.pass == kind, "\(pass.kernel)")
       #expect(compiled.stateCount == states.count, "\(pass.kernel)")
       #expect(compiled.numberCount == program.numbers(ofPass: index).count, "\(pass.kernel)")
-      #expect(compiled.termCount == pass.sums.count, "\(pass.kernel)")
+      #expect(compiled.termCount == pass.termCount, "\(pass.kernel)")
       #expect(compiled.isReadOnly == !pass.writesStates, "\(pass.kernel)")
       #expect(index == program.passes.count - 1 || pass.work != .elements)
     }
@@ -288,6 +288,19 @@ import OpenCLHost
             }
             #expect(elements.count == expected[number]?.count && Set(elements) == expected[number])
           }
+          var tiles: Set<Int> = []
+          for panel in plan.panels {
+            #expect((1...SumPlan.Panel.width).contains(panel.columns))
+            for column in 0..<panel.columns {
+              let tile = panel.tile + column * panel.step
+              #expect(tiles.insert(tile).inserted)
+              #expect(
+                plan.tiles[tile]
+                  == SumPlan.Tile(
+                    start: panel.start + column, count: panel.rows, stride: panel.stride))
+            }
+          }
+          #expect(tiles.count == (shape == .columns ? plan.tiles.count : 0))
         }
       }
     }
@@ -357,6 +370,7 @@ import OpenCLHost
     var startsAtParameters = [false, false]
     var works = [RulePass.Work.sums([RuleSum(.norm, into: "ratio")]), .elements]
     var point: String?
+    var inputs: Set<RulePass.Input>?
 
     private enum CodingKeys: CodingKey { case learningRate }
     init() {}
@@ -368,7 +382,7 @@ import OpenCLHost
           names[$0], shapes[$0], start: startsAtParameters[$0] ? .parameters : .value(0))
       }
     }
-    var passes: [RulePass] { works.map { MadeUp.pass($0, kernel) } }
+    var passes: [RulePass] { works.map { MadeUp.pass($0, kernel, reading: inputs) } }
     func evaluationPoint(afterStep: Bool) -> EvaluationPoint? {
       point.map { EvaluationPoint(state: $0, factor: 1) }
     }
@@ -389,6 +403,10 @@ import OpenCLHost
         "allowed are 4",
         { $0.works[0] = .sums(.init(repeating: RuleSum(.sum, into: "ratio"), count: 5)) }
       ),
+      (
+        "every term is summed",
+        { $0.works[0] = .sums([RuleSum(.sum, into: "ratio", ofTerm: 1)]) }
+      ), ("for a pass to read", { $0.inputs = [.gradients, .state("ratio")] }),
       ("to evaluate", { $0.point = "ratio" }),
     ]
     for (text, change) in changes {

@@ -63,6 +63,53 @@ import OpenCLHost
     #expect(rows.filter { $0.passes != nil }.allSatisfy { $0.tensors == 7 })
   }
 
+  @Test("a rule of several passes is timed and checked, too")
+  func severalPasses() throws {
+    var layout = ParameterLayout()
+    for (index, shape) in [[200, 300], [7], [0, 4], [90, 5]].enumerated() {
+      try layout.append("tensor \(index)", shape: shape)
+    }
+    var benchmark = try benchmark(layout)
+    benchmark.rules = try ["lamb", "adafactor"].map {
+      BenchmarkRule(name: $0, rule: try Rules.named($0).init())
+    }
+    let rows = try benchmark.run()
+    let steps = rows.filter { $0.passes != nil }
+    #expect(steps.allSatisfy { $0.samples.count == 6 && ($0.samples.fractionOfCeiling ?? 0) > 0 })
+    // LAMB reads x and g and updates m and v; then it reads m and v and updates x.
+    let lamb = [PassStreams(read: 2, written: 2), PassStreams(read: 2, written: 1)]
+    #expect(steps.allSatisfy { $0.rule != "lamb" || $0.passes == lamb })
+    #expect(steps.allSatisfy { $0.rule != "lamb" || $0.bytesPerStep == 40 * $0.count })
+  }
+
+  @Test("what its last step leaves is compared with the reference")
+  func lastStep() throws {
+    /// Takes steps of another length than its rule's.
+    final class Wrong: StepRunner {
+      let optimizer: Optimizer
+      private var vector: [Float]
+      private let inputs: BenchmarkInputs
+      let factor: Float
+      init(_ inputs: BenchmarkInputs, factor: Float) throws {
+        optimizer = try Optimizer(LAMB(), layout: ParameterLayout(count: inputs.period), on: .cpu)
+        (vector, self.inputs, self.factor) = (inputs.parameters, inputs, factor)
+      }
+      func steps(_ times: Int) throws {
+        for _ in 0..<times {
+          try optimizer.step(&vector, gradients: inputs.gradients)
+          vector[7] *= factor
+        }
+      }
+      func parameters() -> [Float] { vector }
+    }
+    let inputs = BenchmarkInputs(count: 1000)
+    try Wrong(inputs, factor: 1).checkStep(inputs, isExact: true, on: "cpu")
+    let wrong = try Wrong(inputs, factor: 1.0001)
+    #expect(throws: BenchmarkError.self) {
+      try wrong.checkStep(inputs, isExact: true, on: "cpu")
+    }
+  }
+
   #if OpenCL
   @Test(
     "a vector longer than an allocation is measured in pieces", .enabled(if: !Device.all.isEmpty))

@@ -57,10 +57,12 @@ public struct RuleSum: Hashable, Sendable {
   /// The state that takes the results. Its shape, which is not the parameters', says what is summed
   /// over.
   public let state: String
+  /// Which of the pass's terms is summed; nil for the one at the sum's own place.
+  public let term: Int?
 
   /// A sum over what `state` has a number for.
-  public init(_ reduction: Reduction, into state: String) {
-    (self.reduction, self.state) = (reduction, state)
+  public init(_ reduction: Reduction, into state: String, ofTerm term: Int? = nil) {
+    (self.reduction, self.state, self.term) = (reduction, state, term)
   }
 }
 
@@ -74,8 +76,8 @@ public struct RulePass: Hashable, Sendable {
     /// Updates the parameters by the rule's step, and the states of their shape. The last pass of a
     /// rule is one of these, and the only one.
     case elements
-    /// Computes terms from every element, one for each sum, and sums them. It may update states of
-    /// the parameters' shape.
+    /// Computes terms from every element and sums them: one for each sum, unless sums share a term.
+    /// It may update states of the parameters' shape.
     case sums([RuleSum])
     /// Updates the states of a shape, number by number.
     case numbers(StateShape)
@@ -128,6 +130,11 @@ public struct RulePass: Hashable, Sendable {
 
   /// Its sums.
   var sums: [RuleSum] { if case .sums(let sums) = work { sums } else { [] } }
+
+  /// The term of each sum, by its place among the pass's terms.
+  var terms: [Int] { sums.enumerated().map { $1.term ?? $0 } }
+  /// How many terms it computes.
+  var termCount: Int { (terms.max() ?? -1) + 1 }
 
   /// What it has an item for.
   var shape: StateShape {

@@ -89,7 +89,8 @@ public struct Adafactor: UpdateRule {
     [
       RulePass(
         .sums([
-          RuleSum(.sum, into: "rowSum"), RuleSum(.sum, into: "colSum"), RuleSum(.sum, into: "sum"),
+          RuleSum(.sum, into: "rowSum"), RuleSum(.sum, into: "colSum", ofTerm: 0),
+          RuleSum(.sum, into: "sum", ofTerm: 0),
         ]), kernel: "adafactor_sums", reading: [.gradients]),
       RulePass(.numbers(.tensor), kernel: "adafactor_mean"),
       RulePass(.numbers(.rows), kernel: "adafactor_rows"),
@@ -141,10 +142,7 @@ public struct Adafactor: UpdateRule {
     let s: Scalars<T> = scalars(at: step)
     switch elements.pass {
     case 0:
-      elements.sum { _, g, _, _, term in
-        let q = g * g + s.added
-        (term[0], term[1], term[2]) = (q, q, q)
-      }
+      elements.sum { _, g, _, _, term in term[0] = g * g + s.added }
     case 1:
       elements.each { own, _ in
         own[0] = s.moved(own[0], by: own[1], own[3] * own[4])

@@ -52,7 +52,7 @@ extension RulePrograms.Program {
         name: .state(state), isRead: pass.writesStates || reads(.state(states[state].name)),
         isWritten: pass.writesStates)
     }
-    list += pass.sums.indices.map { Operand(name: .term($0), isRead: false, isWritten: true) }
+    list += (0..<pass.termCount).map { Operand(name: .term($0), isRead: false, isWritten: true) }
     if beside.accumulates { list.append(Operand(name: .sum, isRead: reads(.gradients))) }
     if beside.averages && isLast { list.append(Operand(name: .average, isWritten: true)) }
     return list
@@ -77,19 +77,20 @@ extension UpdateRule {
     let program = RulePrograms.Program(self)
     return program.passes.indices.filter { program.passes[$0].shape == .parameter }.flatMap {
       let operands = program.operands(ofPass: $0)
-      let terms = program.sumsTiles(ofPass: $0) ? 0 : program.passes[$0].sums.count
+      let isFused = program.sumsTiles(ofPass: $0)
+      let (terms, sums) =
+        isFused ? (0, 0) : (program.passes[$0].termCount, program.passes[$0].sums.count)
       let own = PassStreams(
         read: operands.count { $0.isRead && !$0.isWritten },
         written: operands.count { $0.isRead && $0.isWritten } + terms)
-      return [own] + Array(repeating: PassStreams(read: 1, written: 0), count: terms)
+      return [own] + Array(repeating: PassStreams(read: 1, written: 0), count: sums)
     }
   }
 
   /// Bytes that a step moves for each parameter: each operand of a pass is read once and perhaps
-  /// written. Terms that are not summed tile by tile are written and read again.
+  /// written. Terms that are not summed tile by tile are written, and read by each of their sums.
   ///
-  /// Not counted: the other terms, which an OpenCL device writes and reads too, and numbers of
-  /// other shapes.
+  /// Not counted: the other terms, which a GPU writes and reads too, and numbers of other shapes.
   package var bytesPerElement: Int {
     let program = RulePrograms.Program(self)
     return program.passes.indices.filter { program.passes[$0].shape == .parameter }.reduce(0) {
@@ -101,10 +102,11 @@ extension UpdateRule {
 extension RulePrograms.Program {
   fileprivate func bytesPerElement(ofPass index: Int) -> Int {
     let isFused = sumsTiles(ofPass: index)
-    return operands(ofPass: index).reduce(0) { bytes, operand in
-      guard case .term = operand.name else { return bytes + operand.bytesPerElement }
-      // Written by the pass, and read by the sum.
-      return isFused ? bytes : bytes + operand.bytesPerElement + operand.element.size
+    return operands(ofPass: index).reduce(
+      isFused ? 0 : passes[index].sums.count * ElementType.float32.size
+    ) { bytes, operand in
+      if case .term = operand.name, isFused { return bytes }
+      return bytes + operand.bytesPerElement
     }
   }
 }

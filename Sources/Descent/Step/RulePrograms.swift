@@ -39,7 +39,7 @@ struct RulePrograms {
     /// a tensor as soon as its terms are computed, so that these are not written to memory.
     func sumsTiles(ofPass index: Int) -> Bool {
       let sums = passes[index].sums
-      return !sums.isEmpty
+      return !sums.isEmpty && passes[index].termCount == sums.count
         && sums.allSatisfy { sum in
           let shape = states.first { $0.name == sum.state }?.shape
           return shape == .tensor || shape == .model
@@ -82,11 +82,11 @@ struct RulePrograms {
     if list.isEmpty { list = [Program(rule)] }
     (self.list, self.ofGroup, self.layout) = (list, ofGroup, layout)
     passCount = list.map(\.passes.count).max() ?? 1
-    termCount = list.flatMap(\.passes).map(\.sums.count).max() ?? 0
+    termCount = list.flatMap(\.passes).map(\.termCount).max() ?? 0
     storedTermCount =
       list.flatMap { program in
         program.passes.indices.map {
-          program.sumsTiles(ofPass: $0) ? 0 : program.passes[$0].sums.count
+          program.sumsTiles(ofPass: $0) ? 0 : program.passes[$0].termCount
         }
       }.max() ?? 0
     states = StateMap.maps(layout, programOfGroup: ofGroup, count: list.count)
@@ -250,7 +250,7 @@ extension RulePrograms.Program {
     }
     let limits = [
       (elements.count, DESCENT_MOST_STATES), (numbers.count, DESCENT_MOST_NUMBERS),
-      (passes.map(\.sums.count).max() ?? 0, DESCENT_MOST_TERMS),
+      (passes.map { max($0.sums.count, $0.termCount) }.max() ?? 0, DESCENT_MOST_TERMS),
     ]
     if let (count, limit) = limits.first(where: { $0.0 > Int($0.1) }) {
       return "\(count) states or sums of one kind; allowed are \(limit)"
@@ -261,6 +261,9 @@ extension RulePrograms.Program {
       })
     {
       return "the last pass is over the elements, and no other"
+    }
+    for pass in passes where Set(pass.terms) != Set(0..<max(0, pass.termCount)) {
+      return "sums of the terms \(pass.terms): every term is summed"
     }
     for sum in passes.flatMap(\.sums) {
       guard let state = states.first(where: { $0.name == sum.state }), state.shape != .parameter

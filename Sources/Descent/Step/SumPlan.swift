@@ -1,3 +1,5 @@
+internal import DescentKernels
+
 /// How the terms of a pass add up to the numbers of a shape: tiles of the layout, and which tiles
 /// each number has.
 struct SumPlan {
@@ -8,7 +10,25 @@ struct SumPlan {
     var stride = 1
   }
 
+  /// Adjacent columns of a tensor whose tiles begin and end in the same rows.
+  struct Panel: Equatable {
+    /// The first element, and how many rows and columns there are.
+    var start: Int
+    var rows: Int
+    var columns: Int
+    /// The distance of rows.
+    var stride: Int
+    /// The first column's tile, and the distance of the columns' tiles in the list.
+    var tile: Int
+    var step: Int
+
+    /// The most columns.
+    static let width = Int(DESCENT_PANEL_COLUMNS)
+  }
+
   let tiles: [Tile]
+  /// The tiles of columns again, many at a time.
+  let panels: [Panel]
   /// Tiles of each number: a list of them, and where each number's begin.
   let numbers: (list: [Int32], starts: [Int32])
   /// The index of each number in its state.
@@ -23,6 +43,7 @@ struct SumPlan {
     isIdle: (Int) -> Bool
   ) {
     var tiles: [Tile] = []
+    var panels: [Panel] = []
     var counts: [Int] = []
     var places: [Int] = []
     func number(_ place: Int, _ own: [Tile]) {
@@ -53,18 +74,28 @@ struct SumPlan {
           number(first + row, Self.tiles(start..<start + columns))
         }
       case .columns:
+        let rows = Self.tiles(0..<range.count / columns)
+        for (index, own) in rows.enumerated() {
+          for column in stride(from: 0, to: columns, by: Panel.width) {
+            panels.append(
+              Panel(
+                start: range.lowerBound + own.start * columns + column, rows: own.count,
+                columns: min(Panel.width, columns - column), stride: columns,
+                tile: tiles.count + column * rows.count + index, step: rows.count))
+          }
+        }
         for column in 0..<columns {
           let start = range.lowerBound + column
           number(
             first + column,
-            Self.tiles(0..<range.count / columns).map {
+            rows.map {
               Tile(start: start + $0.start * columns, count: $0.count, stride: columns)
             })
         }
       default: number(first, Self.tiles(range))
       }
     }
-    self.tiles = tiles
+    (self.tiles, self.panels) = (tiles, panels)
     let starts = Pieces(counts: counts).starts
     numbers = (tiles.indices.map(Int32.init), starts.map(Int32.init))
     self.places = places

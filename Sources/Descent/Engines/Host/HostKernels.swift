@@ -54,8 +54,7 @@ struct HostKernels: Sendable {
   var delta: descent_delta { table.pointee.delta }
   var normTile: descent_norm_tile { table.pointee.normTile }
   var sumTile: descent_sum_tile { table.pointee.sumTile }
-  var tilePart: descent_tile_part { table.pointee.tilePart }
-  var tileTotal: descent_tile_total { table.pointee.tileTotal }
+  var columnTiles: descent_column_tiles { table.pointee.columnTiles }
   var matrixStep: descent_matrix_work { table.pointee.matrixStep }
   /// Of a product's sums that are in registers together.
   var matrixTile: (rows: Int, columns: Int) {

@@ -2,9 +2,8 @@ internal import DescentKernels
 
 /// The sums of a pass in host memory. Allocates nothing in a step.
 ///
-/// Sums over tensors and the model are fused with their pass: a thread runs the pass over a part of
-/// a tile at a time, and sums its terms while they are in the cache. The scale of a tile is the last
-/// step's; if that turns out to be wrong, the tile's terms are summed again. Otherwise the terms of all elements are in
+/// Sums over tensors and the model are fused with their pass: a thread runs the pass over a tile,
+/// and sums its terms while they are in the cache. Otherwise the terms of all elements are in
 /// memory.
 final class HostSums {
   /// A sum, its tiles, and where its results go.
@@ -22,11 +21,9 @@ final class HostSums {
   private let sums: UnsafeMutableBufferPointer<TileSums.Sum>
   /// The program of a fused pass.
   private let fused: Int?
-  /// For each thread, the terms of a fused tile, or elements of a tile that are not contiguous.
+  /// For each thread, the terms of a fused tile, or the accumulators of a panel of columns.
   private let scratch: UnsafeMutableBufferPointer<Float>
-  private let tilesPerThread: Int
-  /// For each thread, the accumulators of a fused tile.
-  private let accumulators: UnsafeMutableBufferPointer<descent_tile_sums>
+  private let scratchPerThread: Int
 
   /// - Parameters:
   ///   - terms: one vector for each sum that is not fused, in the layout's order.
@@ -53,35 +50,40 @@ final class HostSums {
     together = isFused ? [parts.indices] : parts.indices.map { $0..<$0 + 1 }
     self.sums = .allocate(capacity: parts.count)
     _ = self.sums.initialize(
-      from: parts.enumerated().map { index, part in
+      from: zip(own.passes[pass].terms, parts).map { term, part in
         TileSums.Sum(
-          term: isFused ? nil : terms[index].floats, isOfSquares: part.reduction.isOfSquares,
+          term: isFused ? nil : terms[term].floats, isOfSquares: part.reduction.isOfSquares,
           results: part.partials)
       })
     fused = isFused ? program : nil
-    let isStrided = parts.contains { $0.plan.tiles.contains { $0.stride > 1 } }
-    tilesPerThread = isFused ? parts.count : isStrided ? 1 : 0
-    scratch = .allocate(capacity: threads * tilesPerThread * Tile.length)
+    let hasPanels = parts.contains { !$0.plan.panels.isEmpty }
+    scratchPerThread =
+      isFused
+      ? parts.count * Tile.length
+      : hasPanels ? SumPlan.Panel.width * Int(DESCENT_ACCUMULATORS) : 0
+    scratch = .allocate(capacity: threads * scratchPerThread)
     scratch.initialize(repeating: 0)
-    accumulators = .allocate(capacity: isFused ? threads * parts.count : 0)
-    accumulators.initialize(repeating: descent_tile_sums())
   }
 
   deinit {
     for part in parts { part.partials.deallocate() }
     sums.deallocate()
     scratch.deallocate()
-    accumulators.deallocate()
   }
 
   /// Sums the terms, and writes the results. Fused sums run the pass too.
   func run(_ pass: Pass, _ instructions: HostKernels, _ pool: WorkerPool?) {
     for own in together where !own.isEmpty {
-      parts[own.lowerBound].plan.tiles.withUnsafeBufferPointer { tiles in
+      let plan = parts[own.lowerBound].plan
+      if !plan.panels.isEmpty {
+        run(plan.panels, sums[own.lowerBound], instructions, pool)
+        continue
+      }
+      plan.tiles.withUnsafeBufferPointer { tiles in
         let job = TileSums(
           tiles: tiles, sums: UnsafeBufferPointer(rebasing: sums[own]), pass: pass, fused: fused,
-          scratch: scratch.baseAddress, tilesPerThread: tilesPerThread,
-          accumulators: accumulators.baseAddress, instructions: instructions)
+          scratch: scratch.baseAddress, scratchPerThread: scratchPerThread,
+          normTile: instructions.normTile, sumTile: instructions.sumTile)
         guard let pool, tiles.count > 3 else {
           for tile in tiles.indices { job.run(tile, worker: 0) }
           return
@@ -94,6 +96,29 @@ final class HostSums {
       }
     }
     for part in parts { part.fold() }
+  }
+}
+
+extension HostSums {
+  private func run(
+    _ panels: [SumPlan.Panel], _ sum: TileSums.Sum, _ instructions: HostKernels,
+    _ pool: WorkerPool?
+  ) {
+    guard let scratch = scratch.baseAddress else { return }
+    panels.withUnsafeBufferPointer { panels in
+      let job = PanelSums(
+        panels: panels, sum: sum, scratch: scratch, scratchPerThread: scratchPerThread,
+        columnTiles: instructions.columnTiles)
+      guard let pool, panels.count > 1 else {
+        for panel in panels.indices { job.run(panel, worker: 0) }
+        return
+      }
+      withUnsafePointer(to: job) { job in
+        pool.run(blocks: panels.count, context: job) { job, panel, worker in
+          job.assumingMemoryBound(to: PanelSums.self).pointee.run(panel, worker: worker)
+        }
+      }
+    }
   }
 }
 
@@ -127,52 +152,24 @@ private struct TileSums {
   let pass: Pass
   let fused: Int?
   let scratch: UnsafeMutablePointer<Float>?
-  let tilesPerThread: Int
-  let accumulators: UnsafeMutablePointer<descent_tile_sums>?
-  let instructions: HostKernels
-
-  /// Elements whose terms are summed together, while they are in the L1 cache.
-  static let part = 1 << 11
+  let scratchPerThread: Int
+  let normTile: descent_norm_tile
+  let sumTile: descent_sum_tile
 
   func run(_ index: Int, worker: Int) {
     let tile = tiles[index]
-    let own = scratch.map { $0 + worker * tilesPerThread * Tile.length }
-    if let fused, let own, let accumulators {
-      let scratch = Pass.Scratch(program: fused, terms: own, origin: tile.start)
-      return run(index, tile, scratch, accumulators + worker * sums.count)
-    }
-    for sum in sums {
-      guard let result = sum.results.baseAddress, let term = sum.term else { continue }
-      add(sum, gathered(tile, of: term, in: own), tile.count, result + index)
-    }
-  }
-
-  /// Runs the fused pass over a tile, and sums its terms.
-  private func run(
-    _ index: Int, _ tile: SumPlan.Tile, _ scratch: Pass.Scratch,
-    _ accumulators: UnsafeMutablePointer<descent_tile_sums>
-  ) {
-    for (place, sum) in sums.enumerated() {
-      accumulators[place] = descent_tile_sums()
-      accumulators[place].down = descent_norm_downscale(sum.results[index].peak)
-    }
-    var pass = pass
-    pass.scratch = scratch
-    for start in stride(from: 0, to: tile.count, by: Self.part) {
-      let count = min(Self.part, tile.count - start)
-      pass.run(tile.start + start..<tile.start + start + count)
-      for (place, sum) in sums.enumerated() {
-        instructions.tilePart(
-          scratch.terms + (place * Tile.length + start), count, sum.isOfSquares,
-          accumulators + place)
-      }
+    let own = scratch.map { $0 + worker * scratchPerThread }
+    if let fused, let own {
+      var pass = pass
+      pass.scratch = Pass.Scratch(program: fused, terms: own, origin: tile.start)
+      pass.run(tile.start..<tile.start + tile.count)
     }
     for (place, sum) in sums.enumerated() {
       guard let result = sum.results.baseAddress else { continue }
-      if accumulators[place].down == descent_norm_downscale(accumulators[place].peak) {
-        instructions.tileTotal(accumulators + place, result + index)
-      } else {
-        add(sum, scratch.terms + place * Tile.length, tile.count, result + index)
+      if let term = sum.term {
+        add(sum, term + tile.start, tile.count, result + index)
+      } else if let own {
+        add(sum, own + place * Tile.length, tile.count, result + index)
       }
     }
   }
@@ -182,20 +179,27 @@ private struct TileSums {
     _ result: UnsafeMutablePointer<descent_partial>
   ) {
     if sum.isOfSquares {
-      instructions.normTile(terms, nil, count, result)
+      normTile(terms, nil, count, result)
     } else {
-      instructions.sumTile(terms, count, result)
+      sumTile(terms, count, result)
     }
   }
+}
 
-  /// A tile's terms, copied to be contiguous where they are not.
-  private func gathered(
-    _ tile: SumPlan.Tile, of term: UnsafePointer<Float>, in memory: UnsafeMutablePointer<Float>?
-  ) -> UnsafePointer<Float> {
-    let from = term + tile.start
-    guard tile.stride > 1, let memory else { return from }
-    for i in 0..<tile.count { memory[i] = from[i * tile.stride] }
-    return UnsafePointer(memory)
+/// The sums over columns, a panel of columns at a time. Any thread can compute any panel.
+private struct PanelSums {
+  let panels: UnsafeBufferPointer<SumPlan.Panel>
+  let sum: TileSums.Sum
+  let scratch: UnsafeMutablePointer<Float>
+  let scratchPerThread: Int
+  let columnTiles: descent_column_tiles
+
+  func run(_ index: Int, worker: Int) {
+    let panel = panels[index]
+    guard let term = sum.term, let results = sum.results.baseAddress else { return }
+    columnTiles(
+      term + panel.start, panel.rows, panel.columns, panel.stride, sum.isOfSquares,
+      scratch + worker * scratchPerThread, results + panel.tile, panel.step)
   }
 }
 

@@ -201,11 +201,12 @@ final class DevicePass {
     return made
   }
 
-  /// Whether the pass may sum its terms itself: on a processor, over tiles that fit in local memory.
+  /// Whether the pass may sum its terms itself: on a processor, over tiles that fit in local memory
+  /// and do not have to be cut into rows.
   private var fusesSums: Bool {
     let own = all.list[program]
     let bytes = own.passes[index].sums.count * Tile.length * MemoryLayout<Float>.stride
-    return own.sumsTiles(ofPass: index) && context.device.type.contains(.cpu)
+    return own.sumsTiles(ofPass: index) && own.cut != .row && context.device.type.contains(.cpu)
       && bytes <= context.device.localMemory
   }
 

@@ -98,7 +98,7 @@ struct DeviceStepper: Stepper {
     guard programs.passCount > 1 else { return }
     let stored =
       zip(programs.list, fitted).flatMap { program, fitted in
-        zip(program.passes, fitted).map { $1.isFused ? 0 : $0.sums.count }
+        zip(program.passes, fitted).map { $1.isFused ? 0 : $0.termCount }
       }.max() ?? 0
     if stored > engine.terms?.segments.count ?? 0 {
       engine.terms = try engine.makeVectors(stored)

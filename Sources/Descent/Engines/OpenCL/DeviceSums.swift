@@ -50,7 +50,7 @@ final class DeviceSums {
     let places = Dictionary(
       uniqueKeysWithValues: tileStarts.enumerated().map { ($1, Int32($0)) })
     let own = programs.list[program]
-    parts = try own.passes[pass].sums.enumerated().compactMap { term, sum in
+    parts = try zip(own.passes[pass].terms, own.passes[pass].sums).compactMap { term, sum in
       guard let index = programs.index(of: sum.state, in: program), let numbers = numbers(index)
       else { return nil }
       let plan = SumPlan(

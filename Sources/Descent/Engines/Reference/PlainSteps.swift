@@ -84,7 +84,7 @@ package final class PlainSteps<T: BinaryFloatingPoint> {
           case .iteration: pass.iterate(programs.matrices(of: 0), of: program, states)
           case .elements, .sums:
             update(index, rule, gradients)
-            for (term, sum) in pass.sums.enumerated() { add(terms[term], for: sum) }
+            for (term, sum) in zip(pass.terms, pass.sums) { add(terms[term], for: sum) }
           }
         }
       }
@@ -111,7 +111,7 @@ package final class PlainSteps<T: BinaryFloatingPoint> {
         parameters: x[0] + first, gradients: gradients + first,
         states: program.elements.map { states[$0] + own }, count: stretch.range.count,
         preparation: Preparation(rule, gradientScale: 1))
-      elements.terms = program.passes[pass].sums.indices.map { terms[$0] + first }
+      elements.terms = (0..<program.passes[pass].termCount).map { terms[$0] + first }
       run(pass, stretch.place, rule, elements)
     }
   }

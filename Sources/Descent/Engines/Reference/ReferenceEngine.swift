@@ -125,7 +125,7 @@ private struct ReferenceStepper: Stepper {
           states: program.elements.map { arrays[$0] + (run.start - run.states.origin) },
           count: run.count, preparation: $0)
       }
-      elements.terms = program.passes[pass].sums.indices.map {
+      elements.terms = (0..<program.passes[pass].termCount).map {
         engine.states.terms.arrays[$0].floats + run.start
       }
       elements.set(pass: pass, of: program, arrays, at: run.place)
@@ -142,7 +142,8 @@ private struct ReferenceStepper: Stepper {
   /// Sums the terms of a pass, and writes their results.
   private func sum(_ program: Int, _ pass: Int, _ step: StepInput) {
     let programs = engine.programs
-    for (term, sum) in programs.list[program].passes[pass].sums.enumerated() {
+    let own = programs.list[program].passes[pass]
+    for (term, sum) in zip(own.terms, own.sums) {
       guard let index = programs.index(of: sum.state, in: program) else { continue }
       let plan = SumPlan(
         programs, program: program, over: programs.list[program].states[index].shape,
