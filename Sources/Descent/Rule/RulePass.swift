@@ -89,8 +89,11 @@ public struct RulePass: Hashable, Sendable {
 
   /// A vector of the parameters' shape that a pass reads.
   public enum Input: Hashable, Sendable {
-    case parameters, gradients
-    /// By its name.
+    /// The parameters.
+    case parameters
+    /// The gradients, prepared.
+    case gradients
+    /// A state, by its name.
     case state(String)
   }
 
