@@ -1,8 +1,8 @@
 // The sum of a tile by one work-item, for processors: sixteen vectors of sixteen accumulators. A
 // group for each tile waits at barriers, which take a processor several times as long as the sums.
 //
-// The elements are in the address space SPACE, `step` apart; with ACCUMULATED each is added to one of
-// `with`. norm.cl says what is computed.
+// The elements are in the address space SPACE, `step` apart; with ACCUMULATED each is added to one
+// of `with`. norm.cl says what is computed.
 
 // As in lanes.cl.
 #ifdef __clang__

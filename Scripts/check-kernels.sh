@@ -78,14 +78,16 @@ while read -r _ folder file name states pass numbers terms readOnly variant; do
   for lanes in 1 2 4 8 16; do
     launches=("" -DTABLE "-DTABLE -DCONTROLLED")
     # A processor's pass that sums its terms itself.
-    [[ $pass != DESCENT_SUMS ]] || launches+=("-DTABLE -DFUSED -DSQUARES=1")
+    [[ $pass != DESCENT_SUMS ]] ||
+      launches+=("-DTABLE -DFUSED -DSQUARES=1" "-DTABLE -DCONTROLLED -DFUSED -DSQUARES=2")
     for launch in "${launches[@]}"; do
       # Numbers of other shapes need the places that a table has.
       [[ $launch == *TABLE* || $numbers == 0 && $pass == DESCENT_ELEMENTS ]] || continue
       for beside in "${besides[@]}"; do
         # shellcheck disable=SC2046,SC2086
         "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function \
-          "-DLANES=$lanes" -DGROUP=64 -DSPACE=local "-DVARIANT=$variant" "-DTERMS=$terms" $launch $(operands $beside) \
+          "-DLANES=$lanes" -DGROUP=64 -DSPACE=local "-DVARIANT=$variant" "-DTERMS=$terms" \
+          $launch $(operands $beside) \
           "$work/program.cl" || {
           echo "$name at $lanes lanes is not valid OpenCL C 1.2: $launch $beside" >&2
           failed=1
@@ -97,15 +99,20 @@ while read -r _ folder file name states pass numbers terms readOnly variant; do
   # shellcheck disable=SC2046,SC2086
   compile_for_avx2 $(operands ${besides[${#besides[@]} - 1]}) "-DVARIANT=$variant" -DTABLE \
     -DCONTROLLED -DSPACE=local "-DTERMS=$terms" "$work/program.cl"
+  # shellcheck disable=SC2046
+  [[ $pass != DESCENT_SUMS ]] ||
+    compile_for_avx2 $(operands) "-DVARIANT=$variant" -DTABLE -DFUSED -DSQUARES=1 -DSPACE=local \
+      "-DTERMS=$terms" "$work/program.cl"
 done <<<"$rows"
 cat Kernels/{types.h,norm.cl,beside.cl,norm_kernels.cl} >"$work/norm.cl"
 cat Kernels/{types.h,norm.cl,beside.cl,item_tile.cl,norm_kernels.cl} >"$work/norm_items.cl"
-for options in "" -DACCUMULATED -DOF_TERMS "-DOF_TERMS -DPLAIN" "-DOF_TERMS -DPLAIN -DCONTROLLED"; do
+for options in "" -DACCUMULATED -DOF_TERMS "-DOF_TERMS -DPLAIN" \
+  "-DOF_TERMS -DPLAIN -DCONTROLLED"; do
   "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function -DITEMS=256 \
     -Dlanes=float $options "$work/norm.cl" || failed=1
   for items in 8 256; do
-    "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DITEMS=$items" \
-      -Dlanes=float16 -DITEM_PER_TILE -DSPACE=global $options "$work/norm_items.cl" || failed=1
+    "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function \
+      "-DITEMS=$items" -Dlanes=float16 -DITEM_PER_TILE -DSPACE=global $options "$work/norm_items.cl" || failed=1
   done
   checked=$((checked + 9))
 done

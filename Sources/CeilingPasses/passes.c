@@ -224,6 +224,8 @@ static void run(ceiling_pool *pool, const streams *work, part *part, long block)
 
 void ceiling_pass(ceiling_pool *pool, float *const *written, int writtenCount,
                   const float *const *read, int readCount, long count) {
+  if (writtenCount > ceiling_written_limit || readCount < 1 || readCount > ceiling_read_limit)
+    abort();
   streams work = {{NULL}, {NULL}, writtenCount, readCount, count};
   for (int k = 0; k < writtenCount; k++) work.written[k] = written[k];
   for (int k = 0; k < readCount; k++) work.read[k] = read[k];

@@ -390,6 +390,44 @@ import OpenCLHost
     func reference<T: BinaryFloatingPoint>(_ elements: ReferenceElements<T>, at step: Int) {}
   }
 
+  #if OpenCL
+  @Test(
+    "sums are fused with their pass only where no tile is cut",
+    arguments: [LAMB(weightDecay: 0.01), Prodigy()] as [any UpdateRule])
+  func cutTiles(_ rule: any UpdateRule) throws {
+    var layout = ParameterLayout()
+    try layout.append("frozen", shape: [40_000], group: "frozen")
+    try layout.append("tensor", shape: [200, 100])
+    try layout.setGroup("frozen", to: ParameterGroup(isFrozen: true))
+    let inputs = PinnedSteps(count: layout.count)
+    let reference = try Optimizer(rule, layout: layout, on: .reference)
+    var expected = inputs.parameters
+    for device in Device.all where device.sameBits.isYes && device.type.contains(.cpu) {
+      let optimizer = try Optimizer(rule, layout: layout, on: .openCL(device))
+      let engine = try #require(optimizer.engine as? OpenCLEngine)
+      try reference.reset()
+      expected = inputs.parameters
+      var x = expected
+      let g = inputs.gradients(1)
+      for (step, cut) in [60_000, 50_000, 60_000, 50_000, 56_384].enumerated() {
+        try x.withUnsafeMutableBufferPointer { x in
+          try g.withUnsafeBufferPointer { g in
+            let cuts = [0..<cut, cut..<layout.count].filter { !$0.isEmpty }
+            try optimizer.step(
+              cuts.map { UnsafeMutableBufferPointer(rebasing: x[$0]) },
+              gradients: cuts.map { UnsafeBufferPointer(rebasing: g[$0]) })
+          }
+        }
+        try reference.step(&expected, gradients: g)
+        #expect(x.map(\.bitPattern) == expected.map(\.bitPattern), "step \(step)")
+        // 56,384 is where the second tile of the tensor begins.
+        let isFused = engine.own[0].passes[0].sums?.tileStarts.isEmpty == false
+        #expect(isFused == (cut != 50_000), "step \(step)")
+      }
+    }
+  }
+  #endif
+
   @Test("a rule that contradicts itself is refused when an optimizer is made")
   func contradictions() throws {
     let changes: [(String, (inout Declared) -> Void)] = [

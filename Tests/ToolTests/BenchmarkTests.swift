@@ -75,6 +75,7 @@ import OpenCLHost
     }
     let rows = try benchmark.run()
     let steps = rows.filter { $0.passes != nil }
+    #expect(Set(steps.map(\.rule)) == ["lamb", "adafactor"])
     #expect(steps.allSatisfy { $0.samples.count == 6 && ($0.samples.fractionOfCeiling ?? 0) > 0 })
     // LAMB reads x and g and updates m and v; then it reads m and v and updates x.
     let lamb = [PassStreams(read: 2, written: 2), PassStreams(read: 2, written: 1)]

@@ -9,7 +9,7 @@ extension Optimizer {
   /// How many launches the last step's update took on the device: one for each piece of memory,
   /// rule and pass, whatever the number of tensors. A step that looks at its gradient first
   /// launches three more, and one for each piece of the gradient; a pass that takes sums two more
-  /// for each sum, and one for each piece. 0 before the first step and on other engines.
+  /// for each sum, and on a GPU one for each piece. 0 before the first step and on other engines.
   public var launchesPerStep: Int { engine.launchesPerStep }
 
   /// The ``lossScale`` where the device keeps it, one element, 1 where there is none: for kernels

@@ -5,7 +5,7 @@ struct Operand: Hashable {
     case parameters, gradients
     /// By its place among the rule's states.
     case state(Int)
-    /// The term of each element for a sum, by the sum's place.
+    /// A term of each element for sums, by its place.
     case term(Int)
     /// A number of another shape, in a pass over such numbers, by its place among the rule's
     /// states.
@@ -59,15 +59,13 @@ extension RulePrograms.Program {
   }
 }
 
-/// How many vectors of the parameters' shape a pass over memory reads only, and how many it updates.
+/// How many vectors of the parameters' shape a pass over memory only reads, and how many it
+/// updates.
 package struct PassStreams: Hashable, Sendable {
   package var read: Int
   package var written: Int
 
   package init(read: Int, written: Int) { (self.read, self.written) = (read, written) }
-
-  /// Bytes for each element.
-  package var bytes: Int { ElementType.float32.size * (read + 2 * written) }
 }
 
 extension UpdateRule {

@@ -39,7 +39,7 @@ struct RulePrograms {
     /// a tensor as soon as its terms are computed, so that these are not written to memory.
     func sumsTiles(ofPass index: Int) -> Bool {
       let sums = passes[index].sums
-      return !sums.isEmpty && passes[index].termCount == sums.count
+      return !sums.isEmpty && passes[index].terms == Array(sums.indices)
         && sums.allSatisfy { sum in
           let shape = states.first { $0.name == sum.state }?.shape
           return shape == .tensor || shape == .model
@@ -272,6 +272,13 @@ extension RulePrograms.Program {
     for case .state(let name) in passes.flatMap({ $0.inputs ?? [] })
     where !elements.contains(where: { states[$0].name == name }) {
       return "no state \"\(name)\" of the parameters' shape for a pass to read"
+    }
+    if case .coupled = rule.appliedDecay,
+      passes.contains(where: {
+        $0.inputs?.contains(.gradients) == true && $0.inputs?.contains(.parameters) == false
+      })
+    {
+      return "a pass that reads gradients, to which decay is added, reads the parameters too"
     }
     for pass in passes {
       guard case .iteration(let iteration, let state, let number) = pass.work else { continue }

@@ -13,8 +13,8 @@ struct MemoryNeed: Equatable, Sendable {
   /// - Parameters:
   ///   - states: of each rule.
   ///   - ceiling: the most streams of its passes.
-  ///   - whole: the most states of a rule whose last step the reference repeats on all elements; nil
-  ///     if there is none.
+  ///   - whole: the most states of a rule whose last step the reference repeats on all elements;
+  ///     nil if there is none.
   init(
     count: Int, states: [Int], ceiling: PassStreams, cases: [MemoryCase],
     sharesHostMemory: Bool, whole: Int? = nil

@@ -3,7 +3,7 @@
 final class HostStates {
   /// By program: every state, whatever its shape.
   let ofPrograms: [HostVectors]
-  /// The terms of a pass, one vector for each sum; none where sums are fused with their pass.
+  /// The terms of a pass, each a vector; none where sums are fused with their pass.
   let terms: HostVectors
   let programs: RulePrograms
   private var sumVector: HostVectors?

@@ -26,7 +26,7 @@ final class HostSums {
   private let scratchPerThread: Int
 
   /// - Parameters:
-  ///   - terms: one vector for each sum that is not fused, in the layout's order.
+  ///   - terms: each a vector in the layout's order, if they are not fused.
   ///   - states: the program's.
   init(
     _ programs: RulePrograms, program: Int, pass: Int, leftOut: [Bool], isIdle: (Int) -> Bool,

@@ -106,6 +106,8 @@ final class DevicePass {
   private let context: Context
   private var kernels: [KernelKey: Kernel] = [:]
   private var plan: DevicePlan?
+  /// The last configuration whose memory ends within a tile of sums.
+  private var unfusedKey: DevicePlan.Key?
   /// What the last step was fitted to, and the result.
   private var last: (key: DevicePlan.Key, beside: Beside, isControlled: Bool, fitted: Fitted)?
 
@@ -215,14 +217,27 @@ final class DevicePass {
     _ key: DevicePlan.Key, states: [(map: StateMap, pieces: Pieces)], vectors: Pieces
   ) throws -> DevicePlan? {
     if let plan, plan.key == key, !plan.tileStarts.isEmpty { return plan }
+    if key == unfusedKey { return nil }
     let hasPlaces = !all.list[program].numbers(ofPass: index).isEmpty
     let stretches = all.stretches(sets: key.sets, leftOut: key.leftOut, cutsTensors: true)
       .filter { $0.program == program }
-    let plan = try DevicePlan(
+    let runs = StepPlan(
+      stretches, parameters: key.parameters, gradients: key.gradients, states: states,
+      vectors: vectors
+    ).runs
+    func tiles(_ range: Range<Int>) -> StrideTo<Int> {
+      stride(from: range.lowerBound, to: range.upperBound, by: Tile.length)
+    }
+    guard !runs.isEmpty,
+      runs.flatMap({ tiles($0.start..<$0.start + $0.count) })
+        == stretches.flatMap({ tiles($0.range) })
+    else {
+      unfusedKey = key
+      return nil
+    }
+    return try DevicePlan(
       stretches, key, hasPlaces: hasPlaces, isTiled: true, states: states, vectors: vectors,
       shape: shape.shape, context: context)
-    let tiles = stretches.reduce(0) { $0 + ($1.range.count + Tile.length - 1) / Tile.length }
-    return plan.tileStarts.count == tiles && tiles > 0 ? plan : nil
   }
 
   private func makePlan(

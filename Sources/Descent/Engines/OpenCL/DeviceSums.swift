@@ -60,7 +60,13 @@ final class DeviceSums {
       var kernels = NormPrograms(context: context, groupPerTile: nil, logger: logger)
       let made = try kernels.fitSums(
         ofSquares: sum.reduction.isOfSquares, isControlled: kind.isControlled)
-      let list = plan.numbers.list.map { places[plan.tiles[Int($0)].start] ?? $0 }
+      let list = plan.numbers.list.map { index -> Int32 in
+        if tileStarts.isEmpty { return index }
+        guard let place = places[plan.tiles[Int(index)].start] else {
+          preconditionFailure("the blocks of a fused pass are the tiles of its sums")
+        }
+        return place
+      }
       return Part(
         term: term, reduction: sum.reduction,
         launches: tileStarts.isEmpty

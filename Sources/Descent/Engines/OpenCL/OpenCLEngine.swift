@@ -24,7 +24,7 @@ final class OpenCLEngine: Engine {
   /// The sum of gradients, and the average of the parameters, once there are such.
   private(set) var sum: DeviceSum?
   var average: DeviceStates?
-  /// The terms of a pass, one vector for each sum; allocated when first needed.
+  /// The terms of a pass that does not sum them itself, each a vector; allocated when first needed.
   var terms: DeviceStates?
   /// Of passes over matrices.
   let matrices: DeviceMatrixMemory?
