@@ -112,7 +112,8 @@ for options in "" -DACCUMULATED -DOF_TERMS "-DOF_TERMS -DPLAIN" \
     -Dlanes=float $options "$work/norm.cl" || failed=1
   for items in 8 256; do
     "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function \
-      "-DITEMS=$items" -Dlanes=float16 -DITEM_PER_TILE -DSPACE=global $options "$work/norm_items.cl" || failed=1
+      "-DITEMS=$items" -Dlanes=float16 -DITEM_PER_TILE -DSPACE=global $options \
+      "$work/norm_items.cl" || failed=1
   done
   checked=$((checked + 9))
 done

@@ -130,7 +130,7 @@ def page(results, name):
         "the machine does weighs little, and the ratio of the medians.\n",
     ]
     if any(results.lacks(rule, side) for rule in results.rules for side in results.sides):
-        parts.append("– stands for a library that has no such rule.\n")
+        parts.append("– means that the library has no such rule.\n")
     if any(row["gigabytesPerSecond"] is None for row in document["results"]):
         parts.append(
             "GB/s are left out for rules with sums over tensors, since each side makes passes of "
