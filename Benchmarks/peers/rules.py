@@ -226,7 +226,7 @@ RULES = [
         ),
         sums=True,
     ),
-    # With constant gradients D grows without bound; with these values by little in GPT-2's few steps.
+    # With constant gradients D grows without bound; with these values by little in so few steps.
     Rule(
         "prodigy",
         4,
