@@ -75,50 +75,25 @@ final class HostSums {
   func run(_ pass: Pass, _ instructions: HostKernels, _ pool: WorkerPool?) {
     for own in together where !own.isEmpty {
       let plan = parts[own.lowerBound].plan
-      if !plan.panels.isEmpty {
-        run(plan.panels, sums[own.lowerBound], instructions, pool)
-        continue
-      }
       plan.tiles.withUnsafeBufferPointer { tiles in
-        let job = TileSums(
-          tiles: tiles, sums: UnsafeBufferPointer(rebasing: sums[own]), pass: pass, fused: fused,
-          scratch: scratch.baseAddress, scratchPerThread: scratchPerThread,
-          normTile: instructions.normTile, sumTile: instructions.sumTile)
-        guard let pool, tiles.count > 3 else {
-          for tile in tiles.indices { job.run(tile, worker: 0) }
-          return
-        }
-        withUnsafePointer(to: job) { job in
-          pool.run(blocks: tiles.count, context: job) { job, tile, worker in
-            job.assumingMemoryBound(to: TileSums.self).pointee.run(tile, worker: worker)
+        plan.panels.withUnsafeBufferPointer { panels in
+          let job = TileSums(
+            tiles: tiles, panels: panels, sums: UnsafeBufferPointer(rebasing: sums[own]),
+            pass: pass, fused: fused, scratch: scratch.baseAddress,
+            scratchPerThread: scratchPerThread, instructions: instructions)
+          guard let pool, tiles.count > 3 else {
+            for index in 0..<job.count { job.run(index, worker: 0) }
+            return
+          }
+          withUnsafePointer(to: job) { pointer in
+            pool.run(blocks: job.count, context: pointer) { job, index, worker in
+              job.assumingMemoryBound(to: TileSums.self).pointee.run(index, worker: worker)
+            }
           }
         }
       }
     }
     for part in parts { part.fold() }
-  }
-}
-
-extension HostSums {
-  private func run(
-    _ panels: [SumPlan.Panel], _ sum: TileSums.Sum, _ instructions: HostKernels,
-    _ pool: WorkerPool?
-  ) {
-    guard let scratch = scratch.baseAddress else { return }
-    panels.withUnsafeBufferPointer { panels in
-      let job = PanelSums(
-        panels: panels, sum: sum, scratch: scratch, scratchPerThread: scratchPerThread,
-        columnTiles: instructions.columnTiles)
-      guard let pool, panels.count > 1 else {
-        for panel in panels.indices { job.run(panel, worker: 0) }
-        return
-      }
-      withUnsafePointer(to: job) { job in
-        pool.run(blocks: panels.count, context: job) { job, panel, worker in
-          job.assumingMemoryBound(to: PanelSums.self).pointee.run(panel, worker: worker)
-        }
-      }
-    }
   }
 }
 
@@ -138,7 +113,8 @@ extension HostSums.Part {
   }
 }
 
-/// The tiles of a sum, or of all sums of a fused pass. Any thread can compute any tile.
+/// The tiles of a sum, or of all sums of a fused pass; those of columns by panels. Any thread can
+/// compute any tile or panel.
 private struct TileSums {
   struct Sum {
     /// In the layout's order; nil where the pass is fused.
@@ -148,17 +124,22 @@ private struct TileSums {
   }
 
   let tiles: UnsafeBufferPointer<SumPlan.Tile>
+  /// Empty where the sum is not over columns.
+  let panels: UnsafeBufferPointer<SumPlan.Panel>
   let sums: UnsafeBufferPointer<Sum>
   let pass: Pass
   let fused: Int?
   let scratch: UnsafeMutablePointer<Float>?
   let scratchPerThread: Int
-  let normTile: descent_norm_tile
-  let sumTile: descent_sum_tile
+  let instructions: HostKernels
+
+  /// How many parts the work has.
+  var count: Int { panels.isEmpty ? tiles.count : panels.count }
 
   func run(_ index: Int, worker: Int) {
-    let tile = tiles[index]
     let own = scratch.map { $0 + worker * scratchPerThread }
+    if !panels.isEmpty { return add(panels[index], own) }
+    let tile = tiles[index]
     if let fused, let own {
       var pass = pass
       pass.scratch = Pass.Scratch(program: fused, terms: own, origin: tile.start)
@@ -174,32 +155,22 @@ private struct TileSums {
     }
   }
 
+  private func add(_ panel: SumPlan.Panel, _ space: UnsafeMutablePointer<Float>?) {
+    guard let term = sums[0].term, let results = sums[0].results.baseAddress else { return }
+    instructions.columnTiles(
+      term + panel.start, panel.rows, panel.columns, panel.stride, sums[0].isOfSquares, space,
+      results + panel.tile, panel.step)
+  }
+
   private func add(
     _ sum: Sum, _ terms: UnsafePointer<Float>, _ count: Int,
     _ result: UnsafeMutablePointer<descent_partial>
   ) {
     if sum.isOfSquares {
-      normTile(terms, nil, count, result)
+      instructions.normTile(terms, nil, count, result)
     } else {
-      sumTile(terms, count, result)
+      instructions.sumTile(terms, count, result)
     }
-  }
-}
-
-/// The sums over columns, a panel of columns at a time. Any thread can compute any panel.
-private struct PanelSums {
-  let panels: UnsafeBufferPointer<SumPlan.Panel>
-  let sum: TileSums.Sum
-  let scratch: UnsafeMutablePointer<Float>
-  let scratchPerThread: Int
-  let columnTiles: descent_column_tiles
-
-  func run(_ index: Int, worker: Int) {
-    let panel = panels[index]
-    guard let term = sum.term, let results = sum.results.baseAddress else { return }
-    columnTiles(
-      term + panel.start, panel.rows, panel.columns, panel.stride, sum.isOfSquares,
-      scratch + worker * scratchPerThread, results + panel.tile, panel.step)
   }
 }
 

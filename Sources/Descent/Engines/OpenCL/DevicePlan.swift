@@ -19,8 +19,8 @@ struct DevicePlan {
     let states: Place
     /// In the sum of gradients and the average.
     let vectors: Place
-    /// How many blocks the launches before have, if these are tables.
-    var firstBlock = 0
+    /// How many tiles of sums the launches before have.
+    let firstTile: Int
   }
 
   /// A piece, and what to add to a block's start to be at its place in the piece. Less than 0 where
@@ -92,11 +92,10 @@ struct DevicePlan {
           try hasPlaces
           ? Buffer(context, copying: descent_place.covering(runs, block: block)) : nil
         launches.append(
-          Launch(.table(table, places: places, count: blocks.count), first, from: 0))
-        if isTiled {
-          launches[launches.count - 1].firstBlock = tileStarts.count
-          tileStarts += blocks.map { Int($0.start) }
-        }
+          Launch(
+            .table(table, places: places, count: blocks.count), first, from: 0,
+            firstTile: tileStarts.count))
+        if isTiled { tileStarts += blocks.map { Int($0.start) } }
       }
     }
     (self.launches, self.tileStarts) = (launches, tileStarts)
@@ -116,11 +115,11 @@ extension DevicePlan {
 
 extension DevicePlan.Launch {
   /// A launch that counts elements from `origin` in the layout.
-  init(_ work: DevicePlan.Work, _ run: StepPlan.Run, from origin: Int) {
+  init(_ work: DevicePlan.Work, _ run: StepPlan.Run, from origin: Int, firstTile: Int = 0) {
     func place(_ place: StepPlan.Place) -> DevicePlan.Place {
       DevicePlan.Place(piece: place.piece, offset: origin - place.origin)
     }
-    self.work = work
+    (self.work, self.firstTile) = (work, firstTile)
     (parameters, gradients) = (place(run.parameters), place(run.gradients))
     states = place(run.states)
     vectors = place(run.vectors)

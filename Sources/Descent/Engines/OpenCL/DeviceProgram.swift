@@ -106,8 +106,6 @@ final class DevicePass {
   private let context: Context
   private var kernels: [KernelKey: Kernel] = [:]
   private var plan: DevicePlan?
-  /// The last configuration whose memory ends within a tile of sums.
-  private var unfusedKey: DevicePlan.Key?
   /// What the last step was fitted to, and the result.
   private var last: (key: DevicePlan.Key, beside: Beside, isControlled: Bool, fitted: Fitted)?
 
@@ -119,13 +117,14 @@ final class DevicePass {
   /// A plan and its kernels; without launches for a pass over matrices.
   struct Fitted {
     let plan: DevicePlan
-    /// Whether the kernel sums its terms itself.
-    let isFused: Bool
     let operands: [Operand]
     /// The states of other shapes that a table's kernel takes.
     let numbers: [Int]
     let flat: Kernel?
     let table: Kernel?
+
+    /// Whether the kernel sums its terms itself.
+    var isFused: Bool { !plan.tileStarts.isEmpty }
   }
 
   init(
@@ -165,28 +164,21 @@ final class DevicePass {
       return last.fitted
     }
     let numbers = own.numbers(ofPass: index)
-    var kind = UpdatePrograms.Kind(
-      operands: own.operands(ofPass: index, beside), numbers: numbers.map { own.states[$0].shape },
-      isControlled: isControlled)
-    if fusesSums, let plan = try tiledPlan(key, states: states, vectors: vectors) {
-      kind.fused = own.passes[index].sums.map(\.reduction.isOfSquares)
-      let made = Fitted(
-        plan: plan, isFused: true, operands: kind.operands, numbers: numbers, flat: nil,
-        table: try kernel(kind.overTable, plan.tableShape))
-      self.plan = plan
-      last = (key, beside, isControlled, made)
-      return made
-    }
     var fitted = shape
     defer { shape = fitted }
     let made = try Descent.fit(&fitted) { shape in
       let plan =
-        if let plan, plan.key == key, plan.tileStarts.isEmpty { plan } else {
+        if let plan, plan.key == key { plan } else {
           try makePlan(key, states: states, vectors: vectors, shape: shape.shape)
         }
       self.plan = plan
+      let kind = UpdatePrograms.Kind(
+        operands: own.operands(ofPass: index, beside),
+        numbers: numbers.map { own.states[$0].shape }, isControlled: isControlled,
+        fused: plan.tileStarts.isEmpty
+          ? [] : own.passes[index].sums.map(\.reduction.isOfSquares))
       return Fitted(
-        plan: plan, isFused: false, operands: kind.operands, numbers: numbers,
+        plan: plan, operands: kind.operands, numbers: numbers,
         flat: plan.hasFlat ? try kernel(kind, shape.shape) : nil,
         table: plan.hasTables ? try kernel(kind.overTable, plan.tableShape) : nil)
     } shrink: { shape, made in
@@ -212,13 +204,11 @@ final class DevicePass {
       && bytes <= context.device.localMemory
   }
 
-  /// The plan of a fused pass; nil where memory ends within a tile.
-  private func tiledPlan(
+  /// The elements of a fused pass by tensor; nil where a run ends within a tile.
+  private func tiledStretches(
     _ key: DevicePlan.Key, states: [(map: StateMap, pieces: Pieces)], vectors: Pieces
-  ) throws -> DevicePlan? {
-    if let plan, plan.key == key, !plan.tileStarts.isEmpty { return plan }
-    if key == unfusedKey { return nil }
-    let hasPlaces = !all.list[program].numbers(ofPass: index).isEmpty
+  ) -> [ParameterLayout.Stretch]? {
+    guard fusesSums else { return nil }
     let stretches = all.stretches(sets: key.sets, leftOut: key.leftOut, cutsTensors: true)
       .filter { $0.program == program }
     let runs = StepPlan(
@@ -228,16 +218,10 @@ final class DevicePass {
     func tiles(_ range: Range<Int>) -> StrideTo<Int> {
       stride(from: range.lowerBound, to: range.upperBound, by: Tile.length)
     }
-    guard !runs.isEmpty,
-      runs.flatMap({ tiles($0.start..<$0.start + $0.count) })
-        == stretches.flatMap({ tiles($0.range) })
-    else {
-      unfusedKey = key
-      return nil
-    }
-    return try DevicePlan(
-      stretches, key, hasPlaces: hasPlaces, isTiled: true, states: states, vectors: vectors,
-      shape: shape.shape, context: context)
+    let areWhole =
+      runs.flatMap { tiles($0.start..<$0.start + $0.count) }
+      == stretches.flatMap { tiles($0.range) }
+    return areWhole ? stretches : nil
   }
 
   private func makePlan(
@@ -250,10 +234,12 @@ final class DevicePass {
     }
     let hasPlaces = !all.list[program].numbers(ofPass: index).isEmpty
     guard case .numbers(let numbers) = work else {
+      let tiled = tiledStretches(key, states: states, vectors: vectors)
       return try DevicePlan(
-        all.stretches(sets: key.sets, leftOut: key.leftOut).filter { $0.program == program }, key,
-        hasPlaces: hasPlaces, states: states, vectors: vectors, shape: shape,
-        context: context)
+        tiled
+          ?? all.stretches(sets: key.sets, leftOut: key.leftOut).filter { $0.program == program },
+        key, hasPlaces: hasPlaces, isTiled: tiled != nil, states: states, vectors: vectors,
+        shape: shape, context: context)
     }
     // A vector of numbers in one piece, with itself for states.
     let count = all.map(numbers, of: program)?.count ?? 0

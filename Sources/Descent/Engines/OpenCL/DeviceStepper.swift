@@ -303,7 +303,7 @@ struct DeviceStepper: Stepper {
         // Without a sum there is no active tensor, and the kernel writes nothing.
         guard let partials = program.passes[pass].sums?.partials(ofTerm: term) else { return nil }
         try kernel.setArgument(next, partials)
-        try kernel.setArgument(next + 1, UInt64(2 * work.firstBlock))
+        try kernel.setArgument(next + 1, UInt64(2 * work.firstTile))
         next += 2
         continue
       }
