@@ -71,7 +71,9 @@ public struct NAdam: UpdateRule {
 
   /// The scalar arguments of the kernel, in its order.
   public struct Scalars<T: BinaryFloatingPoint> {
-    let momentStep, gradientStep, oneMinusBeta1, beta2, oneMinusBeta2, rootCorrection, epsilon: T
+    let learningRate, momentPart, gradientPart, oneMinusBeta1, beta2, oneMinusBeta2,
+      rootCorrection: T
+    let epsilon: T
   }
   public typealias KernelScalars = Scalars<Float>
 
@@ -95,8 +97,8 @@ public struct NAdam: UpdateRule {
     let (mu, next) = (momentum(at: step), momentum(at: step + 1))
     product *= mu
     return Scalars(
-      momentStep: T(learningRate * next / (1 - product * next)),
-      gradientStep: T(learningRate * (1 - mu) / (1 - product)),
+      learningRate: T(learningRate), momentPart: T(next / (1 - product * next)),
+      gradientPart: T((1 - mu) / (1 - product)),
       oneMinusBeta1: T(1 - beta1), beta2: T(beta2), oneMinusBeta2: T(1 - beta2),
       rootCorrection: T(1 / oneMinusPower(beta2, step).squareRoot()), epsilon: T(epsilon))
   }
@@ -110,22 +112,26 @@ public struct NAdam: UpdateRule {
       let v = s.beta2 * state[1] + s.oneMinusBeta2 * g * g
       (state[0], state[1]) = (m, v)
       let root = v.squareRoot() * s.rootCorrection + s.epsilon
-      return quotient(s.gradientStep, g, root) + quotient(s.momentStep, m, root)
+      let most = T.greatestFiniteMagnitude
+      var sum = s.gradientPart * g + s.momentPart * m
+      // Finite, as the root may be infinite.
+      if sum > most { sum = most } else if sum < -most { sum = -most }
+      return quotient(s.learningRate, sum, root)
     }
   }
 
   public static let variants = [
-    RuleVariant("nadam", NAdam(), digest: 0xa89c_7ee8_76aa_3b47),
+    RuleVariant("nadam", NAdam(), digest: 0x4eae_0657_f1a1_ecdd),
     RuleVariant(
       "nadam momentumDecay",
       NAdam(
         learningRate: 0.01, beta1: 0.95, beta2: 0.99, epsilon: 1e-6, momentumDecay: 1,
-        weightDecay: 0.1, maximize: true), digest: 0x9c98_0448_1717_45e4),
+        weightDecay: 0.1, maximize: true), digest: 0xbb7f_1698_b7c9_dad4),
     RuleVariant(
       "nadam simpleSchedule",
       NAdam(
         learningRate: 0.01, epsilon: 0, simpleSchedule: true, weightDecay: 0.1, decoupled: true),
-      digest: 0x3688_0d8c_5564_4096),
+      digest: 0xdf91_254a_2fac_4e4d),
   ]
 }
 
