@@ -22,7 +22,7 @@ LD_PRELOAD=$work/count.so "$DESCENT" memory allocations 2>"$work/trace" || {
   exit 1
 }
 for threads in 1 2; do
-  for rule in sgd adam amsgrad; do
+  for rule in sgd adam amsgrad muon; do
     "$DESCENT" memory peak --rule "$rule" --threads "$threads"
   done
 done

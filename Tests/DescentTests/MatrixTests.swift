@@ -495,6 +495,26 @@ import OpenCLHost
     }
   }
 
+  @Test("several batches give the bits of one")
+  func batches() throws {
+    let layout = try Self.layout([[40, 90], [90, 40], [33, 33], [70, 70], [20, 300], [300, 20]])
+    func run(_ choice: EngineChoice) throws -> [Float] {
+      let optimizer = try Optimizer(Muon(), layout: layout, on: choice)
+      var x = Self.values(layout.count, 1)
+      for step in 2...4 { try optimizer.step(&x, gradients: Self.values(layout.count, UInt64(step))) }
+      return x
+    }
+    let expected = try run(.reference)
+    // A batch for each matrix, and for two or three.
+    for workspace in [1, 30_000] {
+      for threads in [1, 3] {
+        let choice = EngineChoice.cpu(
+          threads: threads, instructions: nil, matrixWorkspace: workspace)
+        #expect(try run(choice) == expected)
+      }
+    }
+  }
+
   @Test("other tensors follow their own rule, as two optimizers would")
   func groups() throws {
     var layout = ParameterLayout()

@@ -36,7 +36,16 @@ import Testing
     }
   }
 
-  @Test func theLimitIsSixtyFourKibibytesForEachThreadAndOneMebibyte() {
-    #expect(PeakMemory.allowed(threads: 2) == 2 * 65536 + 1_048_576)
+  @Test func theLimitIsSixtyFourKibibytesForEachThreadAndOneMebibyte() throws {
+    #expect(try PeakMemory.allowed(Adam(), count: 9, threads: 2) == 2 * 65536 + 1_048_576)
+  }
+
+  @Test func aWorkspaceOfMatricesIsTheLargestOnesOrSixteenMebibytes() throws {
+    let perThread = (64 + 1024) * 1024
+    let small = try PeakMemory.allowed(Muon(), count: 900 * 900, threads: 2)
+    #expect(small == 2 * perThread + 17 * 1_048_576)
+    // A matrix of 30 million elements needs another one.
+    let large = try PeakMemory.allowed(Muon(), count: 30_000_000, threads: 1)
+    #expect(large > perThread + 4 * 30_000_000 - 200_000)
   }
 }

@@ -37,12 +37,17 @@ public struct EngineChoice: Sendable {
     EngineChoice(kind: .cpu(CPUOptions(threads: threads, instructions: instructions)))
   }
 
-  /// The same with blocks of another length, so that tests can have many of them.
+  /// The same with blocks and batches of matrices of another length, so that tests can have many
+  /// of them.
   package static func cpu(
-    threads: Int, instructions: InstructionSet?, block: Int
+    threads: Int, instructions: InstructionSet?, block: Int = CPUOptions().block,
+    matrixWorkspace: Int = CPUOptions().matrixWorkspace
   ) -> EngineChoice {
     EngineChoice(
-      kind: .cpu(CPUOptions(threads: threads, instructions: instructions, block: block)))
+      kind: .cpu(
+        CPUOptions(
+          threads: threads, instructions: instructions, block: block,
+          matrixWorkspace: matrixWorkspace)))
   }
 
   #if OpenCL

@@ -60,10 +60,11 @@ struct MemoryCommand: ParsableCommand {
     }
 
     func run() throws {
-      let peak = try PeakMemory(Rules.named(rule).init(), count: count, threads: threads)
-      let allowed = PeakMemory.allowed(threads: threads)
+      let rule = try Rules.named(rule).init()
+      let peak = try PeakMemory(rule, count: count, threads: threads)
+      let allowed = try PeakMemory.allowed(rule, count: count, threads: threads)
       try Console().print(
-        "\(rule) on \(peak.engine), \(count) elements: states \(peak.states >> 10) KiB, "
+        "\(self.rule) on \(peak.engine), \(count) elements: states \(peak.states >> 10) KiB, "
           + "beside them \(peak.beside >> 10) KiB of at most \(allowed >> 10) KiB")
       if peak.beside > allowed { throw ExitCode.failure }
     }

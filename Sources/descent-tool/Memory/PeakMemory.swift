@@ -12,8 +12,19 @@ struct PeakMemory {
   /// The growth in addition to the states.
   var beside: Int { growth - states }
 
-  /// The allowed growth in addition to the states: 64 KiB for each thread and 1 MiB.
-  static func allowed(threads: Int) -> Int { threads * (64 << 10) + (1 << 20) }
+  /// The allowed growth in addition to the states: 64 KiB for each thread and 1 MiB. Iterations
+  /// over matrices need a workspace too: 16 MiB or what the largest matrix needs, which is another
+  /// one and up to four square ones; and for each thread the parts of a block.
+  static func allowed(_ rule: any UpdateRule, count: Int, threads: Int) throws -> Int {
+    let plain = threads * (64 << 10) + (1 << 20)
+    guard rule.needsMatrices else { return plain }
+    let largest = try ParameterLayout(count: count, for: rule).tensors.map { tensor in
+      let shorter = tensor.shape.min() ?? 0
+      return tensor.count + 4 * shorter * shorter
+    }.max()
+    let workspace = max(16 << 20, (largest ?? 0) * MemoryLayout<Float>.stride)
+    return plain + workspace + (threads << 20)
+  }
 
   /// Measures four steps over `count` elements; once in a process, since its greatest size is never
   /// forgotten.

@@ -8,6 +8,8 @@ struct CPUOptions: Sendable {
   var instructions: InstructionSet?
   /// Elements that a thread takes at a time; from four blocks on, a second thread pays.
   var block = 1 << 16
+  /// Floats of the workspace of a batch of matrices.
+  var matrixWorkspace = MatrixMemory.batch
 }
 
 /// The rules compiled for this processor, over threads that stay alive between steps. A pass
@@ -69,7 +71,8 @@ final class CPUEngine: HostEngine {
     // The system may have refused some of them, or all.
     let started = pool?.threadCount ?? 1
     self.pool = started > 1 ? pool : nil
-    matrices = try MatrixMemory(programs, instructions, threads: started)
+    matrices = try MatrixMemory(
+      programs, instructions, threads: started, batch: options.matrixWorkspace)
     name = "cpu (\(set), \(started) thread\(started == 1 ? "" : "s"))"
     let passes = 0..<programs.passCount
     kernels = passes.map { pass in

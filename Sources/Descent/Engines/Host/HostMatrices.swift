@@ -7,6 +7,8 @@ final class MatrixMemory {
   /// processors.
   static let batch = 1 << 22
 
+  /// Numbers of this one's batches.
+  let batch: Int
   let workspace: UnsafeMutableBufferPointer<Float>
   let spaces: UnsafeMutableBufferPointer<Float>
   let spacePerThread: Int
@@ -15,7 +17,9 @@ final class MatrixMemory {
   let columns: Int
 
   /// nil for programs without such iterations.
-  init?(_ programs: RulePrograms, _ instructions: HostKernels, threads: Int) throws {
+  init?(
+    _ programs: RulePrograms, _ instructions: HostKernels, threads: Int, batch: Int
+  ) throws {
     let matrices = programs.list.indices.flatMap { programs.matrices(of: $0) }
     guard let height = matrices.map(\.shorter).max(), let width = matrices.map(\.longer).max()
     else { return nil }
@@ -25,7 +29,8 @@ final class MatrixMemory {
     columns = min(
       whole(256, instructions.matrixTile.columns), whole(width, instructions.matrixTile.columns))
     spacePerThread = descent_block_space(rows, columns)
-    let count = MatrixPlan.workspace(of: matrices, atMost: Self.batch)
+    self.batch = batch
+    let count = MatrixPlan.workspace(of: matrices, atMost: batch)
     try checkMemory(
       count + threads * spacePerThread, stride: MemoryLayout<Float>.stride)
     workspace = .allocate(capacity: count)
@@ -87,7 +92,7 @@ final class HostMatrices {
     let plan = MatrixPlan(
       iteration,
       over: programs.matrices(of: program, leftOut: leftOut, isIdle: isIdle),
-      pieces: Pieces(count: programs.states[program].count), workspace: MatrixMemory.batch)
+      pieces: Pieces(count: programs.states[program].count), workspace: memory.batch)
     let tile = instructions.matrixTile
     parts = plan.batches.map { batch in
       func blocks(ofSquare isSquare: Bool) -> Blocks {
