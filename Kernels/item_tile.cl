@@ -1,30 +1,37 @@
 // The sum of a tile by one work-item, for processors: sixteen vectors of sixteen accumulators. A
 // group for each tile waits at barriers, which take a processor several times as long as the sums.
 //
-// The elements are in the address space SPACE, `step` apart; with ACCUMULATED each is added to one
-// of `with`. norm.cl says what is computed.
+// The elements are in the address space SPACE, `step` apart, and Floats unless TYPE says otherwise;
+// with ACCUMULATED each is added to one of `with`. norm.cl says what is computed.
 
 // As in lanes.cl.
 #ifdef __clang__
 #pragma clang diagnostic ignored "-Wpsabi"
 #endif
 
-static float16 part_of(const SPACE float *from, uint count, ulong step) {
-  float values[16];
-  for (uint lane = 0; lane < 16; lane++) values[lane] = lane < count ? from[lane * step] : 0.0f;
-  return vload16(0, values);
+static float16 part_of(const SPACE ELEMENT *from, uint count, ulong step) {
+  ELEMENT values[16];
+  for (uint lane = 0; lane < 16; lane++) values[lane] = lane < count ? from[lane * step] : 0;
+  return VALUES(vload16(0, values));
 }
 
-static float16 sixteen(const SPACE float *from, ulong step) {
-  return step == 1 ? vload16(0, from) : part_of(from, 16, step);
+static float16 sixteen(const SPACE ELEMENT *from, ulong step) {
+  return step == 1 ? VALUES(vload16(0, from)) : part_of(from, 16, step);
 }
 
 #ifdef ACCUMULATED
-#define TILE_PARAMETERS const SPACE float *from, const SPACE float *with, ulong step
-#define WHOLE(at) accumulated(sixteen(with + (at), 1), sixteen(from + (at), 1))
-#define PART(at, count) accumulated(part_of(with + (at), count, 1), part_of(from + (at), count, 1))
+static float16 part_of_floats(const SPACE float *from, uint count) {
+  float values[16];
+  for (uint lane = 0; lane < 16; lane++) values[lane] = lane < count ? from[lane] : 0.0f;
+  return vload16(0, values);
+}
+
+#define TILE_PARAMETERS const SPACE ELEMENT *from, const SPACE float *with, ulong step
+#define WHOLE(at) accumulated(vload16(0, with + (at)), sixteen(from + (at), 1))
+#define PART(at, count) \
+  accumulated(part_of_floats(with + (at), count), part_of(from + (at), count, 1))
 #else
-#define TILE_PARAMETERS const SPACE float *from, ulong step
+#define TILE_PARAMETERS const SPACE ELEMENT *from, ulong step
 #define WHOLE(at) sixteen(from + (ulong)(at) * step, step)
 #define PART(at, count) part_of(from + (ulong)(at) * step, count, step)
 #endif

@@ -1,4 +1,5 @@
-// What a rule file needs, in OpenCL C: `lanes`, a vector of LANES floats, and its loads and stores.
+// What a rule file needs, in OpenCL C: `lanes`, a vector of LANES floats, and its loads and stores;
+// and for storage.cl vectors of as many integers.
 // The same for this processor: cpu/lanes.h
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -13,14 +14,26 @@
 
 #if LANES == 1
 typedef float lanes;
+typedef uint words;
+typedef ushort halves;
 #define LOAD(from) (*(from))
 #define STORE(value, to) (*(to) = (value))
+#define AS_LANES(bits) as_float(bits)
+#define AS_WORDS(value) as_uint(value)
+#define WIDEN(stored) ((uint)(stored))
+#define NARROW(bits) ((ushort)(bits))
 #else
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 typedef JOIN(float, LANES) lanes;
+typedef JOIN(uint, LANES) words;
+typedef JOIN(ushort, LANES) halves;
 #define LOAD(from) JOIN(vload, LANES)(0, from)
 #define STORE(value, to) JOIN(vstore, LANES)(value, 0, to)
+#define AS_LANES(bits) JOIN(as_float, LANES)(bits)
+#define AS_WORDS(value) JOIN(as_uint, LANES)(value)
+#define WIDEN(stored) JOIN(convert_uint, LANES)(stored)
+#define NARROW(bits) JOIN(convert_ushort, LANES)(bits)
 #endif
 
 // If the compiler does not inline a rule, its states are passed through memory: on PoCL AMSGrad

@@ -10,16 +10,20 @@
 // DESCENT_ACCUMULATORS, of which each item has as many as it takes. With ITEM_PER_TILE a tile is
 // summed by one item: item_tile.cl comes before.
 
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
+
 #ifdef ACCUMULATED
 #define EARLIER_ARGUMENT , const global float *restrict earlier, const ulong earlierOffset
 #define EARLIER_PLACE(tile) const global float *with = earlier + (earlierOffset + tiles[tile].start)
 #define WITH_EARLIER with,
-#define ELEMENT(at) accumulated(with[at], from[at])
+#define VALUE_AT(at) accumulated(with[at], VALUES(from[at]))
 #else
 #define EARLIER_ARGUMENT
 #define EARLIER_PLACE(tile)
 #define WITH_EARLIER
-#define ELEMENT(at) from[(ulong)(at) * STRIDE(tile)]
+#define VALUE_AT(at) VALUES(from[(ulong)(at) * STRIDE(tile)])
 #endif
 
 #ifdef PLAIN
@@ -37,12 +41,12 @@
 
 #ifdef ITEM_PER_TILE
 kernel void norm_tiles(const uint tileCount, const global descent_block *restrict tiles,
-                       const global float *restrict gradients, const ulong gradientsOffset,
+                       const global ELEMENT *restrict gradients, const ulong gradientsOffset,
                        global descent_partial *restrict partials,
                        const uint first EARLIER_ARGUMENT) {
   const uint tile = (uint)get_global_id(0);
   if (tile >= tileCount) return;
-  const global float *from = gradients + (gradientsOffset + tiles[tile].start);
+  const global ELEMENT *from = gradients + (gradientsOffset + tiles[tile].start);
   EARLIER_PLACE(tile);
   partials[first + tile] =
       item_tile(from, WITH_EARLIER STRIDE(tile), tiles[tile].count, ARE_SQUARES);
@@ -54,14 +58,14 @@ kernel void norm_tiles(const uint tileCount, const global descent_block *restric
 
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
     const uint tileCount, const global descent_block *restrict tiles,
-    const global float *restrict gradients, const ulong gradientsOffset,
+    const global ELEMENT *restrict gradients, const ulong gradientsOffset,
     global descent_partial *restrict partials, const uint first EARLIER_ARGUMENT) {
   local uint peaks[ITEMS];
   local float sums[ITEMS];
   const uint item = (uint)get_local_id(0);
   const uint tile = (uint)get_group_id(0);
   const uint count = tiles[tile].count;
-  const global float *from = gradients + (gradientsOffset + tiles[tile].start);
+  const global ELEMENT *from = gradients + (gradientsOffset + tiles[tile].start);
   EARLIER_PLACE(tile);
 
   float values[EACH_ELEMENT];
@@ -69,7 +73,7 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void norm_tiles(
 #pragma unroll
   for (uint i = 0; i < EACH_ELEMENT; i++) {
     const uint at = i * ITEMS + item;
-    values[i] = at < count ? ELEMENT(at) : 0.0f;
+    values[i] = at < count ? VALUE_AT(at) : 0.0f;
     most = max(most, as_uint(values[i]) & 0x7fffffffu);
   }
   peaks[item] = most;

@@ -13,6 +13,11 @@
 #define ULONG uint64_t
 #endif
 
+// What the elements of a vector in memory are: storage.cl.
+#define DESCENT_FLOAT32 0
+#define DESCENT_FLOAT16 1
+#define DESCENT_BFLOAT16 2
+
 // The most states of a rule.
 #define DESCENT_MOST_STATES 4
 

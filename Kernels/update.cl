@@ -27,6 +27,9 @@
 #ifndef UNREAD
 #define UNREAD 0
 #endif
+#ifndef TYPES
+#define TYPES 0UL
+#endif
 #ifndef TERMS
 #define TERMS 0
 #endif
@@ -44,13 +47,16 @@
 #define IS_TERM(i) (i >= FIRST_TERM && i < FIRST_TERM + TERMS)
 #define IS_WRITTEN(i) (WRITTEN >> i & 1)
 #define IS_READ(i) (!(UNREAD >> i & 1))
+#define TYPE_OF(i) ((uint)(TYPES >> 4 * i & 15))
+#define SIZE(i) ELEMENT_SIZE(TYPE_OF(i))
 
 // Only the kernel declares `restrict`: in an inlined function it becomes an intrinsic that oclgrind
 // 21.10 does not support.
-#define ARGUMENT(i) , global float *restrict operand##i, const ulong offset##i
-#define PART_ARGUMENT(i) , global float *operand##i
-#define PLACE(i) , operand##i + (offset##i + (IS_STATE(i) ? firstState : start) + inside)
-#define LOAD_OPERAND(i) value[i] = IS_READ(i) ? LOAD(operand##i) : (lanes)(0.0f);
+#define ARGUMENT(i) , global uchar *restrict operand##i, const ulong offset##i
+#define PART_ARGUMENT(i) , global uchar *operand##i
+#define PLACE(i) \
+  , operand##i + SIZE(i) * (offset##i + (IS_STATE(i) ? firstState : start) + inside)
+#define LOAD_OPERAND(i) value[i] = IS_READ(i) ? load_element(operand##i, TYPE_OF(i)) : (lanes)(0.0f);
 #ifdef FUSED
 #define FUSED_PARAMETER local float *terms,
 #define WITH_TERMS terms + inside,
@@ -65,14 +71,15 @@
 #define STORE_TERMS
 #endif
 #define STORE_OPERAND(i) \
-  if (IS_STORED(i)) STORE(value[i], operand##i);
-#define LOAD_OPERAND_PART(i) value[i] = IS_READ(i) ? load_part(operand##i, left) : (lanes)(0.0f);
+  if (IS_STORED(i)) store_element(value[i], operand##i, TYPE_OF(i));
+#define LOAD_OPERAND_PART(i) \
+  value[i] = IS_READ(i) ? load_element_part(operand##i, TYPE_OF(i), left) : (lanes)(0.0f);
 #define STORE_OPERAND_PART(i) \
-  if (IS_STORED(i)) store_part(value[i], operand##i, left);
+  if (IS_STORED(i)) store_element_part(value[i], operand##i, TYPE_OF(i), left);
 
 #define SUM_OPERAND(i)                                                                          \
   if (IS_TERM(i))                                                                               \
-    ((global descent_partial *)(operand##i + offset##i))[get_group_id(0)] =                     \
+    ((global descent_partial *)(operand##i + SIZE(i) * offset##i))[get_group_id(0)] =                     \
         item_tile(terms + (i - FIRST_TERM) * DESCENT_TILE, 1, size,                             \
                   SQUARES >> (i - FIRST_TERM) & 1);
 
@@ -213,11 +220,11 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void update(
 #else
   if (isIdle) {
     if (!IS_WRITTEN(GRADIENTS)) return;
-    global float *g = operand1 + (offset1 + start + inside);
+    global uchar *g = operand1 + SIZE(GRADIENTS) * (offset1 + start + inside);
     if (inside + LANES <= size)
-      STORE((lanes)(0.0f), g);
+      store_element((lanes)(0.0f), g, TYPE_OF(GRADIENTS));
     else if (inside < size)
-      store_part((lanes)(0.0f), g, size - inside);
+      store_element_part((lanes)(0.0f), g, TYPE_OF(GRADIENTS), size - inside);
     return;
   }
 #endif

@@ -29,6 +29,11 @@ for language in "c -std=c99 -pedantic" "c++ -std=c++11 -pedantic"; do
   clang -fsyntax-only -Wall -Wextra -Werror -x $language Sources/CDescent/include/descent.h
 done
 
+# The kernels' conversions of 16 bits, as this processor has them; every Float: see the file.
+clang -O2 -std=gnu2x -Wall -Wextra -Werror -Wno-unused-function -I Kernels Tests/Storage/check.c \
+  -o "$out/storage"
+"$out/storage" 101
+
 # The static library must need neither Swift libraries nor OpenCL.
 static=.build-notraits
 $swift build -c release --disable-default-traits --scratch-path $static --product DescentCStatic

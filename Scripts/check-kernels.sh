@@ -43,7 +43,7 @@ compile_for_avx2() {
 checked=0
 failed=0
 # Prints the macros that UpdatePrograms.swift defines for the operands of a row, which is in
-# `states`, `pass` and so on, and of the arguments: zeroing, sum, average.
+# `states`, `pass` and so on, and of the arguments: zeroing, sum, average, and the type of gradients.
 operands() {
   local first=2 count written=0 unread=0 macros=
   [[ $pass != DESCENT_NUMBERS ]] || first=0
@@ -56,6 +56,8 @@ operands() {
   for word in "$@"; do
     case $word in
     zeroing) written=$((written | 2)) ;;
+    bfloat16) macros+=" -DTYPES=$((2 << 4))UL" ;;
+    float16) macros+=" -DTYPES=$((1 << 4))UL" ;;
     sum) macros+=" -DSUM=$((count++))" ;;
     average) written=$((written | 1 << count)) macros+=" -DAVERAGE=$((count++))" ;;
     esac
@@ -66,14 +68,14 @@ operands() {
 
 while read -r _ folder file name states pass numbers terms readOnly variant; do
   # The programs that UpdatePrograms.swift assembles.
-  for part in Kernels/{types.h,lanes.cl,states.cl,beside.cl,prepare.cl,norm.cl,item_tile.cl} \
-    "$folder/$file" Kernels/update.cl; do
+  for part in Kernels/{types.h,lanes.cl,storage.cl,elements.cl,states.cl,beside.cl,prepare.cl} \
+    Kernels/{norm.cl,item_tile.cl} "$folder/$file" Kernels/update.cl; do
     printf '#line 1 "%s"\n' "$part"
     cat "$part"
   done >"$work/program.cl"
   # The operations that are fused with the rules, as far as the kind of pass allows.
   besides=("" sum)
-  [[ $pass != DESCENT_ELEMENTS ]] || besides+=(zeroing average "zeroing sum average")
+  [[ $pass != DESCENT_ELEMENTS ]] || besides+=(zeroing average bfloat16 "zeroing sum average float16")
   [[ $pass != DESCENT_NUMBERS ]] || besides=("")
   for lanes in 1 2 4 8 16; do
     launches=("" -DTABLE "-DTABLE -DCONTROLLED")
@@ -104,18 +106,19 @@ while read -r _ folder file name states pass numbers terms readOnly variant; do
     compile_for_avx2 $(operands) "-DVARIANT=$variant" -DTABLE -DFUSED -DSQUARES=1 -DSPACE=local \
       "-DTERMS=$terms" "$work/program.cl"
 done <<<"$rows"
-cat Kernels/{types.h,norm.cl,beside.cl,norm_kernels.cl} >"$work/norm.cl"
-cat Kernels/{types.h,norm.cl,beside.cl,item_tile.cl,norm_kernels.cl} >"$work/norm_items.cl"
-for options in "" -DACCUMULATED -DOF_TERMS "-DOF_TERMS -DPLAIN" \
+elements=(Kernels/{types.h,lanes.cl,storage.cl,elements.cl})
+cat "${elements[@]}" Kernels/{norm,beside,norm_kernels}.cl >"$work/norm.cl"
+cat "${elements[@]}" Kernels/{norm,beside,item_tile,norm_kernels}.cl >"$work/norm_items.cl"
+for options in "" -DACCUMULATED -DTYPE=1 "-DTYPE=2 -DACCUMULATED" -DOF_TERMS "-DOF_TERMS -DPLAIN" \
   "-DOF_TERMS -DPLAIN -DCONTROLLED"; do
   "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function -DITEMS=256 \
-    -Dlanes=float $options "$work/norm.cl" || failed=1
+    -DLANES=1 $options "$work/norm.cl" || failed=1
   for items in 8 256; do
     "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function \
-      "-DITEMS=$items" -Dlanes=float16 -DITEM_PER_TILE -DSPACE=global $options \
+      "-DITEMS=$items" -DLANES=16 -DITEM_PER_TILE -DSPACE=global $options \
       "$work/norm_items.cl" || failed=1
   done
-  checked=$((checked + 9))
+  checked=$((checked + 3))
 done
 cat Kernels/types.h Kernels/matrix.cl Kernels/matrix_kernels.cl >"$work/matrix.cl"
 cat Kernels/types.h Kernels/{lanes,matrix,matrix_kernels}.cl >"$work/matrix_items.cl"
@@ -130,9 +133,9 @@ for options in "" -DCONTROLLED; do
     checked=$((checked + 1))
   done
 done
-cat Kernels/types.h Kernels/lanes.cl Kernels/beside.cl Kernels/accumulate.cl >"$work/accumulate.cl"
+cat "${elements[@]}" Kernels/beside.cl Kernels/accumulate.cl >"$work/accumulate.cl"
 for lanes in 1 2 4 8 16; do
-  for options in "" -DZEROING; do
+  for options in "" -DZEROING "-DZEROING -DTYPE=1" -DTYPE=2; do
     "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function "-DLANES=$lanes" \
       -DGROUP=64 $options "$work/accumulate.cl" || failed=1
     checked=$((checked + 1))
@@ -149,8 +152,7 @@ for lanes in 1 4 16; do
   done
 done
 compile_for_avx2 "$work/accumulate.cl"
-compile_for_avx2 -DITEMS=256 -Dlanes=float16 -DITEM_PER_TILE -DSPACE=global -DACCUMULATED \
-  "$work/norm_items.cl"
+compile_for_avx2 -DITEMS=256 -DITEM_PER_TILE -DSPACE=global -DACCUMULATED "$work/norm_items.cl"
 [[ $failed -eq 0 ]] || exit 1
 echo "syntax: $checked kernels"
 [[ ${1:-} != syntax ]] || exit 0

@@ -3,11 +3,31 @@
 // ../lanes.cl
 #pragma clang fp contract(off)
 
+typedef unsigned uint;
 typedef float lanes __attribute__((ext_vector_type(LANES)));
+typedef unsigned words __attribute__((ext_vector_type(LANES)));
+typedef unsigned short halves __attribute__((ext_vector_type(LANES)));
+#define AS_LANES(bits) ((lanes)(bits))
+#define AS_WORDS(value) ((words)(value))
+#define WIDEN(stored) __builtin_convertvector(stored, words)
+#define NARROW(bits) __builtin_convertvector(bits, halves)
 
 #define sqrt __builtin_elementwise_sqrt
 #undef INFINITY
 #define INFINITY __builtin_inff()
+
+// Calls DO with the type of the elements as a constant.
+#define WITH_TYPE(type, DO)  \
+  switch (type) {            \
+    case DESCENT_FLOAT16:    \
+      DO(DESCENT_FLOAT16);   \
+      break;                 \
+    case DESCENT_BFLOAT16:   \
+      DO(DESCENT_BFLOAT16);  \
+      break;                 \
+    default:                 \
+      DO(DESCENT_FLOAT32);   \
+  }
 
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
 
@@ -33,7 +53,17 @@ static void store(lanes value, float *to, long count) {
 }
 
 #include "../types.h"
+#include "../storage.cl"
 #include "../beside.cl"
+
+// The elements from `at` on of a vector of a type. A constant type leaves its own code only.
+static lanes load_element(const void *from, int type, long at, long count) {
+  if (type == DESCENT_FLOAT32) return load((const float *)from + at, count);
+  halves stored = (halves)(0);
+  __builtin_memcpy(&stored, (const unsigned short *)from + at,
+                   (unsigned long)count * sizeof(unsigned short));
+  return from_element(stored, (uint)type);
+}
 #include "../prepare.cl"
 
 #pragma clang attribute pop

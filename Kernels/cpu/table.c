@@ -13,6 +13,12 @@ static const char typesText[] = {
 static const char lanesText[] = {
 #embed "../lanes.cl"
     , 0};
+static const char storageText[] = {
+#embed "../storage.cl"
+    , 0};
+static const char elementsText[] = {
+#embed "../elements.cl"
+    , 0};
 static const char statesText[] = {
 #embed "../states.cl"
     , 0};
@@ -47,6 +53,8 @@ static const char updateText[] = {
 descent_texts descent_program_texts(void) {
   return (descent_texts){.types = typesText,
                          .lanes = lanesText,
+                         .storage = storageText,
+                         .elements = elementsText,
                          .states = statesText,
                          .prepare = prepareText,
                          .update = updateText,

@@ -23,28 +23,30 @@ typedef struct {
 typedef void (*descent_update)(float *const *operands, const descent_number *numbers, long count,
                                const void *preparation, const void *scalars);
 
-// The same pass with a sum of earlier gradients and an average of the parameters, each null if
-// there is none (../beside.cl). It processes some elements at a time, so that they stay in the
-// cache. A null `at` ends the numbers.
-typedef void (*descent_update_beside)(descent_update update, float *const *operands,
-                                      int operandCount, const descent_number *numbers,
-                                      const float *sum, float *average, long count,
-                                      const void *preparation, const void *scalars);
+// The same pass over gradients of any type (DESCENT_FLOAT32 …), with a sum of earlier gradients and
+// an average of the parameters, each null if there is none (../beside.cl). It processes some
+// elements at a time, so that they stay in the cache. A null `at` ends the numbers.
+typedef void (*descent_update_beside)(descent_update update, void *const *operands,
+                                      int operandCount, int gradientType,
+                                      const descent_number *numbers, const float *sum,
+                                      float *average, long count, const void *preparation,
+                                      const void *scalars);
 
-// Adds `count` gradients to a sum, or begins it with them.
-typedef void (*descent_accumulate)(float *sum, const float *gradients, long count, bool begins);
+// Adds `count` gradients of a type to a sum, or begins it with them.
+typedef void (*descent_accumulate)(float *sum, const void *gradients, int type, long count,
+                                   bool begins);
 
 // What an update would add to each parameter, rounded once; parameters stay as they are.
-typedef void (*descent_delta)(descent_update update, float *deltas, float *const *operands,
-                              int stateCount, long count, const void *preparation,
-                              const void *scalars);
+typedef void (*descent_delta)(descent_update update, float *deltas, void *const *operands,
+                              int stateCount, int gradientType, long count,
+                              const void *preparation, const void *scalars);
 
-// The sum of squares of up to DESCENT_TILE elements, each added to one of `with` unless that is
-// null.
-typedef void (*descent_norm_tile)(const float *from, const float *with, long count,
+// The sum of squares of up to DESCENT_TILE elements of a type, each added to one of `with` unless
+// that is null.
+typedef void (*descent_norm_tile)(const void *from, int type, const float *with, long count,
                                   descent_partial *result);
 
-// The same for the sum of the elements themselves.
+// The same for the sum of Floats themselves.
 typedef void (*descent_sum_tile)(const float *from, long count, descent_partial *result);
 
 // The sums of a tile for each of up to DESCENT_PANEL_COLUMNS columns: `rows` of them, up to
@@ -112,8 +114,8 @@ const descent_library *descent_rules(void);
 
 // The source files of OpenCL programs, except those of the rules. ../README.md gives their order.
 typedef struct {
-  const char *types, *lanes, *states, *prepare, *update, *norm, *itemTile, *normKernels, *beside,
-      *accumulate, *matrix, *matrixKernels;
+  const char *types, *lanes, *storage, *elements, *states, *prepare, *update, *norm, *itemTile,
+      *normKernels, *beside, *accumulate, *matrix, *matrixKernels;
 } descent_texts;
 descent_texts descent_program_texts(void);
 

@@ -4,6 +4,25 @@ import Descent
 import OpenCLHost
 #endif
 
+/// What gradients may consist of.
+private protocol GradientElement: VectorElement, Equatable, ExpressibleByIntegerLiteral {
+  init(_ value: Float)
+  /// The greatest magnitude that is finite.
+  static var greatest: Float { get }
+}
+
+extension Float: GradientElement {
+  fileprivate static var greatest: Float { greatestFiniteMagnitude }
+}
+
+extension Float16: GradientElement {
+  fileprivate static var greatest: Float { Float(greatestFiniteMagnitude) }
+}
+
+extension BFloat16: GradientElement {
+  fileprivate static var greatest: Float { Float(greatestFiniteMagnitude) }
+}
+
 /// The comparison of an engine with the reference: one setting of a rule over pinned steps.
 package struct Agreement {
   package let variant: RuleVariant
@@ -13,8 +32,9 @@ package struct Agreement {
   /// Whether the vector consists of many tensors in two alternating groups, rather than of one
   /// tensor.
   package var isCut = false
-  /// Whether each step also accumulates the previous step's gradient, updates an average, and
-  /// zeroes the gradients. If the vector is cut, steps are clipped too, and skipped if not finite.
+  /// Whether each step also accumulates the previous step's gradient, in Float16, updates an
+  /// average, and zeroes the gradients. If the vector is cut, the step's own gradients are in
+  /// BFloat16, and steps are clipped too, and skipped if not finite.
   package var isBeside = false
 
   package var cut: Agreement {
@@ -105,20 +125,23 @@ package struct Agreement {
     }
   }
 
-  private static let guardValue: Float = 12345
+  /// A number of every type of 16 bits.
+  private static let guardValue: Float = 12352
   private static let guardCount = 32
 
   /// The values with guard elements around them: as many before them as the offset, ``guardCount``
   /// after.
-  private func guarded(_ values: [Float]) -> [Float] {
-    Array(repeating: Self.guardValue, count: offset) + values
-      + Array(repeating: Self.guardValue, count: Self.guardCount)
+  private func guarded<Element: GradientElement>(_ values: [Element]) -> [Element] {
+    let guardValue = Element(Self.guardValue)
+    return Array(repeating: guardValue, count: offset) + values
+      + Array(repeating: guardValue, count: Self.guardCount)
   }
 
   private var range: Range<Int> { offset..<offset + count }
 
-  private func trespasses(_ memory: [Float]) -> Int {
-    memory.indices.count { !range.contains($0) && memory[$0] != Self.guardValue }
+  private func trespasses<Element: GradientElement>(_ memory: [Element]) -> Int {
+    let guardValue = Element(Self.guardValue)
+    return memory.indices.count { !range.contains($0) && memory[$0] != guardValue }
   }
 
   private func layout() throws -> ParameterLayout {
@@ -158,9 +181,16 @@ package struct Agreement {
     return isBeside ? own.map { $0.isFinite ? $0 : 1 } : own
   }
 
+  /// The same in another type, within its range.
+  private func gradients<Element: GradientElement>(_ step: Int, as type: Element.Type) -> [Element]
+  {
+    let most = Element.greatest
+    return gradients(step).map { Element($0.magnitude > most ? ($0 < 0 ? -most : most) : $0) }
+  }
+
   /// The number of gradients that should be 0 and are not, and of elements next to them that
   /// changed.
-  private func misses(_ gradients: [Float]) -> Int {
+  private func misses<Element: GradientElement>(_ gradients: [Element]) -> Int {
     trespasses(gradients) + gradients[range].count { $0 != 0 }
   }
 
@@ -169,23 +199,36 @@ package struct Agreement {
     var memory = guarded(vectors.parameters)
     var outcome = Outcome()
     for step in 1...vectors.gradients.count {
-      var gradients = guarded(gradients(step))
-      if isBeside { try optimizer.accumulate(self.gradients(step - 1)) }
+      if isBeside { try optimizer.accumulate(gradients(step - 1, as: Float16.self)) }
       try memory.withUnsafeMutableBufferPointer { memory in
-        try gradients.withUnsafeMutableBufferPointer { gradients in
-          let memory = UnsafeMutableBufferPointer(rebasing: memory[range])
-          let gradients = UnsafeMutableBufferPointer(rebasing: gradients[range])
-          if isBeside {
-            try optimizer.step(memory, zeroing: gradients)
-          } else {
-            try optimizer.step(memory, gradients: UnsafeBufferPointer(gradients))
-          }
+        let memory = UnsafeMutableBufferPointer(rebasing: memory[range])
+        if isBeside && isCut {
+          outcome.trespasses += try take(
+            step, optimizer, memory, gradients(step, as: BFloat16.self))
+        } else {
+          outcome.trespasses += try take(step, optimizer, memory, gradients(step))
         }
       }
-      if isBeside { outcome.trespasses += misses(gradients) }
       try record(&outcome, step, optimizer) { memory }
     }
     return outcome
+  }
+
+  /// Takes a step, and returns the number of gradients that were to be 0 and are not.
+  private func take<Element: GradientElement>(
+    _ step: Int, _ optimizer: Optimizer, _ memory: UnsafeMutableBufferPointer<Float>,
+    _ values: [Element]
+  ) throws -> Int {
+    var gradients = guarded(values)
+    try gradients.withUnsafeMutableBufferPointer { gradients in
+      let gradients = UnsafeMutableBufferPointer(rebasing: gradients[range])
+      if isBeside {
+        try optimizer.step(memory, zeroing: gradients)
+      } else {
+        try optimizer.step(memory, gradients: UnsafeBufferPointer(gradients))
+      }
+    }
+    return isBeside ? misses(gradients) : 0
   }
 
   #if OpenCL
@@ -193,20 +236,35 @@ package struct Agreement {
     let start = guarded(vectors.parameters)
     let parameters = try Buffer<Float>(queue.context, copying: start)
     let gradients = try Buffer<Float>(queue.context, count: start.count)
+    let halves = try Buffer<Float16>(queue.context, count: start.count)
+    let others = try Buffer<BFloat16>(queue.context, count: start.count)
     var outcome = Outcome()
     for step in 1...vectors.gradients.count {
       if isBeside {
-        try gradients.write(guarded(self.gradients(step - 1)), on: queue)
-        try optimizer.enqueueAccumulate(gradients.slice(range), zeroing: true)
-        outcome.trespasses += misses(try gradients.read(on: queue))
+        try halves.write(guarded(self.gradients(step - 1, as: Float16.self)), on: queue)
+        try optimizer.enqueueAccumulate(halves.slice(range), zeroing: true)
+        outcome.trespasses += misses(try halves.read(on: queue))
       }
-      try gradients.write(guarded(self.gradients(step)), on: queue)
-      try optimizer.enqueueStep(
-        parameters.slice(range), gradients: gradients.slice(range), zeroing: isBeside)
-      if isBeside { outcome.trespasses += misses(try gradients.read(on: queue)) }
+      if isBeside && isCut {
+        outcome.trespasses += try take(
+          optimizer, parameters, others, self.gradients(step, as: BFloat16.self), queue)
+      } else {
+        outcome.trespasses += try take(
+          optimizer, parameters, gradients, self.gradients(step), queue)
+      }
       try record(&outcome, step, optimizer) { try parameters.read(on: queue) }
     }
     return outcome
+  }
+
+  private func take<Element: GradientElement>(
+    _ optimizer: Optimizer, _ parameters: Buffer<Float>, _ gradients: Buffer<Element>,
+    _ values: [Element], _ queue: CommandQueue
+  ) throws -> Int {
+    try gradients.write(guarded(values), on: queue)
+    try optimizer.enqueueStep(
+      parameters.slice(range), gradients: gradients.slice(range), zeroing: isBeside)
+    return isBeside ? misses(try gradients.read(on: queue)) : 0
   }
   #endif
 

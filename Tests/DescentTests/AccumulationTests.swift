@@ -223,10 +223,12 @@ import OpenCLHost
       for groupPerTile in [false, true] {
         let norm = try DeviceNorm(layout, control, queue.context, groupPerTile: groupPerTile)
         try norm.prepare(
-          Pieces(count: layout.count), sum: Pieces(count: layout.count), queue.context)
+          Pieces(count: layout.count), of: .float32, sum: Pieces(count: layout.count), queue.context
+        )
         let state = try DeviceControl(queue, lossScale: nil)
         try norm.enqueue(
-          [DeviceSlice(gradients.whole)], with: [DeviceSlice(sums.whole)], scale: 1,
+          [DeviceSlice(gradients.whole, of: .float32)],
+          with: [DeviceSlice(sums.whole, of: .float32)], scale: 1,
           state: state.state, on: queue, after: [])
         let now = try state.state.read(on: queue)[0]
         found.append(try norm.coefficients.read(on: queue) + [now.total.sum, Float(now.applied)])

@@ -299,10 +299,11 @@ import OpenCLHost
       var found: [[Float]] = []
       for groupPerTile in [false, true] {
         let norm = try DeviceNorm(layout, control, queue.context, groupPerTile: groupPerTile)
-        try norm.prepare(Pieces(count: layout.count), sum: nil, queue.context)
+        try norm.prepare(Pieces(count: layout.count), of: .float32, sum: nil, queue.context)
         let state = try DeviceControl(queue, lossScale: nil)
         try norm.enqueue(
-          [DeviceSlice(gradients.whole)], scale: 1, state: state.state, on: queue, after: [])
+          [DeviceSlice(gradients.whole, of: .float32)], scale: 1, state: state.state, on: queue,
+          after: [])
         let now = try state.state.read(on: queue)[0]
         found.append(try norm.coefficients.read(on: queue) + [now.total.sum, Float(now.applied)])
       }

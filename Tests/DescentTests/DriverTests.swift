@@ -63,10 +63,11 @@ import Testing
         let control = StepControl(clipping: .tensorNorm(1), isFrozen: [false, false])
         let g = PinnedSteps(count: layout.count).gradients(3)
         let norm = try DeviceNorm(layout, control, queue.context, groupPerTile: true)
-        try norm.prepare(Pieces(count: layout.count), sum: nil, queue.context)
+        try norm.prepare(Pieces(count: layout.count), of: .float32, sum: nil, queue.context)
         let state = try DeviceControl(queue, lossScale: nil)
         try norm.enqueue(
-          [DeviceSlice(Buffer(queue.context, copying: g).whole)], scale: 1, state: state.state,
+          [DeviceSlice(Buffer(queue.context, copying: g).whole, of: .float32)], scale: 1,
+          state: state.state,
           on: queue,
           after: [])
         let reference = try Optimizer(SGD(), layout: layout, on: .reference)

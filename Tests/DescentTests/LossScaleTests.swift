@@ -165,7 +165,7 @@ import OpenCLHost
         #expect(try optimizer.lastNorm == norm, "\(optimizer.engineName), scale \(scale)")
         #expect(try optimizer.lastStepWasSkipped == false)
       }
-      try optimizer.step(&x, gradients: [-.infinity, 4])
+      try optimizer.step(&x, gradients: [-Float.infinity, 4])
       #expect(try optimizer.lastNorm == .infinity && optimizer.lastStepWasSkipped == true)
       // Not a power of two: what the elements are multiplied by is a rounded inverse.
       try optimizer.setLossScale(LossScale(scale: 1000))

@@ -496,12 +496,16 @@ import OpenCLHost
   }
 
   @Test("several batches give the bits of one")
-  func batches() throws {
-    let layout = try Self.layout([[40, 90], [90, 40], [33, 33], [70, 70], [20, 300], [300, 20]])
+  func severalBatches() throws {
+    let layout = try Self.layout([
+      [40, 90], [90, 40], [33, 33], [70, 70], [20, 300], [300, 20],
+    ])
     func run(_ choice: EngineChoice) throws -> [Float] {
       let optimizer = try Optimizer(Muon(), layout: layout, on: choice)
       var x = Self.values(layout.count, 1)
-      for step in 2...4 { try optimizer.step(&x, gradients: Self.values(layout.count, UInt64(step))) }
+      for step in 2...4 {
+        try optimizer.step(&x, gradients: Self.values(layout.count, UInt64(step)))
+      }
       return x
     }
     let expected = try run(.reference)

@@ -209,7 +209,7 @@ extension Checkpoint {
       let wanted = try layout.tensors.filter { try isWanted($0) && reader[$0.name] != nil }
       for tensor in wanted { try check(tensor.name, tensor.shape, converting: converting) }
       try verify()
-      let pieces = HostVector(memory.pieces)
+      let pieces = HostVector(try memory.floats(of: "parameters"))
       for tensor in wanted {
         try readParameters(of: tensor, into: pieces, converting: converting)
       }

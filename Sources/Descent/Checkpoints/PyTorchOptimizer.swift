@@ -387,15 +387,23 @@ extension PyTorchOptimizer {
     default: className = ""
     }
     // Whatever PyTorch does not have is not what it was on the way back.
-    guard !className.isEmpty, settings(try self.rule(className, group)) == settings(rule) else {
+    let name = type(of: rule).name
+    guard !className.isEmpty else {
+      throw .interchange("PyTorch has no optimizer for these settings of \(name): \(rule)")
+    }
+    let returned = settings(try self.rule(className, group))
+    let different = settings(rule).filter { returned[$0.key] != $0.value }
+    guard different.isEmpty else {
       throw .interchange(
-        "PyTorch has no optimizer that does what these settings of \(type(of: rule).name) do: "
-          + (settings(rule)?.text ?? ""))
+        "torch.optim.\(className) has not these settings of \(name): "
+          + different.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }
+          .joined(separator: ", "))
     }
     return (className, group)
   }
 
-  private static func settings(_ rule: any UpdateRule) -> JSONValue? {
-    try? JSONValue(encoding: rule)
+  private static func settings(_ rule: any UpdateRule) -> [String: JSONValue] {
+    guard case .object(let values)? = try? JSONValue(encoding: rule) else { return [:] }
+    return values
   }
 }

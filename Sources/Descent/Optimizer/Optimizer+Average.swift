@@ -48,8 +48,9 @@ extension Optimizer {
   ) throws {
     try parameters.withMutableVectorMemory(for: use(.parameters)) { memory in
       try checkCount("parameters", memory.count)
+      let pieces = try memory.floats(of: "parameters")
       let average = try average()
-      HostVector(memory.pieces).forEachPart(of: layout.occupied) { range, part in
+      HostVector(pieces).forEachPart(of: layout.occupied) { range, part in
         average[range].withUnsafeBufferPointer {
           if let start = $0.baseAddress { part.floats.update(from: start, count: range.count) }
         }

@@ -28,7 +28,7 @@ extension Optimizer {
     naming: StateNaming = .descent, metadata: [String: String] = [:], shardSize: Int = .max
   ) throws {
     try parameters.withVectorMemory(for: use(.parameters)) {
-      try write(path, HostVector($0.pieces), naming, metadata, shardSize)
+      try write(path, HostVector($0.floats(of: "parameters")), naming, metadata, shardSize)
     }
   }
 
@@ -93,7 +93,7 @@ extension Optimizer {
   ) throws {
     let checkpoint = try source.openedCheckpoint()
     try parameters.withMutableVectorMemory(for: use(.parameters)) {
-      try load(checkpoint, HostVector($0.pieces))
+      try load(checkpoint, HostVector($0.floats(of: "parameters")))
     }
   }
 
@@ -190,7 +190,7 @@ extension Optimizer {
     let checkpoint = try source.openedCheckpoint()
     var report = LoadReport()
     try parameters.withMutableVectorMemory(for: use(.parameters)) {
-      report = try load(checkpoint, HostVector($0.pieces), where: isWanted)
+      report = try load(checkpoint, HostVector($0.floats(of: "parameters")), where: isWanted)
     }
     return report
   }

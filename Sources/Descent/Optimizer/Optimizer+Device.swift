@@ -38,7 +38,7 @@ extension Optimizer {
   ///
   /// - Parameters:
   ///   - parameters: `layout.count` elements, in the context of ``queue``.
-  ///   - gradients: the same, in the same order. No piece of the parameters may overlap another
+  ///   - gradients: as many, in the same order, of any ``VectorElement``. No piece of the parameters may overlap another
   ///     piece of either vector.
   ///   - gradientScale: a factor on every gradient.
   ///   - zeroing: whether the gradients are 0 after the step, also after one that was skipped; then
@@ -55,8 +55,8 @@ extension Optimizer {
     zeroing: Bool = false, after events: [Event] = []
   ) throws -> Event {
     let engine = try deviceEngine(for: "enqueueStep")
-    let parameters = DeviceMemory(parameters).slices
-    let gradients = DeviceMemory(gradients).slices
+    let parameters = try DeviceMemory(parameters).slices(of: "parameters", isFloat: true)
+    let gradients = try DeviceMemory(gradients).slices(of: "gradients", isFloat: false)
     try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check(parameters, gradients, zeroes: zeroing)

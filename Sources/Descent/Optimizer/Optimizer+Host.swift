@@ -21,7 +21,8 @@ extension Optimizer {
   ///
   /// - Parameters:
   ///   - parameters: `layout.count` elements, tensor after tensor.
-  ///   - gradients: the same, in the same order.
+  ///   - gradients: as many, in the same order: of `Float`, `Float16` or ``BFloat16``. A step in 16
+  ///     bits is the one that takes the Floats of the same value, without a copy of these.
   ///   - gradientScale: a factor on every gradient: one over a loss scale, or over a number of
   ///     accumulated batches.
   /// - Throws: ``DescentError`` before anything is changed: ``DescentError/layout(name:reason:)``
@@ -82,7 +83,7 @@ extension Optimizer {
   private func step(
     _ parameters: VectorMemory, _ gradients: VectorMemory, _ gradientScale: Double, zeroes: Bool
   ) throws {
-    let (parameters, gradients) = (parameters.pieces, gradients.pieces)
+    let (parameters, gradients) = (try parameters.floats(of: "parameters"), gradients.pieces)
     try checkCount("parameters", parameters.elementCount)
     try checkCount("gradients", gradients.elementCount)
     try apart.check(parameters, gradients, zeroes: zeroes)

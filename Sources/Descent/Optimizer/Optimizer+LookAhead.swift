@@ -28,16 +28,19 @@ extension Optimizer {
       try iterate.withMutableVectorMemory(for: use(.iterate)) { iterate in
         try checkCount("parameters", parameters.count)
         try checkCount("iterate", iterate.count)
+        let (from, to) = (
+          try parameters.floats(of: "parameters"), try iterate.floats(of: "iterate")
+        )
         var apart = PieceCheck()
-        try apart.check(iterate.pieces, parameters.pieces, zeroes: false)
-        let start = HostVector(parameters.pieces)
+        try apart.check(to, from, zeroes: false)
+        let start = HostVector(from)
         let ahead = try lookAhead(start)
-        HostVector(iterate.pieces).forEachPart(of: layout.occupied) { range, iterate in
+        HostVector(to).forEachPart(of: layout.occupied) { range, iterate in
           start.forEachPart(of: range) { part, offset in
             if let first = part.start { (iterate + offset).copy(from: first, count: part.count) }
           }
         }
-        add(ahead, to: HostVector(iterate.pieces))
+        add(ahead, to: HostVector(to))
       }
     }
   }
@@ -52,7 +55,7 @@ extension Optimizer {
   public func settle(_ parameters: inout some MutableVector & ~Copyable & ~Escapable) throws {
     try parameters.withMutableVectorMemory(for: use(.parameters)) { parameters in
       try checkCount("parameters", parameters.count)
-      let vector = HostVector(parameters.pieces)
+      let vector = HostVector(try parameters.floats(of: "parameters"))
       add(try lookAhead(vector), to: vector)
     }
     isSettled = hasEvaluationPoint

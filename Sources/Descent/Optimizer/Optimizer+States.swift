@@ -192,22 +192,18 @@ extension Optimizer {
   /// Throws unless some tensor has a state of that name, or it is the average that is kept.
   func checkName(_ name: String) throws(DescentError) {
     if name == Self.averageName && averaging != nil || stateNames.contains(name) { return }
-    throw unknownState(name, of: firstRule, known: stateNames)
-  }
-
-  private func unknownState(
-    _ name: String, of rule: any UpdateRule, known: [String]
-  ) -> DescentError {
-    .unknown(kind: "state of \(type(of: rule).name)", name: name, known: known)
+    let rules = groups.programs.list.count > 1 ? "the groups' rules" : type(of: firstRule).name
+    throw .unknown(kind: "state of \(rules)", name: name, known: stateNames)
   }
 
   private func begunVector(
     _ name: String, of tensor: ParameterLayout.Tensor
   ) throws -> StateVector {
-    try checkBegun(name)
+    if name == Self.averageName { try checkBegun(name) }
     guard let vector = vector(name, of: tensor) else {
       let rule = groups.first[try groups.index(of: tensor.group)]
-      throw unknownState(name, of: rule, known: rule.stateNames)
+      throw DescentError.unknown(
+        kind: "state of \(type(of: rule).name)", name: name, known: rule.stateNames)
     }
     return vector
   }

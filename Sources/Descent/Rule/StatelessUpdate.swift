@@ -11,7 +11,7 @@ extension UpdateRule {
   ///
   /// - Parameters:
   ///   - parameters: updated in place; any ``MutableVector``.
-  ///   - gradients: as many as parameters.
+  ///   - gradients: as many as parameters, of any ``VectorElement``. All others are of `Float`.
   ///   - states: one vector for each of ``stateNames``, as long as the parameters; before the first
   ///     step filled with ``initialState(_:parameters:)``. No two of all these vectors may overlap.
   ///   - step: the number of this step, from 1 to ``OptimizerStatus/maximumStepCount``.
@@ -28,7 +28,8 @@ extension UpdateRule {
     try parameters.withMutableVectorMemory(for: VectorUse(.parameters)) { parameters in
       try gradients.withVectorMemory(for: VectorUse(.gradients)) { gradients in
         try withMutableMemory(of: &states) { states in
-          try update(parameters.pieces, gradients.pieces, states, step, gradientScale)
+          try update(
+            parameters.floats(of: "parameters"), gradients.pieces, states, step, gradientScale)
         }
       }
     }
@@ -52,12 +53,14 @@ extension UpdateRule {
     _ gradientScale: Double
   ) throws {
     try check(parameters, gradients, states, written: parameters, read: [], step, gradientScale)
-    let update = try HostKernels(.best).update(CompiledRule(kernel))
+    let kernels = try HostKernels(.best)
+    let update = try kernels.update(CompiledRule(kernel))
     withDefaultFloatingPoint {
       withScalars(at: step, gradientScale: gradientScale) { preparation, scalars in
         forEachCommonPart(of: [parameters, gradients] + states) { operands, count in
-          update(
-            operands.baseAddress, nil, count, preparation.baseAddress, scalars.baseAddress)
+          kernels.update(
+            update, operands, gradients.type, nil, count: count, preparation.baseAddress,
+            scalars.baseAddress)
         }
       }
     }
@@ -95,7 +98,8 @@ extension UpdateRule {
         try deltas.withMutableVectorMemory(for: VectorUse(.deltas)) { deltas in
           try withMutableMemory(of: &states) { states in
             try delta(
-              parameters.pieces, gradients.pieces, states, deltas.pieces, step, gradientScale)
+              parameters.floats(of: "parameters"), gradients.pieces, states,
+              deltas.floats(of: "deltas"), step, gradientScale)
           }
         }
       }
@@ -133,7 +137,8 @@ extension UpdateRule {
       withScalars(at: step, gradientScale: gradientScale) { preparation, scalars in
         forEachCommonPart(of: [deltas, parameters, gradients] + states) { starts, count in
           kernels.delta(
-            update, starts[0], starts.baseAddress.map { $0 + 1 }, Int32(states.count), count,
+            update, starts[0]?.assumingMemoryBound(to: Float.self),
+            starts.baseAddress.map { $0 + 1 }, Int32(states.count), gradients.type.code, count,
             preparation.baseAddress, scalars.baseAddress)
         }
       }
@@ -173,7 +178,7 @@ private func withMutableMemory<State: MutableVector>(
   guard var last = states.popLast() else { return try body(lent) }
   defer { states.append(last) }
   try last.withMutableVectorMemory(for: VectorUse(.states)) { memory in
-    lent[states.count] = memory.pieces
+    lent[states.count] = try memory.floats(of: "states")
     try withMutableMemory(of: &states, &lent, body)
   }
 }
@@ -181,14 +186,14 @@ private func withMutableMemory<State: MutableVector>(
 /// Calls `body` with each range of elements that is contiguous in all of these vectors, which have
 /// the same count: the first element in each vector, and how many there are.
 private func forEachCommonPart(
-  of vectors: [HostPieces], _ body: (UnsafeBufferPointer<UnsafeMutablePointer<Float>?>, Int) -> Void
+  of vectors: [HostPieces], _ body: (UnsafeBufferPointer<UnsafeMutableRawPointer?>, Int) -> Void
 ) {
   withUnsafeTemporaryAllocation(
-    of: UnsafeMutablePointer<Float>?.self, capacity: vectors.count
+    of: UnsafeMutableRawPointer?.self, capacity: vectors.count
   ) { starts in
     starts.initialize(repeating: nil)
     if vectors.allSatisfy({ $0.count == 1 }) {
-      for (index, pieces) in vectors.enumerated() { starts[index] = pieces[0].start?.floats }
+      for (index, pieces) in vectors.enumerated() { starts[index] = pieces[0].start?.address }
       if !vectors[0][0].isEmpty { body(UnsafeBufferPointer(starts), vectors[0][0].count) }
       return
     }
@@ -201,7 +206,7 @@ private func forEachCommonPart(
           places[index] = (places[index].piece + 1, 0)
         }
         let (piece, offset) = (pieces[places[index].piece], places[index].offset)
-        starts[index] = piece.start.map { ($0 + offset).floats }
+        starts[index] = piece.start.map { ($0 + offset).address }
         length = min(length, piece.count - offset)
       }
       body(UnsafeBufferPointer(starts), length)

@@ -36,7 +36,8 @@ extension RulePrograms {
           name: tensor.name,
           reason:
             "\(name) is for matrices, and its shape is \(tensor.shape); give it a group with a "
-            + "rule of its own, such as Optimizer(…, rules: [\"others\": AdamW()])")
+            + "rule of its own: layout.assign(to: \"others\") { $0.shape.count < 2 } and "
+            + "Optimizer(…, rules: [\"others\": AdamW()])")
       }
       let rows = tensor.shape[0]
       let columns = tensor.count / max(1, rows)

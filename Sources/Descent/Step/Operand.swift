@@ -19,14 +19,16 @@ struct Operand: Hashable {
   let name: Name
   var isRead = true
   var isWritten = false
-  let element = ElementType.float32
+  var element = ElementType.float32
 
   /// Bytes that a pass moves for each element.
   var bytesPerElement: Int { element.size * ((isRead ? 1 : 0) + (isWritten ? 1 : 0)) }
 }
 
-/// The operations that a step fuses with its rules, as far as they change operands.
+/// What a step's memory is, and the operations that it fuses with its rules, as far as they change
+/// operands.
 struct Beside: Hashable {
+  var gradients = ElementType.float32
   /// Whether the gradient is 0 afterwards.
   var zeroes = false
   var accumulates = false
@@ -45,7 +47,8 @@ extension RulePrograms.Program {
     var list = [
       Operand(name: .parameters, isRead: isLast || reads(.parameters), isWritten: isLast),
       Operand(
-        name: .gradients, isRead: reads(.gradients), isWritten: isLast && beside.zeroes),
+        name: .gradients, isRead: reads(.gradients), isWritten: isLast && beside.zeroes,
+        element: beside.gradients),
     ]
     list += elements.map { state in
       Operand(

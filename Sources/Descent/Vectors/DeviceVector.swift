@@ -14,6 +14,20 @@ public struct DeviceMemory {
   var slices: [DeviceSlice] = []
 
   init(_ vector: some DeviceVector) { vector.appendMemory(to: &self) }
+
+  /// The slices of a vector whose elements are all of one type, and where `isFloat` of Floats.
+  /// Throws ``DescentError/value(of:given:allowed:)`` for others.
+  func slices(of what: String, isFloat: Bool) throws(DescentError) -> [DeviceSlice] {
+    for slice in slices {
+      if isFloat { try slice.type.checkFloat(what) }
+      guard slice.type == slices[0].type else {
+        throw .value(
+          of: "the element type of a part of \(what)", given: slice.type.name,
+          allowed: "\(slices[0].type.name), as in its first part")
+      }
+    }
+    return slices
+  }
 }
 
 extension BufferSlice: DeviceVector where Element: VectorElement {
@@ -41,8 +55,9 @@ struct DeviceSlice {
   /// In elements.
   let range: Range<Int>
 
-  init(_ slice: BufferSlice<Float>) {
-    (type, range) = (.float32, slice.range)
+  /// - Parameter type: what `Element` is.
+  init<Element>(_ slice: BufferSlice<Element>, of type: ElementType) {
+    (self.type, range) = (type, slice.range)
     buffer = Buffer(viewing: slice.buffer, count: slice.buffer.byteCount)
   }
 
@@ -53,14 +68,18 @@ struct DeviceSlice {
   /// Memory of its own. Throws as `Buffer.init(_:count:)` does.
   init(_ type: ElementType, count: Int, in context: Context) throws {
     switch type {
-    case .float32: self.init(try Buffer<Float>(context, count: count).whole)
+    case .float32: self.init(try Buffer<Float>(context, count: count).whole, of: type)
+    case .float16, .bfloat16: self.init(try Buffer<UInt16>(context, count: count).whole, of: type)
     }
   }
 
   /// Wraps host memory, which has to outlive it. Throws as `Buffer.init(_:lending:keeping:)` does.
-  init(lending memory: ElementBuffer, to context: Context) throws {
-    switch memory.start?.type ?? .float32 {
-    case .float32: self.init(try Buffer(context, lending: memory.floats).whole)
+  init(lending memory: ElementBuffer, of type: ElementType, to context: Context) throws {
+    switch type {
+    case .float32: self.init(try Buffer(context, lending: memory.floats).whole, of: type)
+    case .float16, .bfloat16:
+      let halves = memory.bytes.assumingMemoryBound(to: UInt16.self)
+      self.init(try Buffer(context, lending: halves).whole, of: type)
     }
   }
 
@@ -87,10 +106,17 @@ struct DeviceSlice {
   /// Enqueues setting all elements to a number.
   func fill(with value: Double, on queue: CommandQueue) throws -> Event {
     switch type {
-    case .float32:
-      try Buffer<Float>(viewing: buffer, count: range.upperBound).fill(
-        with: Float(value), at: range.lowerBound, count: count, on: queue)
+    case .float32: try fill(with: Float(value), on: queue)
+    case .float16: try fill(with: Float16(value), on: queue)
+    case .bfloat16: try fill(with: BFloat16(value), on: queue)
     }
+  }
+
+  private func fill<Element: BitwiseCopyable>(
+    with value: Element, on queue: CommandQueue
+  ) throws -> Event {
+    try Buffer<Element>(viewing: buffer, count: range.upperBound).fill(
+      with: value, at: range.lowerBound, count: count, on: queue)
   }
 
   /// Copies elements from `offset` on to host memory, and waits.

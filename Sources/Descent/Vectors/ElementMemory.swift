@@ -21,10 +21,18 @@ struct ElementPointer {
     ElementPointer(pointer.address + distance * pointer.type.size, pointer.type)
   }
 
-  /// The elements as kernels and the reference take them.
+  /// The elements of a vector of Floats.
   var floats: UnsafeMutablePointer<Float> {
+    assert(type == .float32)
+    return address.assumingMemoryBound(to: Float.self)
+  }
+
+  /// An element, exactly.
+  func value(at index: Int) -> Float {
     switch type {
-    case .float32: address.assumingMemoryBound(to: Float.self)
+    case .float32: floats[index]
+    case .float16: Float(address.assumingMemoryBound(to: Float16.self)[index])
+    case .bfloat16: Float(address.assumingMemoryBound(to: BFloat16.self)[index])
     }
   }
 
@@ -74,7 +82,7 @@ struct ElementBuffer {
     UnsafeMutableRawBufferPointer(start: start?.address, count: count * (start?.type.size ?? 0))
   }
 
-  /// The elements as kernels and the reference take them.
+  /// The elements of a vector of Floats.
   var floats: UnsafeMutableBufferPointer<Float> {
     UnsafeMutableBufferPointer(start: start?.floats, count: count)
   }

@@ -1,11 +1,37 @@
+internal import DescentKernels
+
 /// What the elements of a vector in memory are. Rules compute in Float whatever they are.
-enum ElementType: Hashable, Sendable {
-  case float32
+enum ElementType: Hashable, Sendable, CaseIterable {
+  case float32, float16, bfloat16
 
   /// Bytes.
-  var size: Int {
+  var size: Int { self == .float32 ? 4 : 2 }
+
+  /// The value that kernels use.
+  var code: Int32 {
     switch self {
-    case .float32: MemoryLayout<Float>.size
+    case .float32: DESCENT_FLOAT32
+    case .float16: DESCENT_FLOAT16
+    case .bfloat16: DESCENT_BFLOAT16
+    }
+  }
+
+  /// As users write it.
+  var name: String {
+    switch self {
+    case .float32: "Float"
+    case .float16: "Float16"
+    case .bfloat16: "BFloat16"
+    }
+  }
+
+  /// What a kernel over one vector of another type than Float is built with.
+  var defines: [String] { self == .float32 ? [] : ["TYPE=\(code)"] }
+
+  /// Throws ``DescentError/value(of:given:allowed:)`` for another type than Float.
+  func checkFloat(_ what: String) throws(DescentError) {
+    guard self == .float32 else {
+      throw .value(of: "the element type of \(what)", given: name, allowed: "Float")
     }
   }
 
@@ -15,6 +41,8 @@ enum ElementType: Hashable, Sendable {
   ) rethrows -> Result {
     switch self {
     case .float32: try withUnsafeBytes(of: Float(value), body)
+    case .float16: try withUnsafeBytes(of: Float16(value), body)
+    case .bfloat16: try withUnsafeBytes(of: BFloat16(value), body)
     }
   }
 }

@@ -58,6 +58,13 @@ public struct VectorMemory {
 
   /// The number of elements.
   public var count: Int { pieces.elementCount }
+
+  /// The pieces of a vector that has to be of Floats. Throws
+  /// ``DescentError/value(of:given:allowed:)`` if it is of another type.
+  func floats(of what: String) throws(DescentError) -> HostPieces {
+    try pieces.type.checkFloat(what)
+    return pieces
+  }
 }
 
 /// What a call needs a vector for: its role in the call and, in calls of an optimizer, the layout
@@ -99,7 +106,8 @@ public struct VectorUse {
 
 // MARK: Elements
 
-/// An element type of vectors: `Float`.
+/// An element type of vectors: `Float`, `Float16` and ``BFloat16``. Rules compute in `Float` whatever
+/// the elements are.
 public protocol VectorElement: MutableVectorPart, BitwiseCopyable {
   /// Wraps pieces of elements of this type.
   static func vectorMemory(
@@ -123,7 +131,39 @@ extension Float: VectorElement {
   #if OpenCL
   /// Appends a slice of elements of this type.
   public static func append(_ slice: BufferSlice<Float>, to memory: inout DeviceMemory) {
-    memory.slices.append(DeviceSlice(slice))
+    memory.slices.append(DeviceSlice(slice, of: .float32))
+  }
+  #endif
+}
+
+extension Float16: VectorElement {
+  /// Wraps pieces of elements of this type.
+  public static func vectorMemory(
+    _ pieces: UnsafeBufferPointer<UnsafeMutableBufferPointer<Float16>>
+  ) -> VectorMemory {
+    VectorMemory(pieces: HostPieces(pieces, of: .float16))
+  }
+
+  #if OpenCL
+  /// Appends a slice of elements of this type.
+  public static func append(_ slice: BufferSlice<Float16>, to memory: inout DeviceMemory) {
+    memory.slices.append(DeviceSlice(slice, of: .float16))
+  }
+  #endif
+}
+
+extension BFloat16: VectorElement {
+  /// Wraps pieces of elements of this type.
+  public static func vectorMemory(
+    _ pieces: UnsafeBufferPointer<UnsafeMutableBufferPointer<BFloat16>>
+  ) -> VectorMemory {
+    VectorMemory(pieces: HostPieces(pieces, of: .bfloat16))
+  }
+
+  #if OpenCL
+  /// Appends a slice of elements of this type.
+  public static func append(_ slice: BufferSlice<BFloat16>, to memory: inout DeviceMemory) {
+    memory.slices.append(DeviceSlice(slice, of: .bfloat16))
   }
   #endif
 }

@@ -37,6 +37,9 @@ extension CheckpointCommand {
       let learningRateFactor: Double
       let weightDecay: Double?
       let frozen: Bool
+      /// Of the group's own; null where it follows the optimizer's.
+      let rule: Rule?
+      let schedule: Schedule?
     }
 
     struct Tensor: Encodable {
@@ -70,7 +73,10 @@ extension CheckpointCommand {
           name: name, steps: status.groupStepCounts[name] ?? 0, tensors: members.count,
           elements: members.reduce(0) { $0 + $1.count },
           learningRateFactor: settings.learningRateFactor, weightDecay: settings.weightDecay,
-          frozen: settings.isFrozen)
+          frozen: settings.isFrozen,
+          rule: status.groupRules[name].map {
+            Rule(name: type(of: $0).name, hyperparameters: $0)
+          }, schedule: status.groupSchedules[name])
       }
     }
   }
@@ -102,6 +108,12 @@ extension CheckpointCommand.Contents {
         lines.append("schedule: \(schedule)")
         lines.append("coming rate: \(schedule.learningRate(after: status.stepCount))")
       }
+      for (name, rule) in status.groupRules.sorted(by: { $0.key < $1.key }) {
+        lines.append("rule of group \(name.debugDescription): \(rule)")
+      }
+      for (name, schedule) in status.groupSchedules.sorted(by: { $0.key < $1.key }) {
+        lines.append("schedule of group \(name.debugDescription): \(schedule)")
+      }
       lines.append(parameters ? "the parameters are in it" : "the parameters are not in it")
     } else {
       lines.append("no optimizer's state: a model's file")
@@ -118,11 +130,13 @@ extension CheckpointCommand.Contents {
   var groupTable: Table? {
     guard let groups else { return nil }
     var table = Table(
-      .left("group"), .right("tensors"), .right("elements"), .right("steps"), .right("rate ×"),
+      .left("group"), .left("own rule"), .right("tensors"), .right("elements"), .right("steps"),
+      .right("rate ×"),
       .right("decay"), .left("frozen"))
     for group in groups {
       table.append(
-        group.name, "\(group.tensors)", "\(group.elements)", "\(group.steps)",
+        group.name, group.rule?.name ?? "", "\(group.tensors)", "\(group.elements)",
+        "\(group.steps)",
         "\(group.learningRateFactor)", group.weightDecay.map { "\($0)" } ?? "the rule's",
         group.frozen ? "yes" : "")
     }

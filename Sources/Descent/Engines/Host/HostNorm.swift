@@ -120,8 +120,8 @@ private struct TileJob {
         continue
       }
       sum(
-        (start + (tile.start - starts[piece])).floats, with.map { ($0 + tile.start).floats },
-        tile.count, result + index)
+        (start + (tile.start - starts[piece])).address, gradients.type.code,
+        with.map { ($0 + tile.start).floats }, tile.count, result + index)
     }
   }
 }

@@ -165,7 +165,7 @@ struct Pass {
   func run(_ range: Range<Int>) {
     let most = Int(DESCENT_MOST_STATES + DESCENT_MOST_TERMS) + 2
     withUnsafeTemporaryAllocation(
-      of: UnsafeMutablePointer<Float>?.self, capacity: most
+      of: UnsafeMutableRawPointer?.self, capacity: most
     ) { operands in
       withUnsafeTemporaryAllocation(
         of: descent_number.self, capacity: Int(DESCENT_MOST_NUMBERS) + 1
@@ -180,7 +180,7 @@ struct Pass {
     }
   }
 
-  private typealias Operands = UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
+  private typealias Operands = UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>
   private typealias Numbers = UnsafeMutableBufferPointer<descent_number>
 
   /// Updates a run's elements, and in the program's last pass zeroes their gradients if requested.
@@ -220,7 +220,7 @@ struct Pass {
             term * Tile.length + start - (scratch?.origin ?? 0)
           )
         }
-      operands[index] = vector.map { ($0 + distance).floats }
+      operands[index] = vector.map { ($0 + distance).address }
     }
     for (index, own) in program.numbers.enumerated() {
       let (first, step) = (run.place.index(of: own.shape), own.shape.step)
@@ -244,16 +244,17 @@ struct Pass {
     _ preparation: UnsafeRawPointer?, _ scalars: UnsafeRawPointer?
   ) {
     let average = program.isLast ? average : nil
-    if sum == nil && average == nil {
-      program.kernel(
-        operands.baseAddress, numbers.baseAddress, range.count, preparation, scalars)
+    let type = gradients.type
+    if sum == nil && average == nil && type == .float32 {
+      operands.withMemoryRebound(to: UnsafeMutablePointer<Float>?.self) {
+        program.kernel($0.baseAddress, numbers.baseAddress, range.count, preparation, scalars)
+      }
       return
     }
     besideKernel(
-      program.kernel, operands.baseAddress, Int32(program.operands.count), numbers.baseAddress,
-      sum.map { ($0 + range.lowerBound).floats }, average.map { ($0 + range.lowerBound).floats },
-      range.count,
-      preparation, scalars)
+      program.kernel, operands.baseAddress, Int32(program.operands.count), type.code,
+      numbers.baseAddress, sum.map { ($0 + range.lowerBound).floats },
+      average.map { ($0 + range.lowerBound).floats }, range.count, preparation, scalars)
   }
 }
 
@@ -281,7 +282,9 @@ struct AccumulatePass {
       let most = zeroes ? Pass.zeroedAtOnce : part.count
       for start in stride(from: 0, to: part.count, by: most) {
         let count = min(most, part.count - start)
-        kernel((sum + (part.lowerBound + start)).floats, (g + start).floats, count, begins)
+        kernel(
+          (sum + (part.lowerBound + start)).floats, (g + start).address, gradients.type.code, count,
+          begins)
         if zeroes { (g + start).zero(count: count) }
       }
     }

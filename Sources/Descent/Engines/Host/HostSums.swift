@@ -167,7 +167,7 @@ private struct TileSums {
     _ result: UnsafeMutablePointer<descent_partial>
   ) {
     if sum.isOfSquares {
-      instructions.normTile(terms, nil, count, result)
+      instructions.normTile(terms, ElementType.float32.code, nil, count, result)
     } else {
       instructions.sumTile(terms, count, result)
     }

@@ -20,6 +20,8 @@ final class DeviceNorm {
   /// Launches over tiles, one for each piece of the gradient, and how that and the sum are cut.
   private var launches: [TileLaunch] = []
   private var cut: (gradients: Pieces, sum: Pieces?)?
+  /// Of the gradients that the kernels read.
+  private var type = ElementType.float32
 
   /// - Parameter groupPerTile: how tiles are summed; nil leaves it to the device's kind.
   init(
@@ -29,7 +31,7 @@ final class DeviceNorm {
     self.control = control
     plan = NormPlan(layout, control)
     var programs = NormPrograms(context: context, groupPerTile: groupPerTile, logger: logger)
-    kernels = try programs.fit(accumulated: false)
+    kernels = try programs.fit(.float32, accumulated: false)
     self.programs = programs
     tensors = try DeviceFold(plan.tensors, context)
     sets = try DeviceFold(plan.sets, context)
@@ -42,10 +44,15 @@ final class DeviceNorm {
     partials = try Buffer(context, count: plan.tiles.count)
   }
 
-  /// Makes the launches over a gradient that is cut like this, and over the sum of earlier
+  /// Makes the launches over a gradient of a type that is cut like this, and over the sum of earlier
   /// gradients where there is one. Throws ``DescentError`` if they do not suit the tiles.
-  func prepare(_ gradients: Pieces, sum: Pieces?, _ context: Context) throws {
-    if sum != nil && kernels.sumTiles == nil { kernels = try programs.fit(accumulated: true) }
+  func prepare(
+    _ gradients: Pieces, of type: ElementType, sum: Pieces?, _ context: Context
+  ) throws {
+    if type != self.type || sum != nil && kernels.sumTiles == nil {
+      kernels = try programs.fit(type, accumulated: sum != nil)
+      self.type = type
+    }
     if let cut, cut == (gradients, sum) { return }
     let pieces = try plan.pieces(of: gradients)
     let segments = try sum.map { try plan.pieces(of: $0) }

@@ -38,7 +38,9 @@ final class DeviceProgram {
     numbers = try Dictionary(
       uniqueKeysWithValues: program.numbers.map { state in
         if let counts = all.counts(ofState: state, in: index), !counts.isEmpty {
-          return (state, DeviceSlice(try Buffer(queue.context, copying: counts).whole))
+          return (
+            state, DeviceSlice(try Buffer(queue.context, copying: counts).whole, of: .float32)
+          )
         }
         let memory = try DeviceSlice(
           .float32, count: all.count(ofState: state, in: index), in: queue.context)

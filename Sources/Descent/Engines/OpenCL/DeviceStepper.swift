@@ -34,6 +34,8 @@ struct DeviceStepper: Stepper {
     before = after
   }
 
+  private var gradientType: ElementType { gradients.first?.type ?? .float32 }
+
   // MARK: Before the passes
 
   mutating func prepare(_ step: StepInput) throws {
@@ -48,7 +50,8 @@ struct DeviceStepper: Stepper {
       isFrozen: step.groups.groups.map(\.isFrozen),
       onlyTables: looks || step.zeroes && hasIdle)
     let beside = Beside(
-      zeroes: step.zeroes, accumulates: step.accumulates, averages: step.average != nil)
+      gradients: gradientType, zeroes: step.zeroes, accumulates: step.accumulates,
+      averages: step.average != nil)
     fitted = try engine.own.map {
       try $0.passes.map {
         try $0.fit(
@@ -87,7 +90,7 @@ struct DeviceStepper: Stepper {
     }
     engine.norm = norm
     try norm.prepare(
-      Pieces(counts: gradients.map(\.count)),
+      Pieces(counts: gradients.map(\.count)), of: gradientType,
       sum: step.accumulates ? engine.sum?.vector.pieces : nil, engine.queue.context)
     try engine.makeControl()
   }

@@ -13,6 +13,7 @@ final class DeviceSum {
 
   private struct Kind: Hashable {
     let shape: LaunchShape
+    let type: ElementType
     let zeroes: Bool
   }
 
@@ -32,7 +33,8 @@ final class DeviceSum {
   ) throws {
     let pieces = Pieces(counts: gradients.map(\.count))
     let key = DevicePlan.Key(parameters: pieces, gradients: pieces, sets: nil, onlyTables: true)
-    let (plan, kernel) = try fit(key, zeroes: zeroes, queue.context)
+    let type = gradients.first?.type ?? .float32
+    let (plan, kernel) = try fit(key, type, zeroes: zeroes, queue.context)
     let groupSize = plan.tableShape.groupSize
     var after = events
     for launch in plan.launches {
@@ -54,7 +56,7 @@ final class DeviceSum {
 
   /// The plan of a kind and its kernel, in a shape that the driver allows.
   private func fit(
-    _ key: DevicePlan.Key, zeroes: Bool, _ context: Context
+    _ key: DevicePlan.Key, _ type: ElementType, zeroes: Bool, _ context: Context
   ) throws -> (DevicePlan, Kernel) {
     var fitted = shape
     defer { shape = fitted }
@@ -66,7 +68,9 @@ final class DeviceSum {
             shape: shape.shape, context: context)
         }
       self.plan = plan
-      return (plan, try kernel(Kind(shape: plan.tableShape, zeroes: zeroes), context))
+      return (
+        plan, try kernel(Kind(shape: plan.tableShape, type: type, zeroes: zeroes), context)
+      )
     } shrink: { shape, made in
       let (plan, kernel) = made
       guard try shape.shrink(for: kernel, of: plan.tableShape) else { return false }
@@ -78,8 +82,8 @@ final class DeviceSum {
   private func kernel(_ kind: Kind, _ context: Context) throws -> Kernel {
     if let kernel = kernels[kind] { return kernel }
     let program = ProgramText(
-      "accumulate", [.lanes, .beside, .accumulate],
-      defines: kind.shape.defines + (kind.zeroes ? ["ZEROING"] : []))
+      "accumulate", [.lanes, .storage, .elements, .beside, .accumulate],
+      defines: kind.shape.defines + kind.type.defines + (kind.zeroes ? ["ZEROING"] : []))
     let made = try program.make(in: context, logger: logger).kernel(named: "accumulate")
     kernels[kind] = made
     return made

@@ -19,6 +19,7 @@ final class HostCarrier {
   let parameters: [DeviceSlice]
   /// Gradients on the device: in chunks, and in one piece for each segment, as norms need them.
   let gradients: (chunks: [DeviceSlice], segments: [DeviceSlice])
+  let gradientType: ElementType
 
   private struct Slot {
     let parameters: PinnedMemory<UInt8>
@@ -41,15 +42,15 @@ final class HostCarrier {
   /// - Parameters:
   ///   - segments: the lengths that no buffer and no chunk crosses.
   ///   - chunk: elements of a chunk at most.
-  ///   - type: of the elements of both vectors.
+  ///   - gradients: what their elements are; those of parameters are Floats.
   init(
     _ queue: CommandQueue, segments: [Int], chunk: Int = defaultChunk,
-    type: ElementType = .float32
+    gradients type: ElementType = .float32
   ) throws {
     var (parameters, gradients): ([DeviceSlice], [DeviceSlice]) = ([], [])
     var whole: [DeviceSlice] = []
     for count in segments {
-      let x = try DeviceSlice(type, count: count, in: queue.context)
+      let x = try DeviceSlice(.float32, count: count, in: queue.context)
       let g = try DeviceSlice(type, count: count, in: queue.context)
       whole.append(g)
       for start in stride(from: 0, to: count, by: chunk) {
@@ -64,11 +65,12 @@ final class HostCarrier {
     up = try CommandQueue(queue.context)
     down = try CommandQueue(queue.context)
     chunks = Pieces(counts: parameters.map(\.count))
-    let longest = (parameters.map(\.count).max() ?? 0) * type.size
+    gradientType = type
+    let longest = parameters.map(\.count).max() ?? 0
     slots = try (0..<min(Self.slotCount, parameters.count)).map { _ in
       Slot(
-        parameters: try PinnedMemory(queue, count: longest),
-        gradients: try PinnedMemory(queue, count: longest))
+        parameters: try PinnedMemory(queue, count: longest * ElementType.float32.size),
+        gradients: try PinnedMemory(queue, count: longest * type.size))
     }
   }
 
@@ -100,7 +102,7 @@ final class HostCarrier {
     // What was enqueued so far works while the host copies.
     try queue.flush()
     if hostGradients != nil { slots[slot].sent = [try sendGradients(chunk, slot)] }
-    let memory = part(slots[slot].parameters, chunk)
+    let memory = part(slots[slot].parameters, parameters[chunk])
     hostParameters?.copy(from: chunks.starts[chunk], to: memory)
     slots[slot].sent.append(try parameters[chunk].enqueueWrite(memory, on: up))
     try up.flush()
@@ -113,7 +115,7 @@ final class HostCarrier {
   func fetch(_ chunk: Int, after update: Event, isAlone: Bool = false) throws {
     if isAlone { _ = try takeSlot() }
     let fetched = try parameters[chunk].enqueueRead(
-      into: part(slots[current].parameters, chunk), on: down, after: [update])
+      into: part(slots[current].parameters, parameters[chunk]), on: down, after: [update])
     slots[current].fetched = (chunk, fetched)
     try queue.flush()
     try down.flush()
@@ -152,19 +154,19 @@ final class HostCarrier {
   private func collect(_ slot: Int) throws {
     guard let (chunk, event) = slots[slot].fetched else { return }
     try event.wait()
-    hostParameters?.copy(part(slots[slot].parameters, chunk), to: chunks.starts[chunk])
+    hostParameters?.copy(part(slots[slot].parameters, parameters[chunk]), to: chunks.starts[chunk])
     slots[slot].fetched = nil
   }
 
   private func sendGradients(_ chunk: Int, _ slot: Int) throws -> Event {
-    let memory = part(slots[slot].gradients, chunk)
+    let memory = part(slots[slot].gradients, gradients.chunks[chunk])
     hostGradients?.copy(from: chunks.starts[chunk], to: memory)
     return try gradients.chunks[chunk].enqueueWrite(memory, on: up)
   }
 
-  private func part(_ pinned: PinnedMemory<UInt8>, _ chunk: Int) -> ElementBuffer {
-    let slice = parameters[chunk]
-    return ElementBuffer(
+  /// As much pinned memory as a slice has.
+  private func part(_ pinned: PinnedMemory<UInt8>, _ slice: DeviceSlice) -> ElementBuffer {
+    ElementBuffer(
       start: pinned.memory.baseAddress.map { ElementPointer($0, slice.type) }, count: slice.count)
   }
 }

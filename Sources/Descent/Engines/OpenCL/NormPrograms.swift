@@ -11,13 +11,14 @@ struct NormKernels {
   /// The sum over tiles with the sum of earlier gradients, if there is one.
   let sumTiles: Kernel?
 
-  init(_ programs: NormPrograms, accumulated: Bool) throws {
-    let program = try programs.program(accumulated: false)
+  init(_ programs: NormPrograms, of type: ElementType, accumulated: Bool) throws {
+    let program = try programs.program(of: type, accumulated: false)
     tiles = try program.kernel(named: "norm_tiles")
     fold = try program.kernel(named: "norm_fold")
     decide = try program.kernel(named: "norm_decide")
     sumTiles =
-      accumulated ? try programs.program(accumulated: true).kernel(named: "norm_tiles") : nil
+      accumulated
+      ? try programs.program(of: type, accumulated: true).kernel(named: "norm_tiles") : nil
   }
 }
 
@@ -78,10 +79,11 @@ struct NormPrograms {
       largestGroup: context.device.maximumWorkGroupSize)
   }
 
-  /// The kernels in a shape that the driver allows them, which may be less than the device allows.
-  mutating func fit(accumulated: Bool) throws -> NormKernels {
+  /// The kernels over gradients of a type, in a shape that the driver allows them, which may be less
+  /// than the device allows.
+  mutating func fit(_ type: ElementType, accumulated: Bool) throws -> NormKernels {
     try Descent.fit(&self) {
-      try NormKernels($0, accumulated: accumulated)
+      try NormKernels($0, of: type, accumulated: accumulated)
     } shrink: { programs, made in
       let before = programs.shape
       for tiles in [made.tiles, made.sumTiles] where !programs.shape.itemPerTile {
@@ -105,8 +107,8 @@ struct NormPrograms {
     }
   }
 
-  func program(accumulated: Bool) throws -> Program {
-    try program(accumulated ? ["ACCUMULATED"] : [])
+  func program(of type: ElementType, accumulated: Bool) throws -> Program {
+    try program(type.defines + (accumulated ? ["ACCUMULATED"] : []))
   }
 
   func program(ofSquares: Bool, isControlled: Bool) throws -> Program {
@@ -115,12 +117,13 @@ struct NormPrograms {
   }
 
   private func program(_ options: [String]) throws -> Program {
-    // The formula of beside.cl is written over `lanes`.
-    var defines = ["ITEMS=\(shape.items)", "lanes=" + (shape.itemPerTile ? "float16" : "float")]
+    var defines = ["ITEMS=\(shape.items)", "LANES=\(shape.itemPerTile ? 16 : 1)"]
     if shape.itemPerTile { defines += ["ITEM_PER_TILE", "SPACE=global"] }
     defines += options
     let files: [ProgramText.File] =
-      [.norm, .beside] + (shape.itemPerTile ? [.itemTile] : []) + [.normKernels]
+      [.lanes, .storage, .elements, .norm, .beside] + (shape.itemPerTile ? [.itemTile] : []) + [
+        .normKernels
+      ]
     return try ProgramText("norm", files, defines: defines)
       .make(in: context, logger: logger)
   }

@@ -19,7 +19,7 @@ extension OpenCLEngine {
     var onDevice = step
     // Nobody reads the device's copy again.
     onDevice.zeroes = false
-    try carrying(chunk) { carrier in
+    try carrying(chunk, gradients.type) { carrier in
       try enqueueAndFinish(
         carrier.parameters, looks ? carrier.gradients.segments : carrier.gradients.chunks, onDevice,
         from: CarriedVectors(parameters: parameters, gradients: gradients, carrier: carrier)
@@ -28,8 +28,14 @@ extension OpenCLEngine {
     if step.zeroes { zero(gradients) }
   }
 
-  private func carrying(_ chunk: Int, _ body: (HostCarrier) throws -> Void) throws {
-    let carrier = try carrier ?? HostCarrier(queue, segments: vectorPieces.counts, chunk: chunk)
+  private func carrying(
+    _ chunk: Int, _ gradients: ElementType, _ body: (HostCarrier) throws -> Void
+  ) throws {
+    let last = carrier.flatMap { $0.gradientType == gradients ? $0 : nil }
+    let carrier =
+      try last
+      ?? HostCarrier(
+        queue, segments: vectorPieces.counts, chunk: chunk, gradients: gradients)
     self.carrier = carrier
     do {
       try body(carrier)
@@ -69,7 +75,7 @@ extension OpenCLEngine {
         for piece in zeroes ? g : [] { try piece.buffer.synchronize(on: queue) }
       }
     }
-    try carrying(chunk) { carrier in
+    try carrying(chunk, gradients.type) { carrier in
       let ready = try carrier.begin(HostPieces.none, gradients, gradientsFirst: true)
       try finishing {
         _ = try enqueueAccumulate(
@@ -94,7 +100,7 @@ extension OpenCLEngine {
     return try own.indices.flatMap { index in
       let parts = cuts.pieces(of: own[index])
       return try parts.indices.map {
-        try DeviceSlice(lending: pieces[index][parts[$0]], to: queue.context)
+        try DeviceSlice(lending: pieces[index][parts[$0]], of: pieces.type, to: queue.context)
       }
     }
   }

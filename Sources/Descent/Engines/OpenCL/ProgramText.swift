@@ -48,6 +48,8 @@ package struct ProgramText {
 extension ProgramText.File {
   static let types = file("types.h", \.types)
   package static let lanes = file("lanes.cl", \.lanes)
+  static let storage = file("storage.cl", \.storage)
+  static let elements = file("elements.cl", \.elements)
   package static let states = file("states.cl", \.states)
   static let beside = file("beside.cl", \.beside)
   static let prepare = file("prepare.cl", \.prepare)

@@ -36,6 +36,10 @@ struct UpdatePrograms {
         "OPERANDS=\(operands.count)", "WRITTEN=\(mask(\.isWritten))",
         "UNREAD=\(mask { !$0.isRead })",
       ]
+      let types = operands.enumerated().reduce(UInt64(0)) {
+        $0 | UInt64($1.element.element.code) << (4 * $1.offset)
+      }
+      if types != 0 { result.append("TYPES=\(types)UL") }
       if !numbers.isEmpty {
         let shapes = numbers.enumerated().reduce(0) { $0 | $1.element.code << (2 * $1.offset) }
         result += ["NUMBERS=\(numbers.count)", "SHAPES=\(shapes)"]
@@ -61,7 +65,7 @@ struct UpdatePrograms {
   func program(_ kind: Kind, _ shape: LaunchShape) -> ProgramText {
     ProgramText(
       rule.name,
-      [.lanes, .states, .beside, .prepare]
+      [.lanes, .storage, .elements, .states, .beside, .prepare]
         + (kind.isControlled || !kind.fused.isEmpty ? [.norm] : [])
         + (kind.fused.isEmpty ? [] : [.itemTile]) + [.rule(rule), .update],
       defines: shape.defines + [

@@ -22,12 +22,11 @@ final class ReferenceEngine: HostEngine {
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
     let sum = try states.makeSumIfNeeded().floats
     HostVector(gradients).forEachPart(of: layout.occupied) { range, memory in
-      let gradient = memory.floats
       for i in range {
-        let g = gradient[i - range.lowerBound]
+        let g = memory.value(at: i - range.lowerBound)
         sum[i] = begins ? g : ReferenceBeside.accumulated(sum[i], g)
-        if zeroes { gradient[i - range.lowerBound] = 0 }
       }
+      if zeroes { memory.zero(count: range.count) }
     }
   }
 }
@@ -68,7 +67,7 @@ private struct ReferenceStepper: Stepper {
     let cut = Pieces(gradients)
     let pieces = try plan.pieces(of: cut)
     let tiles = zip(plan.tiles, pieces).map { tile, piece in
-      guard let start = gradients[piece].start?.floats else { return ReferenceNorm.Partial() }
+      guard let start = gradients[piece].start else { return ReferenceNorm.Partial() }
       return whole(start + (tile.start - cut.starts[piece]), tile.start, tile.count, step)
         .withUnsafeBufferPointer { ReferenceNorm.tile($0) }
     }
@@ -94,7 +93,7 @@ private struct ReferenceStepper: Stepper {
       else { continue }
       let gradient = g + (run.start - run.gradients.origin)
       if !isSkipped && !step.isIdle(run.group) {
-        update(run, pass, x + (run.start - run.parameters.origin), gradient.floats, step)
+        update(run, pass, x + (run.start - run.parameters.origin), gradient, step)
       }
       if step.zeroes && passes[pass].work == .elements { gradient.zero(count: run.count) }
     }
@@ -114,7 +113,7 @@ private struct ReferenceStepper: Stepper {
 
   private func update(
     _ run: StepPlan.Run, _ pass: Int, _ x: UnsafeMutablePointer<Float>,
-    _ g: UnsafePointer<Float>, _ step: StepInput
+    _ g: ElementPointer, _ step: StepInput
   ) {
     let program = engine.programs.list[run.program]
     let arrays = engine.states.ofPrograms[run.program].arrays.map(\.floats)
@@ -212,10 +211,10 @@ private struct ReferenceStepper: Stepper {
 
   /// Elements of the gradient, with the sum of those before it where there is one.
   private func whole(
-    _ gradient: UnsafePointer<Float>, _ start: Int, _ count: Int, _ step: StepInput
+    _ gradient: ElementPointer, _ start: Int, _ count: Int, _ step: StepInput
   ) -> [Float] {
-    let own = UnsafeBufferPointer(start: gradient, count: count)
-    guard step.accumulates, let sum = engine.states.sum?.floats else { return Array(own) }
+    let own = (0..<count).map { gradient.value(at: $0) }
+    guard step.accumulates, let sum = engine.states.sum?.floats else { return own }
     return own.indices.map { ReferenceBeside.accumulated(sum[start + $0], own[$0]) }
   }
 

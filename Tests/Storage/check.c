@@ -1,0 +1,102 @@
+// Every number of 16 bits as the Float that it is, and every Float rounded to 16 bits, as the
+// kernels convert them (Kernels/storage.cl), against the compiler's own conversions. With an
+// argument n only every n-th Float.
+//
+//   clang -O2 -Wno-unused-function -I Kernels Tests/Storage/check.c -o check && ./check
+//
+// All Floats take less than a minute; Scripts/check-c.sh takes every 101st.
+#include <stdbool.h>
+
+#define LANES 4
+#include "cpu/lanes.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t bits_of(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+static float float_of(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// IEEE 754 binary16, by the compiler.
+static uint16_t float16_bits(float value) {
+  const _Float16 rounded = (_Float16)value;
+  uint16_t bits;
+  memcpy(&bits, &rounded, sizeof bits);
+  return bits;
+}
+
+static float float16_value(uint16_t bits) {
+  _Float16 value;
+  memcpy(&value, &bits, sizeof value);
+  return (float)value;
+}
+
+// The nearest of the two neighbours among a Float's upper halves, in Double; on a tie the even one.
+static uint16_t bfloat16_bits(float value) {
+  const uint32_t down = bits_of(value) & 0xffff0000u, up = down + 0x10000u;
+  const double low = float_of(down), exact = value;
+  // Above the greatest finite number the next one would be 2¹²⁸.
+  const double high = (up & 0x7fffffffu) == 0x7f800000u ? (value < 0 ? -0x1p128 : 0x1p128)
+                                                        : float_of(up);
+  const double below = exact - low < 0 ? low - exact : exact - low;
+  const double above = high - exact < 0 ? exact - high : high - exact;
+  if (below != above) return (below < above ? down : up) >> 16;
+  return (down >> 16 & 1 ? up : down) >> 16;
+}
+
+static long wrong;
+
+static void expect(int holds, const char *what, uint32_t bits, uint32_t found) {
+  if (holds) return;
+  if (wrong++ < 10) fprintf(stderr, "%s of %08x: %08x\n", what, bits, found);
+}
+
+int main(int argc, char **argv) {
+  const uint64_t step = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+  for (uint32_t first = 0; first < 0x10000; first += LANES) {
+    halves stored;
+    for (int i = 0; i < LANES; i++) stored[i] = (unsigned short)(first + i);
+    const lanes wide = from_float16(stored), own = from_bfloat16(stored);
+    for (int i = 0; i < LANES; i++) {
+      const float value = float16_value(stored[i]);
+      const uint32_t found = bits_of(wide[i]);
+      expect(value != value ? wide[i] != wide[i] : found == bits_of(value), "float16", stored[i],
+             found);
+      expect(bits_of(own[i]) == (uint32_t)stored[i] << 16, "bfloat16", stored[i], bits_of(own[i]));
+    }
+  }
+  uint64_t checked = 0;
+  for (uint64_t first = 0; first < 1ull << 32; first += step * LANES) {
+    words bits;
+    for (int i = 0; i < LANES; i++) bits[i] = (uint32_t)(first + i * step);
+    const lanes values = AS_LANES(bits);
+    const halves small = to_float16(values), upper = to_bfloat16(values);
+    for (int i = 0; i < LANES; i++) {
+      const float value = float_of(bits[i]);
+      if (value != value) {
+        expect((small[i] & 0x7fff) == 0x7e00, "NaN to float16", bits[i], small[i]);
+        expect(upper[i] == 0x7fc0, "NaN to bfloat16", bits[i], upper[i]);
+        continue;
+      }
+      expect(small[i] == float16_bits(value), "to float16", bits[i], small[i]);
+      if ((bits[i] & 0x7fffffffu) == 0x7f800000u)
+        expect(upper[i] == bits[i] >> 16, "infinity to bfloat16", bits[i], upper[i]);
+      else
+        expect(upper[i] == bfloat16_bits(value), "to bfloat16", bits[i], upper[i]);
+    }
+    checked += LANES;
+  }
+  printf("%llu Floats and 65,536 numbers of either type: %ld wrong\n", (unsigned long long)checked,
+         wrong);
+  return wrong != 0;
+}
