@@ -9,7 +9,7 @@ extension Optimizer {
 
   /// A state of the whole model, in the layout of the parameters; 0 between tensors, and in tensors
   /// whose rule has no such state. A state of another shape than the parameters' comes tensor after
-  /// tensor, without gaps. Waits for enqueued steps.
+  /// tensor, without gaps; a number of the model once for each tensor. Waits for enqueued steps.
   public func state(_ name: String) throws -> [Float] {
     try checkBegun(name)
     let whole = wholeState(name)

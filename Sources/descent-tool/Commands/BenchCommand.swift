@@ -25,7 +25,10 @@ struct BenchCommand: ParsableCommand {
       """)
 
   @Option(
-    help: "Rules between commas, as in verify's cases also \"adam rootEpsilon\"; or all.",
+    help: """
+      Rules between commas, as in verify's cases also "adam rootEpsilon"; or all, without those \
+      over matrices, which Benchmarks/matrices measures.
+      """,
     completion: .list(Rules.all.map { $0.name } + ["all"]))
   var rule = "all"
 

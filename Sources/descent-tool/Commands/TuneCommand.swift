@@ -88,10 +88,18 @@ struct TuneCommand: ParsableCommand {
     if results.contains(where: \.failed) { throw ExitCode.failure }
   }
 
-  /// A variant for each kernel that the rules have; AdamW's, say, is Adam's.
+  /// A variant for each kernel that the rules have; AdamW's, say, is Adam's. Rules over matrices
+  /// are left out: their time is in products, whose launches have no shape to choose.
   private func variants() throws -> [(rule: String, variant: RuleVariant)] {
     var seen: Set<String> = []
-    return try selectedRules(rule).flatMap { rule in
+    let rules = try selectedRules(rule)
+    let tuned = rules.filter { !$0.init().needsMatrices }
+    if tuned.isEmpty, let first = rules.first {
+      throw ValidationError(
+        "\(first.name) spends its time in products of matrices, whose launches have no shape to "
+          + "tune")
+    }
+    return tuned.flatMap { rule in
       rule.variants.filter { seen.insert($0.rule.kernel).inserted }.map { (rule.name, $0) }
     }
   }
