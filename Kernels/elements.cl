@@ -1,5 +1,5 @@
-// Loads and stores of lanes in vectors of any element type, in OpenCL C. `type` is a constant, so that
-// a kernel has the code of its own types only. The same for this processor: cpu/lanes.h
+// Loads and stores of lanes in vectors of any element type, in OpenCL C. `type` is a constant, so
+// that a kernel has the code of its own types only. The same for this processor: cpu/lanes.h
 
 // The type of the one vector of a kernel that may have another than Float, and an element of it.
 #ifndef TYPE
@@ -10,14 +10,14 @@
 #define VALUES(stored) (stored)
 #else
 #define ELEMENT ushort
-#define VALUES(stored) from_element(stored, TYPE)
+#define VALUES(stored) decode(stored, TYPE)
 #endif
 
 #define ELEMENT_SIZE(type) ((type) == DESCENT_FLOAT32 ? 4 : 2)
 
 static lanes load_element(const global uchar *from, uint type) {
   if (type == DESCENT_FLOAT32) return LOAD((const global float *)from);
-  return from_element(LOAD((const global ushort *)from), type);
+  return decode(LOAD((const global ushort *)from), type);
 }
 
 static void store_element(lanes value, global uchar *to, uint type) {
@@ -25,7 +25,7 @@ static void store_element(lanes value, global uchar *to, uint type) {
     STORE(value, (global float *)to);
     return;
   }
-  STORE(to_element(value, type), (global ushort *)to);
+  STORE(encode(value, type), (global ushort *)to);
 }
 
 // The first `count` of the lanes; the rest is 0 and is not stored.
@@ -34,7 +34,7 @@ static lanes load_element_part(const global uchar *from, uint type, uint count) 
   ushort values[LANES];
   for (uint lane = 0; lane < LANES; lane++)
     values[lane] = lane < count ? ((const global ushort *)from)[lane] : 0;
-  return from_element(LOAD(values), type);
+  return decode(LOAD(values), type);
 }
 
 static void store_element_part(lanes value, global uchar *to, uint type, uint count) {
@@ -43,7 +43,7 @@ static void store_element_part(lanes value, global uchar *to, uint type, uint co
     return;
   }
   ushort values[LANES];
-  STORE(to_element(value, type), values);
+  STORE(encode(value, type), values);
   for (uint lane = 0; lane < LANES; lane++)
     if (lane < count) ((global ushort *)to)[lane] = values[lane];
 }

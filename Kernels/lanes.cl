@@ -15,7 +15,7 @@
 #if LANES == 1
 typedef float lanes;
 typedef uint words;
-typedef ushort halves;
+typedef ushort ushorts;
 #define LOAD(from) (*(from))
 #define STORE(value, to) (*(to) = (value))
 #define AS_LANES(bits) as_float(bits)
@@ -27,7 +27,7 @@ typedef ushort halves;
 #define JOIN(a, b) JOIN_(a, b)
 typedef JOIN(float, LANES) lanes;
 typedef JOIN(uint, LANES) words;
-typedef JOIN(ushort, LANES) halves;
+typedef JOIN(ushort, LANES) ushorts;
 #define LOAD(from) JOIN(vload, LANES)(0, from)
 #define STORE(value, to) JOIN(vstore, LANES)(value, 0, to)
 #define AS_LANES(bits) JOIN(as_float, LANES)(bits)

@@ -56,7 +56,8 @@
 #define PART_ARGUMENT(i) , global uchar *operand##i
 #define PLACE(i) \
   , operand##i + SIZE(i) * (offset##i + (IS_STATE(i) ? firstState : start) + inside)
-#define LOAD_OPERAND(i) value[i] = IS_READ(i) ? load_element(operand##i, TYPE_OF(i)) : (lanes)(0.0f);
+#define LOAD_OPERAND(i) \
+  value[i] = IS_READ(i) ? load_element(operand##i, TYPE_OF(i)) : (lanes)(0.0f);
 #ifdef FUSED
 #define FUSED_PARAMETER local float *terms,
 #define WITH_TERMS terms + inside,
@@ -79,7 +80,7 @@
 
 #define SUM_OPERAND(i)                                                                          \
   if (IS_TERM(i))                                                                               \
-    ((global descent_partial *)(operand##i + SIZE(i) * offset##i))[get_group_id(0)] =                     \
+    ((global descent_partial *)(operand##i + SIZE(i) * offset##i))[get_group_id(0)] =           \
         item_tile(terms + (i - FIRST_TERM) * DESCENT_TILE, 1, size,                             \
                   SQUARES >> (i - FIRST_TERM) & 1);
 

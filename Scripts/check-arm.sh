@@ -43,4 +43,9 @@ for level in -O2 -O0; do
     -fuse-ld="$(command -v aarch64-linux-gnu-ld)"
   printf 'aarch64 %s: ' "$level"
   qemu-aarch64 "$work/arm$level" "$work/cases"
+  "$CLANG" "$level" -std=gnu2x -DLANES=4 -Wall -Werror -Wno-unused-function -IKernels \
+    Tests/Storage/check.c -o "$work/storage$level" --target=aarch64-linux-gnu -static \
+    -fuse-ld="$(command -v aarch64-linux-gnu-ld)"
+  printf 'aarch64 %s: ' "$level"
+  qemu-aarch64 "$work/storage$level" 10007
 done

@@ -29,10 +29,16 @@ for language in "c -std=c99 -pedantic" "c++ -std=c++11 -pedantic"; do
   clang -fsyntax-only -Wall -Wextra -Werror -x $language Sources/CDescent/include/descent.h
 done
 
-# The kernels' conversions of 16 bits, as this processor has them; every Float: see the file.
-clang -O2 -std=gnu2x -Wall -Wextra -Werror -Wno-unused-function -I Kernels Tests/Storage/check.c \
-  -o "$out/storage"
-"$out/storage" 101
+# The kernels' conversions of 16 bits, by each vector length that this processor has.
+forms=("-DLANES=4")
+grep -qw avx2 /proc/cpuinfo && forms+=("-DLANES=8 -mavx2")
+grep -qw avx512f /proc/cpuinfo && forms+=("-DLANES=16 -mavx512f")
+for form in "${forms[@]}"; do
+  # shellcheck disable=SC2086
+  clang -O2 -std=gnu2x -Wall -Wextra -Werror -Wno-unused-function $form -I Kernels \
+    Tests/Storage/check.c -o "$out/storage"
+  echo "$form: $("$out/storage" 101)"
+done
 
 # The static library must need neither Swift libraries nor OpenCL.
 static=.build-notraits

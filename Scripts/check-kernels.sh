@@ -43,7 +43,7 @@ compile_for_avx2() {
 checked=0
 failed=0
 # Prints the macros that UpdatePrograms.swift defines for the operands of a row, which is in
-# `states`, `pass` and so on, and of the arguments: zeroing, sum, average, and the type of gradients.
+# `states`, `pass` and so on, and of the arguments: zeroing, sum, average, and gradients' type.
 operands() {
   local first=2 count written=0 unread=0 macros=
   [[ $pass != DESCENT_NUMBERS ]] || first=0
@@ -74,8 +74,8 @@ while read -r _ folder file name states pass numbers terms readOnly variant; do
     cat "$part"
   done >"$work/program.cl"
   # The operations that are fused with the rules, as far as the kind of pass allows.
-  besides=("" sum)
-  [[ $pass != DESCENT_ELEMENTS ]] || besides+=(zeroing average bfloat16 "zeroing sum average float16")
+  besides=("" sum bfloat16)
+  [[ $pass != DESCENT_ELEMENTS ]] || besides+=(zeroing average "zeroing float16" "zeroing sum average")
   [[ $pass != DESCENT_NUMBERS ]] || besides=("")
   for lanes in 1 2 4 8 16; do
     launches=("" -DTABLE "-DTABLE -DCONTROLLED")
@@ -101,6 +101,10 @@ while read -r _ folder file name states pass numbers terms readOnly variant; do
   # shellcheck disable=SC2046,SC2086
   compile_for_avx2 $(operands ${besides[${#besides[@]} - 1]}) "-DVARIANT=$variant" -DTABLE \
     -DCONTROLLED -DSPACE=local "-DTERMS=$terms" "$work/program.cl"
+  # shellcheck disable=SC2046
+  [[ $pass == DESCENT_NUMBERS ]] ||
+    compile_for_avx2 $(operands bfloat16) "-DVARIANT=$variant" -DTABLE -DSPACE=local \
+      "-DTERMS=$terms" "$work/program.cl"
   # shellcheck disable=SC2046
   [[ $pass != DESCENT_SUMS ]] ||
     compile_for_avx2 $(operands) "-DVARIANT=$variant" -DTABLE -DFUSED -DSQUARES=1 -DSPACE=local \
@@ -180,7 +184,7 @@ grep -q Oclgrind "$work/out" || {
 for lanes in 1 4 16; do
   passed=yes
   oclgrind --data-races --log "$work/log" "$DESCENT" verify --device opencl:0 \
-    --counts 0,1,17,65 --steps 2 --lanes "$lanes" --group 4 >"$work/out" || passed=no
+    --counts 0,1,17,65 --steps 3 --lanes "$lanes" --group 4 >"$work/out" || passed=no
   if [[ $passed == no || -s $work/log ]]; then
     cat "$work/out" >&2
     echo "oclgrind at $lanes lanes:" >&2

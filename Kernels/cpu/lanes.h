@@ -6,11 +6,11 @@
 typedef unsigned uint;
 typedef float lanes __attribute__((ext_vector_type(LANES)));
 typedef unsigned words __attribute__((ext_vector_type(LANES)));
-typedef unsigned short halves __attribute__((ext_vector_type(LANES)));
+typedef unsigned short ushorts __attribute__((ext_vector_type(LANES)));
 #define AS_LANES(bits) ((lanes)(bits))
 #define AS_WORDS(value) ((words)(value))
 #define WIDEN(stored) __builtin_convertvector(stored, words)
-#define NARROW(bits) __builtin_convertvector(bits, halves)
+#define NARROW(bits) __builtin_convertvector(bits, ushorts)
 
 #define sqrt __builtin_elementwise_sqrt
 #undef INFINITY
@@ -59,10 +59,10 @@ static void store(lanes value, float *to, long count) {
 // The elements from `at` on of a vector of a type. A constant type leaves its own code only.
 static lanes load_element(const void *from, int type, long at, long count) {
   if (type == DESCENT_FLOAT32) return load((const float *)from + at, count);
-  halves stored = (halves)(0);
-  __builtin_memcpy(&stored, (const unsigned short *)from + at,
-                   (unsigned long)count * sizeof(unsigned short));
-  return from_element(stored, (uint)type);
+  ushorts stored = (ushorts)(0);
+  // At any address.
+  __builtin_memcpy(&stored, (const char *)from + 2 * at, 2 * (unsigned long)count);
+  return decode(stored, (uint)type);
 }
 #include "../prepare.cl"
 

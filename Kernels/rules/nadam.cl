@@ -19,8 +19,8 @@ static lanes RULE(lanes x, lanes g, lanes *state, SCALARS s) {
   *v = s.beta2 * *v + s.oneMinusBeta2 * g * g;
   const lanes root = sqrt(*v) * s.rootCorrection + s.epsilon;
   lanes sum = s.gradientPart * g + s.momentPart * *m;
-  // Finite, as the root may be infinite. A NaN stays.
-  sum = sum > 0x1.fffffep127f ? (lanes)(0x1.fffffep127f) : sum;
-  sum = sum < -0x1.fffffep127f ? (lanes)(-0x1.fffffep127f) : sum;
+  // Finite where m and g are, as the root may be infinite. A NaN stays.
+  sum = sum == INFINITY && g < INFINITY && *m < INFINITY ? (lanes)(0x1.fffffep127f) : sum;
+  sum = sum == -INFINITY && g > -INFINITY && *m > -INFINITY ? (lanes)(-0x1.fffffep127f) : sum;
   return quotient(s.learningRate, sum, root, s.epsilon);
 }

@@ -32,9 +32,9 @@ package struct Agreement {
   /// Whether the vector consists of many tensors in two alternating groups, rather than of one
   /// tensor.
   package var isCut = false
-  /// Whether each step also accumulates the previous step's gradient, in Float16, updates an
-  /// average, and zeroes the gradients. If the vector is cut, the step's own gradients are in
-  /// BFloat16, and steps are clipped too, and skipped if not finite.
+  /// Whether each step also accumulates the previous step's gradient, updates an average, and
+  /// zeroes the gradients; both gradients are of another type with each step. If the vector is cut,
+  /// steps are clipped too, and skipped if not finite.
   package var isBeside = false
 
   package var cut: Agreement {
@@ -199,15 +199,22 @@ package struct Agreement {
     var memory = guarded(vectors.parameters)
     var outcome = Outcome()
     for step in 1...vectors.gradients.count {
-      if isBeside { try optimizer.accumulate(gradients(step - 1, as: Float16.self)) }
+      if isBeside {
+        switch step % 3 {
+        case 0: try optimizer.accumulate(gradients(step - 1))
+        case 1: try optimizer.accumulate(gradients(step - 1, as: Float16.self))
+        default: try optimizer.accumulate(gradients(step - 1, as: BFloat16.self))
+        }
+      }
       try memory.withUnsafeMutableBufferPointer { memory in
         let memory = UnsafeMutableBufferPointer(rebasing: memory[range])
-        if isBeside && isCut {
-          outcome.trespasses += try take(
-            step, optimizer, memory, gradients(step, as: BFloat16.self))
-        } else {
-          outcome.trespasses += try take(step, optimizer, memory, gradients(step))
-        }
+        let missed =
+          switch isBeside ? step % 3 : 1 {
+          case 0: try take(step, optimizer, memory, gradients(step, as: Float16.self))
+          case 1: try take(step, optimizer, memory, gradients(step))
+          default: try take(step, optimizer, memory, gradients(step, as: BFloat16.self))
+          }
+        outcome.trespasses += missed
       }
       try record(&outcome, step, optimizer) { memory }
     }
@@ -235,26 +242,40 @@ package struct Agreement {
   private func onDevice(_ optimizer: Optimizer, _ queue: CommandQueue) throws -> Outcome {
     let start = guarded(vectors.parameters)
     let parameters = try Buffer<Float>(queue.context, copying: start)
-    let gradients = try Buffer<Float>(queue.context, count: start.count)
+    let floats = try Buffer<Float>(queue.context, count: start.count)
     let halves = try Buffer<Float16>(queue.context, count: start.count)
-    let others = try Buffer<BFloat16>(queue.context, count: start.count)
+    let bfloats = try Buffer<BFloat16>(queue.context, count: start.count)
     var outcome = Outcome()
     for step in 1...vectors.gradients.count {
       if isBeside {
-        try halves.write(guarded(self.gradients(step - 1, as: Float16.self)), on: queue)
-        try optimizer.enqueueAccumulate(halves.slice(range), zeroing: true)
-        outcome.trespasses += misses(try halves.read(on: queue))
+        let missed =
+          switch step % 3 {
+          case 0: try accumulate(optimizer, floats, gradients(step - 1), queue)
+          case 1: try accumulate(optimizer, halves, gradients(step - 1, as: Float16.self), queue)
+          default: try accumulate(optimizer, bfloats, gradients(step - 1, as: BFloat16.self), queue)
+          }
+        outcome.trespasses += missed
       }
-      if isBeside && isCut {
-        outcome.trespasses += try take(
-          optimizer, parameters, others, self.gradients(step, as: BFloat16.self), queue)
-      } else {
-        outcome.trespasses += try take(
-          optimizer, parameters, gradients, self.gradients(step), queue)
-      }
+      let missed =
+        switch isBeside ? step % 3 : 1 {
+        case 0: try take(optimizer, parameters, halves, gradients(step, as: Float16.self), queue)
+        case 1: try take(optimizer, parameters, floats, gradients(step), queue)
+        default:
+          try take(optimizer, parameters, bfloats, gradients(step, as: BFloat16.self), queue)
+        }
+      outcome.trespasses += missed
       try record(&outcome, step, optimizer) { try parameters.read(on: queue) }
     }
     return outcome
+  }
+
+  private func accumulate<Element: GradientElement>(
+    _ optimizer: Optimizer, _ gradients: Buffer<Element>, _ values: [Element],
+    _ queue: CommandQueue
+  ) throws -> Int {
+    try gradients.write(guarded(values), on: queue)
+    try optimizer.enqueueAccumulate(gradients.slice(range), zeroing: true)
+    return misses(try gradients.read(on: queue))
   }
 
   private func take<Element: GradientElement>(

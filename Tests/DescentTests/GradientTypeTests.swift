@@ -42,8 +42,9 @@ extension BFloat16: HalfElement {
   private static func run<Gradients: MutableVector>(
     _ rule: any UpdateRule, _ layout: ParameterLayout, _ choice: EngineChoice,
     _ gradients: (Int) -> Gradients, isZero: (Gradients) -> Bool
-  ) throws -> RunOutcome {
+  ) throws -> Outcome {
     let optimizer = try Optimizer(rule, layout: layout, on: choice)
+    let frozen = layout.groupNames[layout.groupNames.count - 1]
     optimizer.averaging = ParameterAverage(decay: 0.9)
     var x = PinnedSteps(count: layout.count).parameters.map { min(max($0, -4), 4) }
     for step in 1...8 {
@@ -55,7 +56,8 @@ extension BFloat16: HalfElement {
         try optimizer.setLossScale(nil)
         optimizer.clipping = .value(0.5)
       }
-      optimizer.leftOut = step == 5 ? [layout.tensors[0].name] : []
+      optimizer.leftOut = step == 5 || step == 8 ? [layout.tensors[0].name] : []
+      if step == 7 { try optimizer.setGroup(frozen, to: ParameterGroup(isFrozen: true)) }
       if step % 2 == 0 { try optimizer.accumulate(gradients(10 * step)) }
       var g = gradients(step)
       if step % 4 == 0 {
@@ -63,14 +65,21 @@ extension BFloat16: HalfElement {
         #expect(isZero(g))
         g = gradients(step)
       }
-      if step % 3 == 1 {
+      // The third is skipped, the seventh has a frozen group, the eighth a tensor left out.
+      if [1, 3, 7, 8].contains(step) {
         try optimizer.step(&x, zeroing: &g)
         #expect(isZero(g))
       } else {
         try optimizer.step(&x, gradients: g)
       }
     }
-    return try RunOutcome(optimizer, x)
+    return Outcome(
+      run: try RunOutcome(optimizer, x), average: RulePassTests.bits(try optimizer.average()))
+  }
+
+  private struct Outcome: Equatable {
+    let run: RunOutcome
+    let average: [UInt32]
   }
 
   private static func agree<Half: HalfElement>(_ type: Half.Type) throws {
@@ -80,6 +89,9 @@ extension BFloat16: HalfElement {
       (Momentum(learningRate: 0.1, momentum: 0.9), try ParameterLayout(count: 4099)),
       (LAMB(), try ParameterLayout(count: 20_011)),
       (Adafactor(), try ParameterLayout(count: 4099, for: Adafactor())),
+      (Muon(), try ParameterLayout(count: 1020, for: Muon())),
+      (Prodigy(), try ParameterLayout(count: 1027)),
+      (ScheduleFreeAdamW(), try ParameterLayout(count: 1027)),
     ]
     for (rule, layout) in cases {
       func isZero(_ value: Float, _ index: Int) -> Bool {
@@ -127,6 +139,44 @@ extension BFloat16: HalfElement {
   func patterns() throws {
     try Self.exhaust(BFloat16.self)
     try Self.exhaust(Float16.self)
+  }
+
+  @Test("a type may change with every step, also of what is summed up and where norms are taken")
+  func changes() throws {
+    let layout = try ParameterLayout.evenAndOdd()
+    func run(_ choice: EngineChoice, isWide: Bool) throws -> RunOutcome {
+      let optimizer = try Optimizer(AdamW(), layout: layout, on: choice)
+      optimizer.clipping = .globalNorm(1)
+      var x = PinnedSteps(count: layout.count).parameters.map { min(max($0, -4), 4) }
+      func each(
+        _ step: Int, _ kind: Int, _ body: (Optimizer, inout [Float], any Vector) throws -> Void
+      ) throws {
+        let halves = Self.gradients(Float16.self, layout.count, step)
+        let bfloats = Self.gradients(BFloat16.self, layout.count, step)
+        switch kind % 3 {
+        case 0: try body(optimizer, &x, halves.map { Float($0) })
+        case 1: try body(optimizer, &x, isWide ? halves.map { Float($0) } as any Vector : halves)
+        default: try body(optimizer, &x, isWide ? bfloats.map { Float($0) } as any Vector : bfloats)
+        }
+      }
+      for step in 4...12 {
+        if step > 7 { try each(100 + step, step / 2) { try Self.accumulate($0, $2) } }
+        try each(step, step) { try Self.step($0, &$1, $2) }
+      }
+      return try RunOutcome(optimizer, x)
+    }
+    let expected = try run(.reference, isWide: true)
+    for choice in try TestEngines.cut() + [.reference] {
+      #expect(try run(choice, isWide: false) == expected, "\(choice)")
+    }
+  }
+
+  private static func accumulate(_ optimizer: Optimizer, _ g: some Vector) throws {
+    try optimizer.accumulate(g)
+  }
+
+  private static func step(_ optimizer: Optimizer, _ x: inout [Float], _ g: some Vector) throws {
+    try optimizer.step(&x, gradients: g)
   }
 
   @Test("in pieces, spans and buffers; the stateless tier too")
@@ -181,6 +231,23 @@ extension BFloat16: HalfElement {
         try optimizer.step(&half, gradients: [Float](repeating: 1, count: 4))
       }
       #expect(throws: error) { try optimizer.settle(&half) }
+      var wide = [Float](repeating: 1, count: 4)
+      #expect(throws: error) { try optimizer.writeIterate(from: half, into: &wide) }
+      #expect(
+        throws: DescentError.value(
+          of: "the element type of iterate", given: "BFloat16", allowed: "Float")
+      ) { try optimizer.writeIterate(from: wide, into: &half) }
+      try withTemporaryFolder { folder in
+        let path = folder + "/half.safetensors"
+        #expect(throws: error) { try optimizer.save(to: path, parameters: half) }
+        try optimizer.save(to: path, parameters: wide)
+        #expect(throws: error) { try optimizer.load(from: path, parameters: &half) }
+      }
+      var deltas = half
+      #expect(
+        throws: DescentError.value(
+          of: "the element type of deltas", given: "BFloat16", allowed: "Float")
+      ) { try SGD().delta(wide, gradients: wide, states: &states, into: &deltas, step: 1) }
       #expect(throws: error) {
         try SGD().update(
           &half, gradients: [Float](repeating: 1, count: 4), states: &states, step: 1)

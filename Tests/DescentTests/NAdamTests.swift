@@ -57,6 +57,13 @@ import Verification
       var y: [Float] = [1]
       try large.step(&y, gradients: [3e38])
       #expect(y[0] == 1)
+      // As in Adam: what is not finite shows at once.
+      for gradient in [Float.infinity, -.infinity, .nan] {
+        let spoiled = try Optimizer(NAdam(), layout: ParameterLayout(count: 1), on: choice)
+        var z: [Float] = [1]
+        try spoiled.step(&z, gradients: [gradient])
+        #expect(z[0].isNaN)
+      }
     }
   }
 

@@ -2,12 +2,11 @@
 // kernels convert them (Kernels/storage.cl), against the compiler's own conversions. With an
 // argument n only every n-th Float.
 //
-//   clang -O2 -Wno-unused-function -I Kernels Tests/Storage/check.c -o check && ./check
+//   clang -O2 -DLANES=4 -Wno-unused-function -I Kernels Tests/Storage/check.c -o check && ./check
 //
 // All Floats take less than a minute; Scripts/check-c.sh takes every 101st.
 #include <stdbool.h>
 
-#define LANES 4
 #include "cpu/lanes.h"
 
 #include <stdint.h>
@@ -64,7 +63,7 @@ static void expect(int holds, const char *what, uint32_t bits, uint32_t found) {
 int main(int argc, char **argv) {
   const uint64_t step = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
   for (uint32_t first = 0; first < 0x10000; first += LANES) {
-    halves stored;
+    ushorts stored;
     for (int i = 0; i < LANES; i++) stored[i] = (unsigned short)(first + i);
     const lanes wide = from_float16(stored), own = from_bfloat16(stored);
     for (int i = 0; i < LANES; i++) {
@@ -80,7 +79,7 @@ int main(int argc, char **argv) {
     words bits;
     for (int i = 0; i < LANES; i++) bits[i] = (uint32_t)(first + i * step);
     const lanes values = AS_LANES(bits);
-    const halves small = to_float16(values), upper = to_bfloat16(values);
+    const ushorts small = to_float16(values), upper = to_bfloat16(values);
     for (int i = 0; i < LANES; i++) {
       const float value = float_of(bits[i]);
       if (value != value) {

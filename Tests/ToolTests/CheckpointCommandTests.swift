@@ -83,6 +83,50 @@ import Testing
     }
   }
 
+  @Test("inspect shows the rules and schedules of groups")
+  func groupRules() throws {
+    func error(_ body: () throws -> Void) -> String {
+      do { try body() } catch { return "\(error)" }
+      return "no error"
+    }
+    try withTemporaryFolder { url in
+      let path = url.path + "/run.safetensors"
+      var layout = ParameterLayout()
+      try layout.append("w", shape: [2, 2], group: "matrices")
+      try layout.append("b", shape: [2])
+      let optimizer = try Optimizer(
+        AdamW(), layout: layout, rules: ["matrices": Muon(momentum: 0.75)], on: .cpu)
+      try optimizer.setGroupSchedule("matrices", to: .constant(0.5))
+      try optimizer.save(to: path)
+      let row = try #require(try results(["checkpoint", "inspect", path], in: url.path).first)
+      let groups = try #require(row["groups"] as? [[String: Any]])
+      let own = try #require(groups.first { $0["name"] as? String == "matrices" })
+      let rule = try #require(own["rule"] as? [String: Any])
+      #expect(rule["name"] as? String == "muon" && own["schedule"] != nil)
+      #expect((rule["hyperparameters"] as? [String: Any])?["momentum"] as? Double == 0.75)
+      #expect(groups.first { $0["name"] as? String == "default" }?["rule"] == nil)
+      let checkpoint = try Checkpoint(path)
+      let words = try CheckpointCommand.Contents(checkpoint).lines(checkpoint)
+      #expect(words.contains { $0.hasPrefix("rule of group \"matrices\": muon") })
+      #expect(words.contains { $0.hasPrefix("schedule of group \"matrices\": ") })
+      #expect(
+        error { _ = try optimizer.state("update", of: "w") }
+          == "there is no state of muon \"update\"; there is b")
+      #expect(
+        error { _ = try optimizer.state("update") }
+          == "there is no state of the groups' rules \"update\"; there is b, m, v")
+      let torch = error { try optimizer.save(to: path, naming: .pyTorch) }
+      #expect(torch.hasPrefix("torch.optim.Muon does not support"))
+      let muon = try Optimizer(
+        Muon(), layout: ParameterLayout(count: 4, for: Muon()), on: .cpu)
+      var x: [Float] = [1, 2, 3, 4]
+      try muon.step(&x, gradients: [1, 1, 1, 1] as [Float])
+      #expect(
+        error { try muon.save(to: path, naming: .pyTorch) }
+          == "torch.optim.Muon does not support these settings of muon: exponentialAverage false")
+    }
+  }
+
   @Test("inspect, verify and convert")
   func files() throws {
     try withTemporaryFolder { url in

@@ -391,13 +391,12 @@ extension PyTorchOptimizer {
     guard !className.isEmpty else {
       throw .interchange("PyTorch has no optimizer for these settings of \(name): \(rule)")
     }
-    let returned = settings(try self.rule(className, group))
-    let different = settings(rule).filter { returned[$0.key] != $0.value }
-    guard different.isEmpty else {
+    let (own, returned) = (settings(rule), settings(try self.rule(className, group)))
+    let different = Set(own.keys).union(returned.keys).filter { own[$0] != returned[$0] }
+    guard different.isEmpty && !own.isEmpty else {
       throw .interchange(
-        "torch.optim.\(className) has not these settings of \(name): "
-          + different.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }
-          .joined(separator: ", "))
+        "torch.optim.\(className) does not support these settings of \(name): "
+          + different.sorted().map { "\($0) \(own[$0]?.text ?? "none")" }.joined(separator: ", "))
     }
     return (className, group)
   }

@@ -38,8 +38,9 @@ extension Optimizer {
   ///
   /// - Parameters:
   ///   - parameters: `layout.count` elements, in the context of ``queue``.
-  ///   - gradients: as many, in the same order, of any ``VectorElement``. No piece of the parameters may overlap another
-  ///     piece of either vector.
+  ///   - gradients: as many, in the same order, of any ``VectorElement``. No piece of the
+  ///     parameters may overlap another piece of either vector. The first step with gradients of a
+  ///     type builds programs for it.
   ///   - gradientScale: a factor on every gradient.
   ///   - zeroing: whether the gradients are 0 after the step, also after one that was skipped; then
   ///     no two of their pieces may overlap.
@@ -55,8 +56,8 @@ extension Optimizer {
     zeroing: Bool = false, after events: [Event] = []
   ) throws -> Event {
     let engine = try deviceEngine(for: "enqueueStep")
-    let parameters = try DeviceMemory(parameters).slices(of: "parameters", isFloat: true)
-    let gradients = try DeviceMemory(gradients).slices(of: "gradients", isFloat: false)
+    let parameters = try DeviceMemory(parameters).slices(of: "parameters", ofAnyType: false)
+    let gradients = try DeviceMemory(gradients).slices(of: "gradients", ofAnyType: true)
     try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check(parameters, gradients, zeroes: zeroing)

@@ -112,26 +112,27 @@ public struct NAdam: UpdateRule {
       let v = s.beta2 * state[1] + s.oneMinusBeta2 * g * g
       (state[0], state[1]) = (m, v)
       let root = v.squareRoot() * s.rootCorrection + s.epsilon
-      let most = T.greatestFiniteMagnitude
       var sum = s.gradientPart * g + s.momentPart * m
-      // Finite, as the root may be infinite.
-      if sum > most { sum = most } else if sum < -most { sum = -most }
+      // Finite where m and g are, as the root may be infinite.
+      if sum.isInfinite && g.isFinite && m.isFinite {
+        sum = sum > 0 ? T.greatestFiniteMagnitude : -T.greatestFiniteMagnitude
+      }
       return quotient(s.learningRate, sum, root)
     }
   }
 
   public static let variants = [
-    RuleVariant("nadam", NAdam(), digest: 0x4eae_0657_f1a1_ecdd),
+    RuleVariant("nadam", NAdam(), digest: 0x5f23_1002_1d48_d3d8),
     RuleVariant(
       "nadam momentumDecay",
       NAdam(
         learningRate: 0.01, beta1: 0.95, beta2: 0.99, epsilon: 1e-6, momentumDecay: 1,
-        weightDecay: 0.1, maximize: true), digest: 0xbb7f_1698_b7c9_dad4),
+        weightDecay: 0.1, maximize: true), digest: 0x77f2_62a1_c8f2_8bc2),
     RuleVariant(
       "nadam simpleSchedule",
       NAdam(
         learningRate: 0.01, epsilon: 0, simpleSchedule: true, weightDecay: 0.1, decoupled: true),
-      digest: 0xdf91_254a_2fac_4e4d),
+      digest: 0x3b24_f1fd_1e8a_8fca),
   ]
 }
 

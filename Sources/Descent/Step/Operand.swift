@@ -19,16 +19,16 @@ struct Operand: Hashable {
   let name: Name
   var isRead = true
   var isWritten = false
-  var element = ElementType.float32
+  var elementType = ElementType.float32
 
   /// Bytes that a pass moves for each element.
-  var bytesPerElement: Int { element.size * ((isRead ? 1 : 0) + (isWritten ? 1 : 0)) }
+  var bytesPerElement: Int { elementType.size * ((isRead ? 1 : 0) + (isWritten ? 1 : 0)) }
 }
 
-/// What a step's memory is, and the operations that it fuses with its rules, as far as they change
-/// operands.
+/// What decides about operands besides the rule: the type of the gradients, and the operations that
+/// a step fuses with its rules.
 struct Beside: Hashable {
-  var gradients = ElementType.float32
+  var gradientType = ElementType.float32
   /// Whether the gradient is 0 afterwards.
   var zeroes = false
   var accumulates = false
@@ -48,7 +48,7 @@ extension RulePrograms.Program {
       Operand(name: .parameters, isRead: isLast || reads(.parameters), isWritten: isLast),
       Operand(
         name: .gradients, isRead: reads(.gradients), isWritten: isLast && beside.zeroes,
-        element: beside.gradients),
+        elementType: beside.gradientType),
     ]
     list += elements.map { state in
       Operand(

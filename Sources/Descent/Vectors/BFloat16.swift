@@ -1,5 +1,5 @@
-/// A number of 16 bits with the exponent of a Float: 1 sign, 8 exponent and 7 mantissa bits. It is the
-/// upper half of a Float, from the least denormal, 2⁻¹³³, to 3.39e38, with 2 to 3 decimal digits.
+/// A number of 16 bits with the exponent of a Float: 1 sign, 8 exponent and 7 mantissa bits. It is
+/// the upper half of a Float, from the least denormal, 2⁻¹³³, to 3.39e38, with 2 to 3 decimal digits.
 ///
 /// For parameters and gradients in memory. It has no arithmetic: rules compute in Float.
 @frozen
@@ -71,35 +71,35 @@ extension BFloat16: Comparable {
 }
 
 extension BFloat16: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral {
-  /// The number nearest to the literal.
+  /// The number nearest to the literal as a Double.
   public init(floatLiteral value: Double) { self.init(value) }
 
-  /// The number nearest to the literal.
+  /// The number nearest to the literal as a Double.
   public init(integerLiteral value: Int64) { self.init(Double(value)) }
 }
 
 extension BFloat16: CustomStringConvertible {
-  /// The shortest decimal number that is nearest to this one and no other: `0.1`, where the Float of
-  /// these bits is 0.100097656.
+  /// A decimal number of as few digits as make it this one again: `0.1`, where the Float of these
+  /// bits is 0.100097656.
   public var description: String {
     let value = Float(self)
     guard value.isFinite, value != 0 else { return value.description }
     for digits in 1...4 {
-      if let short = Self.rounded(Double(value), to: digits),
-        BFloat16(short).bitPattern == bitPattern
-      {
+      for short in Self.neighbours(of: Double(value), digits: digits)
+      where BFloat16(short).bitPattern == bitPattern {
         return Float(short).description
       }
     }
     return value.description
   }
 
-  /// To so many decimal digits.
-  private static func rounded(_ value: Double, to digits: Int) -> Double? {
+  /// The number with so many decimal digits that is nearest, and those next to it.
+  private static func neighbours(of value: Double, digits: Int) -> [Double] {
     var (scaled, exponent) = (value.magnitude, 1 - digits)
     while scaled >= 10 { (scaled, exponent) = (scaled / 10, exponent + 1) }
     while scaled < 1 { (scaled, exponent) = (scaled * 10, exponent - 1) }
     for _ in 1..<digits { scaled *= 10 }
-    return Double("\(value < 0 ? "-" : "")\(Int(scaled.rounded()))e\(exponent)")
+    let (sign, nearest) = (value < 0 ? "-" : "", Int(scaled.rounded()))
+    return [nearest, nearest + 1, nearest - 1].compactMap { Double("\(sign)\($0)e\(exponent)") }
   }
 }

@@ -15,11 +15,11 @@ public struct DeviceMemory {
 
   init(_ vector: some DeviceVector) { vector.appendMemory(to: &self) }
 
-  /// The slices of a vector whose elements are all of one type, and where `isFloat` of Floats.
+  /// The slices of a vector whose elements are all of one type: Floats, unless any type is allowed.
   /// Throws ``DescentError/value(of:given:allowed:)`` for others.
-  func slices(of what: String, isFloat: Bool) throws(DescentError) -> [DeviceSlice] {
+  func slices(of what: String, ofAnyType: Bool) throws(DescentError) -> [DeviceSlice] {
     for slice in slices {
-      if isFloat { try slice.type.checkFloat(what) }
+      if !ofAnyType { try slice.type.checkFloat(what) }
       guard slice.type == slices[0].type else {
         throw .value(
           of: "the element type of a part of \(what)", given: slice.type.name,
@@ -84,6 +84,9 @@ struct DeviceSlice {
   }
 
   var count: Int { range.count }
+
+  /// As many elements of a type that is no larger, in the same memory.
+  func viewed(as type: ElementType) -> DeviceSlice { DeviceSlice(type, buffer, range) }
 
   /// A part, by elements from the first.
   subscript(part: Range<Int>) -> DeviceSlice {

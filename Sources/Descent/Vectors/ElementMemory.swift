@@ -27,12 +27,12 @@ struct ElementPointer {
     return address.assumingMemoryBound(to: Float.self)
   }
 
-  /// An element, exactly.
+  /// An element, exactly; at any address.
   func value(at index: Int) -> Float {
     switch type {
-    case .float32: floats[index]
-    case .float16: Float(address.assumingMemoryBound(to: Float16.self)[index])
-    case .bfloat16: Float(address.assumingMemoryBound(to: BFloat16.self)[index])
+    case .float32: address.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
+    case .float16: Float(address.loadUnaligned(fromByteOffset: 2 * index, as: Float16.self))
+    case .bfloat16: Float(address.loadUnaligned(fromByteOffset: 2 * index, as: BFloat16.self))
     }
   }
 

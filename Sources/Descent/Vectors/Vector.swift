@@ -106,8 +106,8 @@ public struct VectorUse {
 
 // MARK: Elements
 
-/// An element type of vectors: `Float`, `Float16` and ``BFloat16``. Rules compute in `Float` whatever
-/// the elements are.
+/// An element type of vectors: `Float`, `Float16` or ``BFloat16``. Rules compute in `Float`, whatever
+/// it is.
 public protocol VectorElement: MutableVectorPart, BitwiseCopyable {
   /// Wraps pieces of elements of this type.
   static func vectorMemory(

@@ -27,7 +27,8 @@ extension HostStates {
       numbers: own.numbers(ofPass: index).map {
         HostNumbers(shape: own.states[$0].shape, memory: arrays[$0].floats)
       }, values: values, isLast: own.passes[index].work == .elements,
-      isFused: own.sumsTiles(ofPass: index))
+      isFused: own.sumsTiles(ofPass: index),
+      readsGradients: own.operands(ofPass: index).contains { $0.name == .gradients && $0.isRead })
   }
 
   /// A pass of a program over numbers, for a step with such tensors left out and groups idle; nil

@@ -100,13 +100,15 @@ struct HostProgram {
   let isLast: Bool
   /// Whether its terms are summed tile by tile, by ``HostSums``.
   let isFused: Bool
+  /// Whether the rule uses the gradients.
+  let readsGradients: Bool
 
   init(
     _ kernel: descent_update, operands: [HostOperand], numbers: [HostNumbers],
-    values: GroupValues.Layout, isLast: Bool, isFused: Bool
+    values: GroupValues.Layout, isLast: Bool, isFused: Bool, readsGradients: Bool
   ) {
     (self.kernel, self.values) = (kernel, values)
-    (self.isLast, self.isFused) = (isLast, isFused)
+    (self.isLast, self.isFused, self.readsGradients) = (isLast, isFused, readsGradients)
     self.operands = .allocate(capacity: operands.count)
     _ = self.operands.initialize(from: operands)
     self.numbers = .allocate(capacity: numbers.count)
@@ -209,7 +211,8 @@ struct Pass {
     for (index, operand) in program.operands.enumerated() {
       let (vector, distance) =
         switch operand.place {
-        case .parameters:
+        // Kernels load what a rule does not use: Floats, whatever the gradients are.
+        case .gradients where !program.readsGradients, .parameters:
           (parameters[run.parameters.piece].start, start - run.parameters.origin)
         case .gradients: (gradients[run.gradients.piece].start, start - run.gradients.origin)
         case .states: (operand.memory, start - run.states.origin)
@@ -244,7 +247,8 @@ struct Pass {
     _ preparation: UnsafeRawPointer?, _ scalars: UnsafeRawPointer?
   ) {
     let average = program.isLast ? average : nil
-    let type = gradients.type
+    let sum = program.readsGradients ? sum : nil
+    let type = program.readsGradients ? gradients.type : .float32
     if sum == nil && average == nil && type == .float32 {
       operands.withMemoryRebound(to: UnsafeMutablePointer<Float>?.self) {
         program.kernel($0.baseAddress, numbers.baseAddress, range.count, preparation, scalars)

@@ -16,12 +16,17 @@ final class DeviceNorm {
   private let sets: DeviceFold
   private let limits: Buffer<descent_clipping>
   private let partials: Buffer<descent_partial>
+  /// Those of the last step.
   private var kernels: NormKernels
+  private var made: [Kind: NormKernels] = [:]
   /// Launches over tiles, one for each piece of the gradient, and how that and the sum are cut.
   private var launches: [TileLaunch] = []
   private var cut: (gradients: Pieces, sum: Pieces?)?
-  /// Of the gradients that the kernels read.
-  private var type = ElementType.float32
+
+  private struct Kind: Hashable {
+    let type: ElementType
+    let accumulated: Bool
+  }
 
   /// - Parameter groupPerTile: how tiles are summed; nil leaves it to the device's kind.
   init(
@@ -33,6 +38,7 @@ final class DeviceNorm {
     var programs = NormPrograms(context: context, groupPerTile: groupPerTile, logger: logger)
     kernels = try programs.fit(.float32, accumulated: false)
     self.programs = programs
+    made = [Kind(type: .float32, accumulated: false): kernels]
     tensors = try DeviceFold(plan.tensors, context)
     sets = try DeviceFold(plan.sets, context)
     limits = try Buffer(
@@ -44,14 +50,20 @@ final class DeviceNorm {
     partials = try Buffer(context, count: plan.tiles.count)
   }
 
-  /// Makes the launches over a gradient of a type that is cut like this, and over the sum of earlier
+  /// Makes the launches over a gradient of a type, cut like this, and over the sum of earlier
   /// gradients where there is one. Throws ``DescentError`` if they do not suit the tiles.
   func prepare(
     _ gradients: Pieces, of type: ElementType, sum: Pieces?, _ context: Context
   ) throws {
-    if type != self.type || sum != nil && kernels.sumTiles == nil {
-      kernels = try programs.fit(type, accumulated: sum != nil)
-      self.type = type
+    let kind = Kind(type: type, accumulated: sum != nil)
+    if let known = made[kind] {
+      kernels = known
+    } else {
+      var fitted = programs
+      kernels = try fitted.fit(type, accumulated: sum != nil)
+      // Kernels in another shape are made again.
+      if fitted.shape != programs.shape { made = [:] }
+      (programs, made[kind]) = (fitted, kernels)
     }
     if let cut, cut == (gradients, sum) { return }
     let pieces = try plan.pieces(of: gradients)

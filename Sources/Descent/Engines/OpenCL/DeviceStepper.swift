@@ -50,7 +50,7 @@ struct DeviceStepper: Stepper {
       isFrozen: step.groups.groups.map(\.isFrozen),
       onlyTables: looks || step.zeroes && hasIdle)
     let beside = Beside(
-      gradients: gradientType, zeroes: step.zeroes, accumulates: step.accumulates,
+      gradientType: gradientType, zeroes: step.zeroes, accumulates: step.accumulates,
       averages: step.average != nil)
     fitted = try engine.own.map {
       try $0.passes.map {

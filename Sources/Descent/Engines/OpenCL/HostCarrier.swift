@@ -17,9 +17,9 @@ final class HostCarrier {
 
   /// Parameters on the device, a slice for each chunk. None is in two segments of the states.
   let parameters: [DeviceSlice]
-  /// Gradients on the device: in chunks, and in one piece for each segment, as norms need them.
-  let gradients: (chunks: [DeviceSlice], segments: [DeviceSlice])
-  let gradientType: ElementType
+  /// Gradients on the device: in chunks, and in one piece for each segment, as norms need them. The
+  /// memory is that of Floats, whatever the elements are.
+  private(set) var gradients: (chunks: [DeviceSlice], segments: [DeviceSlice])
 
   private struct Slot {
     let parameters: PinnedMemory<UInt8>
@@ -42,16 +42,12 @@ final class HostCarrier {
   /// - Parameters:
   ///   - segments: the lengths that no buffer and no chunk crosses.
   ///   - chunk: elements of a chunk at most.
-  ///   - gradients: what their elements are; those of parameters are Floats.
-  init(
-    _ queue: CommandQueue, segments: [Int], chunk: Int = defaultChunk,
-    gradients type: ElementType = .float32
-  ) throws {
+  init(_ queue: CommandQueue, segments: [Int], chunk: Int = defaultChunk) throws {
     var (parameters, gradients): ([DeviceSlice], [DeviceSlice]) = ([], [])
     var whole: [DeviceSlice] = []
     for count in segments {
       let x = try DeviceSlice(.float32, count: count, in: queue.context)
-      let g = try DeviceSlice(type, count: count, in: queue.context)
+      let g = try DeviceSlice(.float32, count: count, in: queue.context)
       whole.append(g)
       for start in stride(from: 0, to: count, by: chunk) {
         let part = start..<min(count, start + chunk)
@@ -65,13 +61,19 @@ final class HostCarrier {
     up = try CommandQueue(queue.context)
     down = try CommandQueue(queue.context)
     chunks = Pieces(counts: parameters.map(\.count))
-    gradientType = type
-    let longest = parameters.map(\.count).max() ?? 0
+    let longest = (parameters.map(\.count).max() ?? 0) * ElementType.float32.size
     slots = try (0..<min(Self.slotCount, parameters.count)).map { _ in
       Slot(
-        parameters: try PinnedMemory(queue, count: longest * ElementType.float32.size),
-        gradients: try PinnedMemory(queue, count: longest * type.size))
+        parameters: try PinnedMemory(queue, count: longest),
+        gradients: try PinnedMemory(queue, count: longest))
     }
+  }
+
+  /// Takes gradients of a type from now on, in the same memory.
+  func take(gradients type: ElementType) {
+    if gradients.segments.first?.type == type { return }
+    gradients.chunks = gradients.chunks.map { $0.viewed(as: type) }
+    gradients.segments = gradients.segments.map { $0.viewed(as: type) }
   }
 
   /// Begins a step over host memory, which has to stay until `finish()` or `abandon()`.

@@ -79,8 +79,8 @@ struct NormPrograms {
       largestGroup: context.device.maximumWorkGroupSize)
   }
 
-  /// The kernels over gradients of a type, in a shape that the driver allows them, which may be less
-  /// than the device allows.
+  /// The kernels over gradients of a type, in a shape that the driver allows them, which may be
+  /// less than the device allows.
   mutating func fit(_ type: ElementType, accumulated: Bool) throws -> NormKernels {
     try Descent.fit(&self) {
       try NormKernels($0, of: type, accumulated: accumulated)

@@ -31,11 +31,8 @@ extension OpenCLEngine {
   private func carrying(
     _ chunk: Int, _ gradients: ElementType, _ body: (HostCarrier) throws -> Void
   ) throws {
-    let last = carrier.flatMap { $0.gradientType == gradients ? $0 : nil }
-    let carrier =
-      try last
-      ?? HostCarrier(
-        queue, segments: vectorPieces.counts, chunk: chunk, gradients: gradients)
+    let carrier = try carrier ?? HostCarrier(queue, segments: vectorPieces.counts, chunk: chunk)
+    carrier.take(gradients: gradients)
     self.carrier = carrier
     do {
       try body(carrier)

@@ -37,7 +37,7 @@ struct UpdatePrograms {
         "UNREAD=\(mask { !$0.isRead })",
       ]
       let types = operands.enumerated().reduce(UInt64(0)) {
-        $0 | UInt64($1.element.element.code) << (4 * $1.offset)
+        $0 | UInt64($1.element.elementType.code) << (4 * $1.offset)
       }
       if types != 0 { result.append("TYPES=\(types)UL") }
       if !numbers.isEmpty {
