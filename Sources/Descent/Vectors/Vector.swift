@@ -1,5 +1,5 @@
 #if OpenCL
-public import OpenCLHost
+import OpenCLHost
 #endif
 
 /// Elements in host memory that a call reads, as parameters, gradients or states.
@@ -109,61 +109,42 @@ public struct VectorUse {
 /// An element type of vectors: `Float`, `Float16` or ``BFloat16``. Rules compute in `Float`, whatever
 /// it is.
 public protocol VectorElement: MutableVectorPart, BitwiseCopyable {
-  /// Wraps pieces of elements of this type.
-  static func vectorMemory(
-    _ pieces: UnsafeBufferPointer<UnsafeMutableBufferPointer<Self>>
-  ) -> VectorMemory
+  /// What the elements are in memory.
+  static var vectorElementType: VectorElementType { get }
+}
 
-  #if OpenCL
-  /// Appends a slice of elements of this type.
-  static func append(_ slice: BufferSlice<Self>, to memory: inout DeviceMemory)
-  #endif
+/// What elements are in memory. Only this package makes values of this type.
+public struct VectorElementType: Sendable {
+  let type: ElementType
 }
 
 extension Float: VectorElement {
-  /// Wraps pieces of elements of this type.
-  public static func vectorMemory(
-    _ pieces: UnsafeBufferPointer<UnsafeMutableBufferPointer<Float>>
-  ) -> VectorMemory {
-    VectorMemory(pieces: HostPieces(pieces, of: .float32))
-  }
-
-  #if OpenCL
-  /// Appends a slice of elements of this type.
-  public static func append(_ slice: BufferSlice<Float>, to memory: inout DeviceMemory) {
-    memory.slices.append(DeviceSlice(slice, of: .float32))
-  }
-  #endif
+  /// IEEE 754 binary32.
+  public static var vectorElementType: VectorElementType { VectorElementType(type: .float32) }
 }
 
 extension Float16: VectorElement {
-  /// Wraps pieces of elements of this type.
-  public static func vectorMemory(
-    _ pieces: UnsafeBufferPointer<UnsafeMutableBufferPointer<Float16>>
-  ) -> VectorMemory {
-    VectorMemory(pieces: HostPieces(pieces, of: .float16))
-  }
-
-  #if OpenCL
-  /// Appends a slice of elements of this type.
-  public static func append(_ slice: BufferSlice<Float16>, to memory: inout DeviceMemory) {
-    memory.slices.append(DeviceSlice(slice, of: .float16))
-  }
-  #endif
+  /// IEEE 754 binary16.
+  public static var vectorElementType: VectorElementType { VectorElementType(type: .float16) }
 }
 
 extension BFloat16: VectorElement {
+  /// The upper half of a Float.
+  public static var vectorElementType: VectorElementType { VectorElementType(type: .bfloat16) }
+}
+
+extension VectorElement {
   /// Wraps pieces of elements of this type.
-  public static func vectorMemory(
-    _ pieces: UnsafeBufferPointer<UnsafeMutableBufferPointer<BFloat16>>
+  static func vectorMemory(
+    _ pieces: UnsafeBufferPointer<UnsafeMutableBufferPointer<Self>>
   ) -> VectorMemory {
-    VectorMemory(pieces: HostPieces(pieces, of: .bfloat16))
+    VectorMemory(pieces: HostPieces(pieces, of: vectorElementType.type))
   }
 
   #if OpenCL
   /// Appends a slice of elements of this type.
-  public static func append(_ slice: BufferSlice<BFloat16>, to memory: inout DeviceMemory) {
-    memory.slices.append(DeviceSlice(slice, of: .bfloat16))
+  static func append(_ slice: BufferSlice<Self>, to memory: inout DeviceMemory) {
+    memory.slices.append(DeviceSlice(slice, of: vectorElementType.type))
   }
   #endif
 }
