@@ -184,7 +184,7 @@ grep -q Oclgrind "$work/out" || {
 for lanes in 1 4 16; do
   passed=yes
   oclgrind --data-races --log "$work/log" "$DESCENT" verify --device opencl:0 \
-    --counts 0,1,17,65 --steps 3 --lanes "$lanes" --group 4 >"$work/out" || passed=no
+    --counts 0,1,17,65 --steps 2 --lanes "$lanes" --group 4 >"$work/out" || passed=no
   if [[ $passed == no || -s $work/log ]]; then
     cat "$work/out" >&2
     echo "oclgrind at $lanes lanes:" >&2

@@ -201,17 +201,17 @@ package struct Agreement {
     for step in 1...vectors.gradients.count {
       if isBeside {
         switch step % 3 {
-        case 0: try optimizer.accumulate(gradients(step - 1))
-        case 1: try optimizer.accumulate(gradients(step - 1, as: Float16.self))
-        default: try optimizer.accumulate(gradients(step - 1, as: BFloat16.self))
+        case 1: try optimizer.accumulate(gradients(step - 1))
+        case 2: try optimizer.accumulate(gradients(step - 1, as: BFloat16.self))
+        default: try optimizer.accumulate(gradients(step - 1, as: Float16.self))
         }
       }
       try memory.withUnsafeMutableBufferPointer { memory in
         let memory = UnsafeMutableBufferPointer(rebasing: memory[range])
         let missed =
-          switch isBeside ? step % 3 : 1 {
-          case 0: try take(step, optimizer, memory, gradients(step, as: Float16.self))
-          case 1: try take(step, optimizer, memory, gradients(step))
+          switch isBeside ? step % 3 : 2 {
+          case 1: try take(step, optimizer, memory, gradients(step, as: Float16.self))
+          case 2: try take(step, optimizer, memory, gradients(step))
           default: try take(step, optimizer, memory, gradients(step, as: BFloat16.self))
           }
         outcome.trespasses += missed
@@ -250,16 +250,16 @@ package struct Agreement {
       if isBeside {
         let missed =
           switch step % 3 {
-          case 0: try accumulate(optimizer, floats, gradients(step - 1), queue)
-          case 1: try accumulate(optimizer, halves, gradients(step - 1, as: Float16.self), queue)
-          default: try accumulate(optimizer, bfloats, gradients(step - 1, as: BFloat16.self), queue)
+          case 1: try accumulate(optimizer, floats, gradients(step - 1), queue)
+          case 2: try accumulate(optimizer, bfloats, gradients(step - 1, as: BFloat16.self), queue)
+          default: try accumulate(optimizer, halves, gradients(step - 1, as: Float16.self), queue)
           }
         outcome.trespasses += missed
       }
       let missed =
-        switch isBeside ? step % 3 : 1 {
-        case 0: try take(optimizer, parameters, halves, gradients(step, as: Float16.self), queue)
-        case 1: try take(optimizer, parameters, floats, gradients(step), queue)
+        switch isBeside ? step % 3 : 2 {
+        case 1: try take(optimizer, parameters, halves, gradients(step, as: Float16.self), queue)
+        case 2: try take(optimizer, parameters, floats, gradients(step), queue)
         default:
           try take(optimizer, parameters, bfloats, gradients(step, as: BFloat16.self), queue)
         }
