@@ -17,16 +17,16 @@ typedef unsigned short ushorts __attribute__((ext_vector_type(LANES)));
 #define INFINITY __builtin_inff()
 
 // Calls DO with the type of the elements as a constant.
-#define WITH_TYPE(type, DO)  \
-  switch (type) {            \
-    case DESCENT_FLOAT16:    \
-      DO(DESCENT_FLOAT16);   \
-      break;                 \
-    case DESCENT_BFLOAT16:   \
-      DO(DESCENT_BFLOAT16);  \
-      break;                 \
-    default:                 \
-      DO(DESCENT_FLOAT32);   \
+#define WITH_TYPE(type, DO) \
+  switch (type) {           \
+    case DESCENT_FLOAT16:   \
+      DO(DESCENT_FLOAT16);  \
+      break;                \
+    case DESCENT_BFLOAT16:  \
+      DO(DESCENT_BFLOAT16); \
+      break;                \
+    default:                \
+      DO(DESCENT_FLOAT32);  \
   }
 
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
@@ -53,10 +53,14 @@ static void store(lanes value, float *to, long count) {
 }
 
 #include "../types.h"
+// Only devices store elements of 16 bits.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wunused-function"
 #include "../storage.cl"
+#pragma clang diagnostic pop
 #include "../beside.cl"
 
-// The elements from `at` on of a vector of a type. A constant type leaves its own code only.
+// The elements from `at` on of a vector of a type, which is a constant.
 static lanes load_element(const void *from, int type, long at, long count) {
   if (type == DESCENT_FLOAT32) return load((const float *)from + at, count);
   ushorts stored = (ushorts)(0);
@@ -64,6 +68,7 @@ static lanes load_element(const void *from, int type, long at, long count) {
   __builtin_memcpy(&stored, (const char *)from + 2 * at, 2 * (unsigned long)count);
   return decode(stored, (uint)type);
 }
+
 #include "../prepare.cl"
 
 #pragma clang attribute pop
