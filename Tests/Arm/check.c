@@ -5,6 +5,7 @@
 //
 // The values are those of Sources/Verification/PinnedSteps.swift, the digest that of
 // Sources/Descent/Rule/Digest.swift.
+#include "../bits.h"
 #include "DescentKernels.h"
 
 #include <inttypes.h>
@@ -40,18 +41,6 @@ static uint64_t mix(uint64_t seed) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
   return z ^ (z >> 31);
-}
-
-static uint32_t to_bits(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-static float from_bits(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
 }
 
 static float pinned_value(uint64_t random) {

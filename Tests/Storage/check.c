@@ -7,24 +7,13 @@
 // All Floats take less than a minute; Scripts/check-c.sh takes every 101st.
 #include <stdbool.h>
 
+#include "../bits.h"
 #include "cpu/lanes.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static uint32_t bits_of(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-static float float_of(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 // IEEE 754 binary16, by the compiler.
 static uint16_t float16_bits(float value) {
@@ -42,11 +31,11 @@ static float float16_value(uint16_t bits) {
 
 // The nearest of the two neighbours among a Float's upper halves, in Double; on a tie the even one.
 static uint16_t bfloat16_bits(float value) {
-  const uint32_t down = bits_of(value) & 0xffff0000u, up = down + 0x10000u;
-  const double low = float_of(down), exact = value;
+  const uint32_t down = to_bits(value) & 0xffff0000u, up = down + 0x10000u;
+  const double low = from_bits(down), exact = value;
   // Above the greatest finite number the next one would be 2¹²⁸.
   const double high = (up & 0x7fffffffu) == 0x7f800000u ? (value < 0 ? -0x1p128 : 0x1p128)
-                                                        : float_of(up);
+                                                        : from_bits(up);
   const double below = exact - low < 0 ? low - exact : exact - low;
   const double above = high - exact < 0 ? exact - high : high - exact;
   if (below != above) return (below < above ? down : up) >> 16;
@@ -68,10 +57,10 @@ int main(int argc, char **argv) {
     const lanes wide = from_float16(stored), own = from_bfloat16(stored);
     for (int i = 0; i < LANES; i++) {
       const float value = float16_value(stored[i]);
-      const uint32_t found = bits_of(wide[i]);
-      expect(value != value ? wide[i] != wide[i] : found == bits_of(value), "float16", stored[i],
+      const uint32_t found = to_bits(wide[i]);
+      expect(value != value ? wide[i] != wide[i] : found == to_bits(value), "float16", stored[i],
              found);
-      expect(bits_of(own[i]) == (uint32_t)stored[i] << 16, "bfloat16", stored[i], bits_of(own[i]));
+      expect(to_bits(own[i]) == (uint32_t)stored[i] << 16, "bfloat16", stored[i], to_bits(own[i]));
     }
   }
   uint64_t checked = 0;
@@ -81,7 +70,7 @@ int main(int argc, char **argv) {
     const lanes values = AS_LANES(bits);
     const ushorts small = to_float16(values), upper = to_bfloat16(values);
     for (int i = 0; i < LANES; i++) {
-      const float value = float_of(bits[i]);
+      const float value = from_bits(bits[i]);
       if (value != value) {
         expect((small[i] & 0x7fff) == 0x7e00, "NaN to float16", bits[i], small[i]);
         expect(upper[i] == 0x7fc0, "NaN to bfloat16", bits[i], upper[i]);
