@@ -1,5 +1,5 @@
-// Loads and stores of lanes in vectors of any element type, in OpenCL C. `type` is a constant, so
-// that a kernel has the code of its own types only. The same for this processor: cpu/lanes.h
+// Loads and stores of lanes in vectors of any element type, in OpenCL C. `type` is a constant,
+// so that a kernel has no branch on it. The same for this processor: cpu/lanes.h
 
 // The type of the one vector of a kernel that may have another than Float, and an element of it.
 #ifndef TYPE

@@ -75,7 +75,8 @@ while read -r _ folder file name states pass numbers terms readOnly variant; do
   done >"$work/program.cl"
   # The operations that are fused with the rules, as far as the kind of pass allows.
   besides=("" sum bfloat16)
-  [[ $pass != DESCENT_ELEMENTS ]] || besides+=(zeroing average "zeroing float16" "zeroing sum average")
+  [[ $pass != DESCENT_ELEMENTS ]] ||
+    besides+=(zeroing average "zeroing float16" "zeroing sum average")
   [[ $pass != DESCENT_NUMBERS ]] || besides=("")
   for lanes in 1 2 4 8 16; do
     launches=("" -DTABLE "-DTABLE -DCONTROLLED")

@@ -57,7 +57,7 @@ import Verification
       var y: [Float] = [1]
       try large.step(&y, gradients: [3e38])
       #expect(y[0] == 1)
-      // As in Adam: what is not finite shows at once.
+      // As in Adam, a gradient that is not finite makes the parameter NaN in the same step.
       for gradient in [Float.infinity, -.infinity, .nan] {
         let spoiled = try Optimizer(NAdam(), layout: ParameterLayout(count: 1), on: choice)
         var z: [Float] = [1]

@@ -1,7 +1,9 @@
-/// A number of 16 bits with the exponent of a Float: 1 sign, 8 exponent and 7 mantissa bits. It is
-/// the upper half of a Float, from the least denormal, 2⁻¹³³, to 3.39e38, with 2 to 3 decimal digits.
+/// A number of 16 bits with the exponent of a Float: 1 sign, 8 exponent and 7 mantissa bits.
 ///
-/// For parameters and gradients in memory. It has no arithmetic: rules compute in Float.
+/// It is the upper half of a Float. Magnitudes are from 2⁻¹³³ to 3.39e38, with 2 to 3 decimal
+/// digits.
+///
+/// For gradients in memory. It has no arithmetic: rules compute in Float.
 @frozen
 public struct BFloat16: BitwiseCopyable, Sendable {
   /// The upper half of the Float's bits.

@@ -156,6 +156,11 @@ struct DeviceSlice {
   private func byte(_ element: Int) -> Int { (range.lowerBound + element) * type.size }
 }
 
+extension [DeviceSlice] {
+  /// Of a vector in these slices, which all have it.
+  var elementType: ElementType { first?.type ?? .float32 }
+}
+
 extension ElementBuffer {
   fileprivate var asBytes: UnsafeMutableBufferPointer<UInt8> {
     bytes.assumingMemoryBound(to: UInt8.self)

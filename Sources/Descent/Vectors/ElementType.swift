@@ -25,9 +25,6 @@ enum ElementType: Hashable, Sendable, CaseIterable {
     }
   }
 
-  /// What a kernel over one vector of another type than Float is built with.
-  var defines: [String] { self == .float32 ? [] : ["TYPE=\(code)"] }
-
   /// Throws ``DescentError/value(of:given:allowed:)`` for another type than Float.
   func checkFloat(_ what: String) throws(DescentError) {
     guard self == .float32 else {

@@ -106,8 +106,8 @@ public struct VectorUse {
 
 // MARK: Elements
 
-/// An element type of vectors: `Float`, `Float16` or ``BFloat16``. Rules compute in `Float`, whatever
-/// it is.
+/// An element type of vectors: `Float`, or for gradients also `Float16` and ``BFloat16``. Rules
+/// compute in `Float`.
 public protocol VectorElement: MutableVectorPart, BitwiseCopyable {
   /// What the elements are in memory.
   static var vectorElementType: VectorElementType { get }

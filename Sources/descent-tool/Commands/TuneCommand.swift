@@ -89,15 +89,14 @@ struct TuneCommand: ParsableCommand {
   }
 
   /// A variant for each kernel that the rules have; AdamW's, say, is Adam's. Rules over matrices
-  /// are left out: their time is in products, whose launches have no shape to choose.
+  /// are left out: they are dominated by products, whose launches have no shape to choose.
   private func variants() throws -> [(rule: String, variant: RuleVariant)] {
     var seen: Set<String> = []
     let rules = try selectedRules(rule)
     let tuned = rules.filter { !$0.init().needsMatrices }
     if tuned.isEmpty, let first = rules.first {
       throw ValidationError(
-        "\(first.name) spends its time in products of matrices, whose launches have no shape to "
-          + "tune")
+        "\(first.name) is dominated by matrix products, whose launches have no shape to tune")
     }
     return tuned.flatMap { rule in
       rule.variants.filter { seen.insert($0.rule.kernel).inserted }.map { (rule.name, $0) }

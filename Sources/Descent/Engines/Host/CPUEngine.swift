@@ -188,7 +188,7 @@ private struct CPUStepper: Stepper {
       gradients: gradients, count: engine.layout.count, block: block, runs: engine.plan.runs,
       inverse: norm == nil ? 1 : engine.control.inverse,
       coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
-      zeroes: step.zeroes, besideKernel: engine.instructions.updateBeside,
+      zeroes: step.zeroes, instructions: engine.instructions,
       sum: step.accumulates ? engine.states.sum : nil,
       average: step.average == nil ? nil : engine.states.average)
     if engine.kernels[pass].contains(where: { $0?.isFused == false }) { run(work) }

@@ -49,24 +49,25 @@ struct HostKernels: Sendable {
     return update
   }
 
-  /// Runs an update over operands in its order, with gradients of any type.
+  /// Runs an update over operands in its order, with gradients of any type, and with a sum of
+  /// earlier gradients and an average of the parameters where there are such.
   func update(
     _ update: descent_update, _ operands: UnsafeBufferPointer<UnsafeMutableRawPointer?>,
-    _ gradients: ElementType, _ numbers: UnsafePointer<descent_number>?, count: Int,
+    _ gradients: ElementType, _ numbers: UnsafePointer<descent_number>?,
+    sum: ElementPointer? = nil, average: ElementPointer? = nil, count: Int,
     _ preparation: UnsafeRawPointer?, _ scalars: UnsafeRawPointer?
   ) {
-    if gradients == .float32 {
+    if sum == nil && average == nil && gradients == .float32 {
       operands.withMemoryRebound(to: UnsafeMutablePointer<Float>?.self) {
         update($0.baseAddress, numbers, count, preparation, scalars)
       }
     } else {
-      updateBeside(
-        update, operands.baseAddress, Int32(operands.count), gradients.code, numbers, nil, nil,
-        count, preparation, scalars)
+      table.pointee.updateBeside(
+        update, operands.baseAddress, Int32(operands.count), gradients.code, numbers,
+        sum?.floats, average?.floats, count, preparation, scalars)
     }
   }
 
-  var updateBeside: descent_update_beside { table.pointee.updateBeside }
   var accumulate: descent_accumulate { table.pointee.accumulate }
   var delta: descent_delta { table.pointee.delta }
   var normTile: descent_norm_tile { table.pointee.normTile }

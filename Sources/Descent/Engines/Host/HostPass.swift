@@ -136,7 +136,7 @@ struct Pass {
   let coefficients: UnsafeBufferPointer<Float>?
   let isSkipped: Bool
   let zeroes: Bool
-  let besideKernel: descent_update_beside
+  let instructions: HostKernels
   /// The sum of earlier gradients and the average of the parameters, from the beginning of the
   /// layout; nil where the step has none.
   let sum: ElementPointer?
@@ -211,7 +211,7 @@ struct Pass {
     for (index, operand) in program.operands.enumerated() {
       let (vector, distance) =
         switch operand.place {
-        // Kernels load what a rule does not use: Floats, whatever the gradients are.
+        // A kernel may load what its rule ignores, so this has to be as many Floats.
         case .gradients where !program.readsGradients, .parameters:
           (parameters[run.parameters.piece].start, start - run.parameters.origin)
         case .gradients: (gradients[run.gradients.piece].start, start - run.gradients.origin)
@@ -248,17 +248,12 @@ struct Pass {
   ) {
     let average = program.isLast ? average : nil
     let sum = program.readsGradients ? sum : nil
-    let type = program.readsGradients ? gradients.type : .float32
-    if sum == nil && average == nil && type == .float32 {
-      operands.withMemoryRebound(to: UnsafeMutablePointer<Float>?.self) {
-        program.kernel($0.baseAddress, numbers.baseAddress, range.count, preparation, scalars)
-      }
-      return
-    }
-    besideKernel(
-      program.kernel, operands.baseAddress, Int32(program.operands.count), type.code,
-      numbers.baseAddress, sum.map { ($0 + range.lowerBound).floats },
-      average.map { ($0 + range.lowerBound).floats }, range.count, preparation, scalars)
+    instructions.update(
+      program.kernel,
+      UnsafeBufferPointer(start: operands.baseAddress, count: program.operands.count),
+      program.readsGradients ? gradients.type : .float32, numbers.baseAddress,
+      sum: sum.map { $0 + range.lowerBound }, average: average.map { $0 + range.lowerBound },
+      count: range.count, preparation, scalars)
   }
 }
 

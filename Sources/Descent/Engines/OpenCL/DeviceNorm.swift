@@ -82,7 +82,7 @@ final class DeviceNorm {
   /// Enqueues looking at the gradient and then deciding, which is the last command.
   ///
   /// - Parameters:
-  ///   - sum: segments of the sum of earlier gradients, if there is one.
+  ///   - sum: segments of the sum of earlier gradients, if there is one, as prepared.
   ///   - state: what `descent_control` says, on the device.
   ///   - enqueued: takes every command's event; each waits for the one before.
   func enqueue(
@@ -92,7 +92,7 @@ final class DeviceNorm {
     enqueued: (Event) -> Void = { _ in }
   ) throws {
     var after = events
-    let tileKernel = sum == nil ? kernels.tiles : kernels.sumTiles ?? kernels.tiles
+    let tileKernel = kernels.tiles
     for launch in launches {
       if let sum {
         try tileKernel.setArgument(6, sum[launch.second.piece].buffer)

@@ -34,8 +34,6 @@ struct DeviceStepper: Stepper {
     before = after
   }
 
-  private var gradientType: ElementType { gradients.first?.type ?? .float32 }
-
   // MARK: Before the passes
 
   mutating func prepare(_ step: StepInput) throws {
@@ -50,7 +48,7 @@ struct DeviceStepper: Stepper {
       isFrozen: step.groups.groups.map(\.isFrozen),
       onlyTables: looks || step.zeroes && hasIdle)
     let beside = Beside(
-      gradientType: gradientType, zeroes: step.zeroes, accumulates: step.accumulates,
+      gradientType: gradients.elementType, zeroes: step.zeroes, accumulates: step.accumulates,
       averages: step.average != nil)
     fitted = try engine.own.map {
       try $0.passes.map {
@@ -90,7 +88,7 @@ struct DeviceStepper: Stepper {
     }
     engine.norm = norm
     try norm.prepare(
-      Pieces(counts: gradients.map(\.count)), of: gradientType,
+      Pieces(counts: gradients.map(\.count)), of: gradients.elementType,
       sum: step.accumulates ? engine.sum?.vector.pieces : nil, engine.queue.context)
     try engine.makeControl()
   }

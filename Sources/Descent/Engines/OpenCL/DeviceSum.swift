@@ -33,8 +33,7 @@ final class DeviceSum {
   ) throws {
     let pieces = Pieces(counts: gradients.map(\.count))
     let key = DevicePlan.Key(parameters: pieces, gradients: pieces, sets: nil, onlyTables: true)
-    let type = gradients.first?.type ?? .float32
-    let (plan, kernel) = try fit(key, type, zeroes: zeroes, queue.context)
+    let (plan, kernel) = try fit(key, gradients.elementType, zeroes: zeroes, queue.context)
     let groupSize = plan.tableShape.groupSize
     var after = events
     for launch in plan.launches {

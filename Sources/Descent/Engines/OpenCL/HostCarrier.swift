@@ -71,7 +71,7 @@ final class HostCarrier {
 
   /// Takes gradients of a type from now on, in the same memory.
   func take(gradients type: ElementType) {
-    if gradients.segments.first?.type == type { return }
+    if gradients.segments.elementType == type { return }
     gradients.chunks = gradients.chunks.map { $0.viewed(as: type) }
     gradients.segments = gradients.segments.map { $0.viewed(as: type) }
   }

@@ -8,17 +8,15 @@ struct NormKernels {
   let tiles: Kernel
   let fold: Kernel
   let decide: Kernel
-  /// The sum over tiles with the sum of earlier gradients, if there is one.
-  let sumTiles: Kernel?
 
+  /// - Parameters:
+  ///   - type: of the gradients.
+  ///   - accumulated: whether a sum of earlier gradients is added to them.
   init(_ programs: NormPrograms, of type: ElementType, accumulated: Bool) throws {
-    let program = try programs.program(of: type, accumulated: false)
+    let program = try programs.program(of: type, accumulated: accumulated)
     tiles = try program.kernel(named: "norm_tiles")
     fold = try program.kernel(named: "norm_fold")
     decide = try program.kernel(named: "norm_decide")
-    sumTiles =
-      accumulated
-      ? try programs.program(of: type, accumulated: true).kernel(named: "norm_tiles") : nil
   }
 }
 
@@ -86,9 +84,7 @@ struct NormPrograms {
       try NormKernels($0, of: type, accumulated: accumulated)
     } shrink: { programs, made in
       let before = programs.shape
-      for tiles in [made.tiles, made.sumTiles] where !programs.shape.itemPerTile {
-        if let tiles { programs.shape.shrink(to: tiles.maximumWorkGroupSize) }
-      }
+      if !before.itemPerTile { programs.shape.shrink(to: made.tiles.maximumWorkGroupSize) }
       programs.shape.shrink(to: made.fold.maximumWorkGroupSize)
       return programs.shape != before
     }

@@ -71,6 +71,11 @@ extension ProgramText.File {
   }
 }
 
+extension ElementType {
+  /// What kernels over one vector of the type are built with.
+  var defines: [String] { self == .float32 ? [] : ["TYPE=\(code)"] }
+}
+
 extension LaunchShape {
   /// What kernels of this shape are built with.
   package var defines: [String] { ["LANES=\(lanes)", "GROUP=\(groupSize)"] }
