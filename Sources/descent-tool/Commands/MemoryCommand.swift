@@ -13,7 +13,7 @@ struct MemoryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Count the heap allocations of steps 11 to 1010, in every manner of stepping.")
 
-    @Option(help: "Rules between commas, or all.") var rule = "all"
+    @Option(help: rulesHelp) var rule = "all"
 
     func validate() throws { _ = try selectedRules(rule) }
 

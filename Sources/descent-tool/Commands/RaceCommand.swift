@@ -28,7 +28,7 @@ struct RaceCommand: ParsableCommand {
   var surface = "saddle"
 
   @Option(
-    help: "Rules between commas, or all.", completion: .list(Rules.all.map { $0.name } + ["all"]))
+    help: rulesHelp, completion: .list(Rules.all.map { $0.name } + ["all"]))
   var rule = "all"
 
   @Option(

@@ -26,7 +26,7 @@ struct SelectedEngine {
   /// platform's name selects all devices that have it.
   static func parse(_ text: String) throws -> [SelectedEngine] {
     var seen: Set<String> = []
-    return try unique(text) { name in
+    return try unique(namesBetweenCommas(text)) { name in
       if name == "all" { return all }
       // What runs is named, so that results can be compared; `opencl` alone is the first device.
       let sought = name == "automatic" ? automatic : name == "opencl" ? "opencl:0" : name
@@ -111,24 +111,40 @@ struct SelectedEngine {
   #endif
 }
 
-/// The rules that a `--rule` names: `all`, or names between commas.
+/// What the help says of a `--rule`.
+let rulesHelp: ArgumentHelp = "Rules between commas, or all; without a rule: all,-muon."
+
+/// The rules that a `--rule` names: `all`, or names between commas; without those after a minus.
 func selectedRules(_ text: String) throws -> [any UpdateRule.Type] {
-  try unique(text) { name in
-    if name == "all" { return Rules.all }
-    do {
-      return [try Rules.named(name)]
-    } catch {
-      throw ValidationError("\(error), all")
-    }
+  let names = namesBetweenCommas(text)
+  let leftOut = try names.filter { $0.hasPrefix("-") }.map { try ruleType($0.dropFirst()).name }
+  let selected = try unique(names.filter { !$0.hasPrefix("-") }) { name in
+    name == "all" ? Rules.all : [try ruleType(name)]
+  }
+  let rules = selected.filter { !leftOut.contains($0.name) }
+  if rules.isEmpty { throw ValidationError("--rule \(text) leaves no rule") }
+  return rules
+}
+
+private func ruleType(_ name: some StringProtocol) throws -> any UpdateRule.Type {
+  do {
+    return try Rules.named(String(name))
+  } catch {
+    throw ValidationError("\(error), all")
   }
 }
 
-/// The values of the names between commas, without blanks around them; a name given twice counts
-/// once.
-private func unique<Value>(_ text: String, _ values: (String) throws -> [Value]) throws -> [Value] {
-  var seen: Set<String> = []
-  let names = text.split(separator: ",", omittingEmptySubsequences: false)
+/// The names between commas, without blanks around them.
+private func namesBetweenCommas(_ text: String) -> [String] {
+  text.split(separator: ",", omittingEmptySubsequences: false)
     .map { $0.trimmingCharacters(in: .whitespaces) }
+}
+
+/// The values of the names; a name given twice counts once.
+private func unique<Value>(
+  _ names: [String], _ values: (String) throws -> [Value]
+) throws -> [Value] {
+  var seen: Set<String> = []
   if names.count > 1 && names.contains("all") { return try values("all") }
   return try names.filter { seen.insert($0).inserted }.flatMap(values)
 }

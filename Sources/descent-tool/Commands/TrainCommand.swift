@@ -34,7 +34,7 @@ struct TrainCommand: ParsableCommand {
   var data: String
 
   @Option(
-    help: "Rules between commas, or all.",
+    help: rulesHelp,
     completion: .list(Rules.all.map { $0.name } + ["all"]))
   var rule = "adam"
 

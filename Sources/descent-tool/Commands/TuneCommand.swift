@@ -30,7 +30,7 @@ struct TuneCommand: ParsableCommand {
   var device = "all"
 
   @Option(
-    help: "Rules between commas, or all.", completion: .list(Rules.all.map { $0.name } + ["all"]))
+    help: rulesHelp, completion: .list(Rules.all.map { $0.name } + ["all"]))
   var rule = "all"
 
   @Option(

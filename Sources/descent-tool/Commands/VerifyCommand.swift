@@ -24,7 +24,7 @@ struct VerifyCommand: ParsableCommand {
       """)
 
   @Option(
-    help: "Rules between commas, or all.", completion: .list(Rules.all.map { $0.name } + ["all"]))
+    help: rulesHelp, completion: .list(Rules.all.map { $0.name } + ["all"]))
   var rule = "all"
 
   @Option(
