@@ -14,11 +14,16 @@ import OpenCLHost
 
   /// Counts around the edges of lanes and groups, and one that fills many.
   static let edges = Agreement.counts.filter { $0 < 2000 }.map { Agreement.Vectors(count: $0) }
+  /// A tenth in debug builds, in which the reference takes a hundred times as long.
+  #if DEBUG
+  static let prime = Agreement.Vectors(count: 10_007)
+  #else
   static let prime = Agreement.Vectors(count: 100_003)
+  #endif
 
-  /// One setting for each compiled rule.
   /// Those that step over the caller's vectors, without an optimizer.
   static let stateless = variants.filter { !$0.rule.needsOptimizer }
+  /// One setting for each compiled rule.
   static let compiled = Dictionary(grouping: variants) { $0.rule.kernel }
     .sorted { $0.key < $1.key }.compactMap { $0.value.first }
 
