@@ -41,7 +41,7 @@ for form in "${forms[@]}"; do
 done
 
 # The static library must need neither Swift libraries nor OpenCL.
-static=.build-notraits
+static=.build-static
 $swift build -c release --disable-default-traits --scratch-path $static --product DescentCStatic
 clang -std=c11 "${flags[@]}" -c "$checks" -o "$out/check.o"
 swiftc -static-stdlib "$out/check.o" "$static/release/libDescentCStatic.a" -o "$out/check-static"

@@ -12,12 +12,13 @@ import OpenCLHost
 @Suite struct AgreementTests {
   static let variants = Rules.all.flatMap { $0.variants }
 
-  /// Counts around the edges of lanes and groups, and one that fills many.
-  static let edges = Agreement.counts.filter { $0 < 2000 }.map { Agreement.Vectors(count: $0) }
-  /// A tenth in debug builds, in which the reference takes a hundred times as long.
+  /// Counts around the edges of lanes and groups, and one that fills many. Fewer in debug builds, in
+  /// which the reference takes a hundred times as long.
   #if DEBUG
-  static let prime = Agreement.Vectors(count: 10_007)
+  static let edges = [0, 1, 17, 65, 1025].map { Agreement.Vectors(count: $0) }
+  static let prime = Agreement.Vectors(count: 5_003)
   #else
+  static let edges = Agreement.counts.filter { $0 < 2000 }.map { Agreement.Vectors(count: $0) }
   static let prime = Agreement.Vectors(count: 100_003)
   #endif
 
