@@ -19,6 +19,8 @@
 #define EACH_OF_9(DO) EACH_OF_8(DO) DO(8)
 #define EACH_OF_10(DO) EACH_OF_9(DO) DO(9)
 #define EACH_OF_11(DO) EACH_OF_10(DO) DO(10)
+#define EACH_OF_12(DO) EACH_OF_11(DO) DO(11)
+#define EACH_OF_13(DO) EACH_OF_12(DO) DO(12)
 #define EACH_OF_(count, DO) EACH_OF_##count(DO)
 #define EACH_OF(count, DO) EACH_OF_(count, DO)
 

@@ -40,11 +40,31 @@ static ushorts to_float16(lanes value) {
   return NARROW((magnitude < 0x477ff000u ? finite : special) | (bits >> 16 & 0x8000u));
 }
 
+// A Float in two halves: a bfloat16, rounded to nearest with ties away from 0, and a remainder, the
+// 16 bits with sign by which the Float's bits are more. Every Float comes back, and NaN as
+// 0x7fc00000. A remainder that is loaded has its bits in the upper half.
+static lanes joined(lanes upper, lanes remainder) {
+  return AS_LANES(AS_WORDS(upper) + ((AS_WORDS(remainder) >> 16 ^ 0x8000u) - 0x8000u));
+}
+
+static words canonical(lanes value) {
+  const words bits = AS_WORDS(value);
+  return (bits & 0x7fffffffu) > 0x7f800000u ? (words)(0x7fc00000u) : bits;
+}
+
+static lanes upper_half(lanes value) {
+  return AS_LANES((canonical(value) + 0x8000u) & 0xffff0000u);
+}
+
+static lanes remainder_of(lanes value) { return AS_LANES(canonical(value) << 16); }
+
 // Decode and encode elements of a type of 16 bits.
 static lanes decode(ushorts stored, uint type) {
   return type == DESCENT_FLOAT16 ? from_float16(stored) : from_bfloat16(stored);
 }
 
 static ushorts encode(lanes value, uint type) {
-  return type == DESCENT_FLOAT16 ? to_float16(value) : to_bfloat16(value);
+  return type == DESCENT_REMAINDER ? NARROW(AS_WORDS(value) >> 16)
+         : type == DESCENT_FLOAT16 ? to_float16(value)
+                                   : to_bfloat16(value);
 }

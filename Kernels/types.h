@@ -17,6 +17,8 @@
 #define DESCENT_FLOAT32 0
 #define DESCENT_FLOAT16 1
 #define DESCENT_BFLOAT16 2
+// What a Float is more than the bfloat16 beside it.
+#define DESCENT_REMAINDER 3
 
 // The most states of a rule.
 #define DESCENT_MOST_STATES 4

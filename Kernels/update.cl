@@ -3,8 +3,9 @@
 // 32-bit inside it.
 //
 // The vectors are OPERANDS arguments in one order: parameters, gradients, the rule's STATES states,
-// the TERMS terms of a pass with sums, and then, where the macros SUM and AVERAGE give their
-// numbers, the sum of earlier gradients and an average of the parameters (beside.cl). A pass over
+// the TERMS terms of a pass with sums, and then, where the macros REMAINDER, SUM and AVERAGE give
+// their numbers, the remainders of parameters in bfloat16 (storage.cl), the sum of earlier
+// gradients and an average of the parameters (beside.cl). A pass over
 // numbers of another shape than the parameters' has these alone. The bits of WRITTEN say which are
 // written, those of UNREAD which are not read. A gradient is written to be zeroed, whatever was
 // decided.
@@ -115,6 +116,9 @@ static void run_pass(lanes *value, NUMBERS_PARAMETER descent_preparation p, scal
 #if PASS == DESCENT_NUMBERS
   rule(state, WITH_NUMBERS s);
 #else
+#ifdef REMAINDER
+  value[PARAMETERS] = joined(value[PARAMETERS], value[REMAINDER]);
+#endif
   const lanes x = value[PARAMETERS];
   lanes g = value[GRADIENTS];
 #ifdef SUM
@@ -128,6 +132,10 @@ static void run_pass(lanes *value, NUMBERS_PARAMETER descent_preparation p, scal
 #endif
 #ifdef AVERAGE
   value[AVERAGE] = averaged(value[AVERAGE], value[PARAMETERS], p.averageWeight);
+#endif
+#ifdef REMAINDER
+  value[REMAINDER] = remainder_of(value[PARAMETERS]);
+  value[PARAMETERS] = upper_half(value[PARAMETERS]);
 #endif
   value[GRADIENTS] = 0.0f;
 #endif

@@ -53,7 +53,7 @@ static void store(lanes value, float *to, long count) {
 }
 
 #include "../types.h"
-// Only devices store elements of 16 bits.
+// Only devices store elements of every type.
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wunused-function"
 #include "../storage.cl"
@@ -67,6 +67,11 @@ static lanes load_element(const void *from, int type, long at, long count) {
   // At any address.
   __builtin_memcpy(&stored, (const char *)from + 2 * at, 2 * (unsigned long)count);
   return decode(stored, (uint)type);
+}
+
+static void store_element(lanes value, void *to, int type, long at, long count) {
+  const ushorts stored = encode(value, (uint)type);
+  __builtin_memcpy((char *)to + 2 * at, &stored, 2 * (unsigned long)count);
 }
 
 #include "../prepare.cl"

@@ -23,14 +23,26 @@ typedef struct {
 typedef void (*descent_update)(float *const *operands, const descent_number *numbers, long count,
                                const void *preparation, const void *scalars);
 
-// The same pass over gradients of any type (DESCENT_FLOAT32 …), with a sum of earlier gradients and
-// an average of the parameters, each null if there is none (../beside.cl). It processes some
-// elements at a time, so that they stay in the cache. A null `at` ends the numbers.
+// What an update takes besides operands of Floats; a null pointer is a vector that there is not.
+typedef struct {
+  // Of the gradients: DESCENT_FLOAT32 …
+  int gradientType;
+  // Whether the pass writes the parameters.
+  bool writesParameters;
+  // Of parameters in bfloat16: ../storage.cl.
+  void *remainders;
+  // Of earlier gradients: ../beside.cl.
+  const float *sums;
+  // Of the parameters.
+  float *averages;
+} descent_beside;
+
+// The same pass with these. It processes some elements at a time, so that they stay in the cache. A
+// null `at` ends the numbers.
 typedef void (*descent_update_beside)(descent_update update, void *const *operands,
-                                      int operandCount, int gradientType,
-                                      const descent_number *numbers, const float *sum,
-                                      float *average, long count, const void *preparation,
-                                      const void *scalars);
+                                      int operandCount, const descent_beside *beside,
+                                      const descent_number *numbers, long count,
+                                      const void *preparation, const void *scalars);
 
 // Adds `count` gradients of a type to a sum, or begins it with them.
 typedef void (*descent_accumulate)(float *sum, const void *gradients, int type, long count,

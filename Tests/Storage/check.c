@@ -1,6 +1,6 @@
 // Every number of 16 bits as the Float that it is, and every Float rounded to 16 bits, as the
-// kernels convert them (Kernels/storage.cl), against the compiler's own conversions. With an
-// argument n only every n-th Float.
+// kernels convert them (Kernels/storage.cl), against the compiler's own conversions; and every
+// Float as two halves. With an argument n only every n-th Float.
 //
 //   clang -O2 -DLANES=4 -Wno-unused-function -I Kernels Tests/Storage/check.c -o check && ./check
 //
@@ -42,6 +42,12 @@ static uint16_t bfloat16_bits(float value) {
   return (down >> 16 & 1 ? up : down) >> 16;
 }
 
+// The same with ties away from 0.
+static uint16_t half_away(float value) {
+  const uint32_t bits = to_bits(value);
+  return (bits & 0xffff) == 0x8000 ? (bits >> 16) + 1 : bfloat16_bits(value);
+}
+
 static long wrong;
 
 static void expect(int holds, const char *what, uint32_t bits, uint32_t found) {
@@ -69,18 +75,28 @@ int main(int argc, char **argv) {
     for (int i = 0; i < LANES; i++) bits[i] = (uint32_t)(first + i * step);
     const lanes values = AS_LANES(bits);
     const ushorts small = to_float16(values), upper = to_bfloat16(values);
+    // Through memory, as a step and the next one.
+    ushorts halves[2];
+    store_element(upper_half(values), &halves[0], DESCENT_BFLOAT16, 0, LANES);
+    store_element(remainder_of(values), &halves[1], DESCENT_REMAINDER, 0, LANES);
+    const lanes whole = joined(load_element(&halves[0], DESCENT_BFLOAT16, 0, LANES),
+                               load_element(&halves[1], DESCENT_REMAINDER, 0, LANES));
     for (int i = 0; i < LANES; i++) {
       const float value = from_bits(bits[i]);
       if (value != value) {
         expect((small[i] & 0x7fff) == 0x7e00, "NaN to float16", bits[i], small[i]);
         expect(upper[i] == 0x7fc0, "NaN to bfloat16", bits[i], upper[i]);
+        expect(halves[0][i] == 0x7fc0 && to_bits(whole[i]) == 0x7fc00000, "NaN in halves", bits[i],
+               to_bits(whole[i]));
         continue;
       }
+      expect(to_bits(whole[i]) == bits[i], "halves", bits[i], to_bits(whole[i]));
       expect(small[i] == float16_bits(value), "to float16", bits[i], small[i]);
       if ((bits[i] & 0x7fffffffu) == 0x7f800000u)
         expect(upper[i] == bits[i] >> 16, "infinity to bfloat16", bits[i], upper[i]);
       else
-        expect(upper[i] == bfloat16_bits(value), "to bfloat16", bits[i], upper[i]);
+        expect(upper[i] == bfloat16_bits(value) && halves[0][i] == half_away(value), "to bfloat16",
+               bits[i], upper[i]);
     }
     checked += LANES;
   }

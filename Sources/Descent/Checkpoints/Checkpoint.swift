@@ -86,7 +86,7 @@ public struct Checkpoint: Sendable {
     for tensor in status.layout.tensors {
       for state in status.stateNames(ofTensor: tensor.name) {
         let own = try fileState(state, of: tensor)
-        try check(own)
+        try check(own, status.elementType(ofState: state))
         expected.insert(own.name)
       }
     }
@@ -112,25 +112,31 @@ public struct Checkpoint: Sendable {
   }
 
   /// Throws unless the file has what a state is read from.
-  func check(_ state: FileState) throws(CheckpointError) {
+  func check(
+    _ state: FileState, _ type: ElementType = .float32
+  ) throws(CheckpointError) {
     // The tensor of a mean is another state's, which is checked itself.
-    if case .stored(let name, let shape) = state { try check(name, shape) }
+    if case .stored(let name, let shape) = state { try check(name, shape, type) }
   }
 
-  /// Throws unless the file has the tensor, of the type F32 or one that `converting` allows.
+  /// Throws unless the file has the tensor, of the type or one that `converting` allows.
   func check(
-    _ name: String, _ shape: [Int], converting: Bool = false
+    _ name: String, _ shape: [Int], _ type: ElementType = .float32, converting: Bool = false
   ) throws(CheckpointError) {
+    let expected = type.fileType
     guard let found = reader[name] else {
-      let reason = reader.unreadable[name].map { "\($0) in \(path); expected is F32" }
+      let reason = reader.unreadable[name].map {
+        "\($0) in \(path); expected is \(expected.rawValue)"
+      }
       throw .tensor(name: name, reason: reason ?? "it is missing in \(path)")
     }
     try checkShape(found, shape)
-    if found.type != .float32
+    if found.type != expected
       && !(converting && SafetensorsType.readableAsFloat.contains(found.type))
     {
       throw .tensor(
-        name: name, reason: "the type \(found.type.rawValue) in \(path); expected is F32")
+        name: name,
+        reason: "the type \(found.type.rawValue) in \(path); expected is \(expected.rawValue)")
     }
   }
 
@@ -175,8 +181,16 @@ extension Checkpoint {
       for (tensor, part) in zip(status.layout.tensors, whole.parts) {
         guard let range = part?.range else { continue }
         try value.withUnsafeMutableBufferPointer {
-          let memory = ElementBuffer(UnsafeMutableBufferPointer(rebasing: $0[range]))
-          try read(state, tensor, 0..<range.count, memory)
+          let floats = ElementBuffer(UnsafeMutableBufferPointer(rebasing: $0[range]))
+          let type = status.elementType(ofState: state)
+          if type == .float32 { return try read(state, tensor, 0..<range.count, floats) }
+          let memory = try HostVectors([.init(type: type, count: range.count)])
+          try read(
+            state, tensor, 0..<range.count,
+            ElementBuffer(start: memory.arrays[0], count: range.count))
+          if let start = floats.floats.baseAddress {
+            memory.arrays[0].copyFloats(to: start, count: range.count)
+          }
         }
       }
       values[state] = value
@@ -223,6 +237,10 @@ extension Checkpoint {
   ) throws {
     let file = try reader.file(of: tensor.name)
     try parameters.forEachPart(of: tensor.range) { part, offset in
+      if let type = part.start?.type, type != .float32 {
+        return try file.read(
+          tensor.name, elements: offset..<offset + part.count, of: type, into: part)
+      }
       if part.count == tensor.count {
         return try file.read(tensor.name, into: part.floats, converting: converting)
       }
@@ -237,6 +255,28 @@ extension Checkpoint {
 public protocol CheckpointSource {
   /// The checkpoint, opened if it was not. Throws as ``Checkpoint/init(_:)`` does.
   func openedCheckpoint() throws -> Checkpoint
+}
+
+extension SafetensorsFile {
+  /// Reads elements of a type as they are.
+  func read(
+    _ name: String, elements: Range<Int>, of type: ElementType, into memory: ElementBuffer
+  ) throws(SafetensorsError) {
+    let bytes = elements.lowerBound * type.size..<elements.upperBound * type.size
+    try read(name, bytes: bytes, into: memory.bytes)
+  }
+}
+
+extension ElementType {
+  /// The type of a tensor in a file.
+  var fileType: SafetensorsType {
+    switch self {
+    case .float32: .float32
+    case .float16: .float16
+    case .bfloat16: .bfloat16
+    case .remainder: .int16
+    }
+  }
 }
 
 extension Checkpoint: CheckpointSource {

@@ -13,6 +13,7 @@ struct CheckpointWriter {
     let own: String
     let file: String
     let shape: [Int]
+    let type: ElementType
   }
 
   /// The `carried` tensors come first. The caller writes them.
@@ -37,18 +38,26 @@ struct CheckpointWriter {
     entries.merge(metadata) { own, _ in own }
     var tensors = carried
     if hasParameters {
-      tensors += try status.layout.tensors.map { try SafetensorsTensor($0.name, shape: $0.shape) }
+      tensors += try status.layout.tensors.map {
+        try SafetensorsTensor($0.name, type: status.storage.parameterType.fileType, shape: $0.shape)
+      }
     }
     var states: [State] = []
-    for name in status.stateNames where naming == .descent || name != Optimizer.averageName {
+    let left = naming == .descent ? [] : [Optimizer.averageName, Storage.remainderName]
+    for name in status.stateNames where !left.contains(name) {
       for tensor in status.layout.tensors
       where status.stateNames(ofTensor: tensor.name).contains(name) {
         guard case .stored(let file, let shape) = try status.fileState(name, of: tensor, naming)
         else { continue }
-        states.append(State(tensor: tensor, own: name, file: file, shape: shape))
+        states.append(
+          State(
+            tensor: tensor, own: name, file: file, shape: shape,
+            type: status.elementType(ofState: name)))
       }
     }
-    tensors += try states.map { try SafetensorsTensor($0.file, shape: $0.shape) }
+    tensors += try states.map {
+      try SafetensorsTensor($0.file, type: $0.type.fileType, shape: $0.shape)
+    }
     self.states = states
     (self.status, self.hasParameters) = (status, hasParameters)
     writer = try SafetensorsWriter(
@@ -65,23 +74,29 @@ struct CheckpointWriter {
     let count = min(Optimizer.pieceCount, status.layout.tensors.map(\.count).max() ?? 0)
     let memory = try HostVectors([.init(count: count)])
     func write(
-      _ total: Int, to name: String,
+      _ total: Int, of type: ElementType, to name: String,
       _ read: (Range<Int>, ElementBuffer) throws -> Void
     ) throws {
       for start in stride(from: 0, to: total, by: Optimizer.pieceCount) {
         let elements = start..<min(start + Optimizer.pieceCount, total)
-        let piece = ElementBuffer(start: memory.arrays[0], count: elements.count)
+        // The memory is that of Floats, whatever the elements are.
+        let first = ElementPointer(memory.arrays[0].address, type)
+        let piece = ElementBuffer(start: first, count: elements.count)
         try read(elements, piece)
         try writer.append(UnsafeRawBufferPointer(piece.bytes), to: name)
       }
     }
     if hasParameters {
       for tensor in status.layout.tensors {
-        try write(tensor.count, to: tensor.name) { try parameters(tensor, $0, $1) }
+        try write(tensor.count, of: status.storage.parameterType, to: tensor.name) {
+          try parameters(tensor, $0, $1)
+        }
       }
     }
     for state in self.states {
-      try write(StateShape.parameter.count(of: state.shape), to: state.file) {
+      try write(
+        StateShape.parameter.count(of: state.shape), of: state.type, to: state.file
+      ) {
         try states(state.own, state.tensor, $0, $1)
       }
     }

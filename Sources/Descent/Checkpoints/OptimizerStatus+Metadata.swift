@@ -9,8 +9,9 @@ internal import Safetensors
 ///   "name":"weight","offset":0,"shape":[10,64]},…]}`.
 /// - `optimizer.steps`: `{"groups":{"default":7},"skipped":0,"taken":7}`.
 /// - `optimizer.control`: `{"averageHasBegun":false,"averaging":…,"baseLearningRate":…,
-///   "clipping":…,"leftOut":[],"lossScale":…,"missedSteps":[…],"skipsNonFinite":false}`; what is
-///   nil or has no member is left out but for `leftOut`.
+///   "clipping":…,"leftOut":[],"lossScale":…,"missedSteps":[…],"skipsNonFinite":false,
+///   "storage":"bfloat16"}`; what is nil, has no member or is `float32` is left out but for
+///   `leftOut`.
 /// - `optimizer.schedule`: a list of the schedule's parts, if there is one.
 /// - `optimizer.groups`: `{"matrices":{"history":{…},"lastRule":{…},"rule":{…},"schedule":[…]},…}`,
 ///   the groups with a rule, a schedule or a history of their own. A file that has this entry is of
@@ -56,6 +57,8 @@ extension OptimizerStatus {
     var averageHasBegun: Bool
     /// Left out where it is true.
     var statesHaveBegun: Bool?
+    /// Left out where it is `float32`.
+    var storage: Storage?
   }
 
   /// Throws what coding a setting throws: a function has no text.
@@ -88,7 +91,8 @@ extension OptimizerStatus {
             leftOut: leftOut.sorted(),
             missedSteps: missedSteps.isEmpty ? nil : missedSteps.sorted(),
             baseLearningRate: baseLearningRate, averaging: averaging,
-            averageHasBegun: averageHasBegun, statesHaveBegun: statesHaveBegun ? nil : false)
+            averageHasBegun: averageHasBegun, statesHaveBegun: statesHaveBegun ? nil : false,
+            storage: storage == .float32 ? nil : storage)
         ).text
       if let schedule { entries[.schedule] = try JSONValue(encoding: schedule).text }
       return Dictionary(uniqueKeysWithValues: entries.map { ($0.key.rawValue, $0.value) })
@@ -119,7 +123,7 @@ extension OptimizerStatus {
     (lossScale, leftOut) = (control.lossScale, Set(control.leftOut))
     (missedSteps, baseLearningRate) = (Set(control.missedSteps ?? []), control.baseLearningRate)
     (averaging, averageHasBegun) = (control.averaging, control.averageHasBegun)
-    statesHaveBegun = control.statesHaveBegun ?? true
+    (statesHaveBegun, storage) = (control.statesHaveBegun ?? true, control.storage ?? .float32)
     let groups =
       try metadata.decoded(Entry.groups.rawValue, [String: Group].self, file: file) ?? [:]
     groupRules = groups.compactMapValues { $0.rule?.rule }

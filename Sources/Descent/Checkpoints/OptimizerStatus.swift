@@ -41,22 +41,36 @@ public struct OptimizerStatus: Sendable {
   /// Whether there is an average of the parameters among the states, as `average`.
   public var averageHasBegun = false
 
+  /// What the parameters are in memory: with ``Storage/bfloat16`` their remainders are a state.
+  public var storage = Storage.float32
+
   /// Whether states that begin as a copy of the parameters have done so.
   public var statesHaveBegun = true
 
-  /// The states that there are: those of the rules of all groups, and the average.
+  /// The states that there are: those of the rules of all groups, remainders and the average.
   public var stateNames: [String] {
     var names: [String] = []
     for group in layout.groupNames {
       for name in groupRule(group).stateNames where !names.contains(name) { names.append(name) }
     }
     if layout.groupNames.isEmpty { names = rule.stateNames }
-    return names + (averageHasBegun ? [Optimizer.averageName] : [])
+    return names + besideNames
   }
 
-  /// The states of a tensor of the layout: those of its group's rule, and the average.
+  /// The states of a tensor of the layout: those of its group's rule, remainders and the average.
   public func stateNames(ofTensor name: String) -> [String] {
-    tensorRule(name).stateNames + (averageHasBegun ? [Optimizer.averageName] : [])
+    tensorRule(name).stateNames + besideNames
+  }
+
+  /// The states of every rule.
+  private var besideNames: [String] {
+    (storage.hasRemainder ? [Storage.remainderName] : [])
+      + (averageHasBegun ? [Optimizer.averageName] : [])
+  }
+
+  /// What the numbers of a state are in a file.
+  func elementType(ofState name: String) -> ElementType {
+    storage.hasRemainder && name == Storage.remainderName ? .remainder : .float32
   }
 
   /// The rule that a group follows.
@@ -147,6 +161,7 @@ extension OptimizerStatus: Equatable {
       && (a.baseLearningRate ?? a.rule.learningRate) == (b.baseLearningRate ?? b.rule.learningRate)
       && a.missedSteps == b.missedSteps && a.averaging == b.averaging
       && a.averageHasBegun == b.averageHasBegun && a.statesHaveBegun == b.statesHaveBegun
+      && a.storage == b.storage
       && a.groupRules.mapValues { AnyHashable($0) } == b.groupRules.mapValues { AnyHashable($0) }
       && a.lastGroupRules.mapValues { AnyHashable($0) }
         == b.lastGroupRules.mapValues { AnyHashable($0) }

@@ -42,12 +42,10 @@ extension StateShape {
 }
 
 extension UpdateRule {
-  /// What the rule has a number of a state for; nil for a state that it has not. An average of the
-  /// parameters has their shape.
+  /// What the rule has a number of a state for; nil for a state that it has not. Remainders and an
+  /// average of the parameters have their shape.
   func shape(ofState name: String) -> StateShape? {
-    if name == Optimizer.averageName && !states.contains(where: { $0.name == name }) {
-      return .parameter
-    }
-    return states.first { $0.name == name && $0.isSaved }?.shape
+    if let own = states.first(where: { $0.name == name }) { return own.isSaved ? own.shape : nil }
+    return [Optimizer.averageName, Storage.remainderName].contains(name) ? .parameter : nil
   }
 }

@@ -82,7 +82,7 @@ extension Optimizer {
     _ gradients: some DeviceVector, zeroing: Bool = false, after events: [Event] = []
   ) throws -> Event {
     let engine = try deviceEngine(for: "enqueueAccumulate")
-    let gradients = try DeviceMemory(gradients).slices(of: "gradients", ofAnyType: true)
+    let gradients = try DeviceMemory(gradients).slices(of: "gradients")
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check([], gradients, zeroes: zeroing)
     try checkContext("gradients", gradients, engine)

@@ -41,6 +41,7 @@ extension Optimizer {
   ///     var averaged = model
   ///     try optimizer.writeAverage(into: &averaged)
   ///
+  /// The vector is of Floats, or of what the parameters are, to which the average is rounded.
   /// Elements between the layout's tensors stay as they are. Throws ``DescentError``, and changes
   /// nothing, where no average has begun or the vector is not the layout's.
   public func writeAverage(
@@ -48,12 +49,12 @@ extension Optimizer {
   ) throws {
     try parameters.withMutableVectorMemory(for: use(.parameters)) { memory in
       try checkCount("parameters", memory.count)
-      let pieces = try memory.floats(of: "parameters")
+      let isFloat = memory.pieces.type == .float32
+      let pieces = try memory.elements(
+        of: "parameters", as: isFloat ? .float32 : storage.parameterType)
       let average = try average()
       HostVector(pieces).forEachPart(of: layout.occupied) { range, part in
-        average[range].withUnsafeBufferPointer {
-          if let start = $0.baseAddress { part.floats.update(from: start, count: range.count) }
-        }
+        for index in range { part.set(average[index], at: index - range.lowerBound) }
       }
     }
   }

@@ -28,7 +28,8 @@ extension Optimizer {
     naming: StateNaming = .descent, metadata: [String: String] = [:], shardSize: Int = .max
   ) throws {
     try parameters.withVectorMemory(for: use(.parameters)) {
-      try write(path, HostVector($0.floats(of: "parameters")), naming, metadata, shardSize)
+      let parameters = try $0.elements(of: "parameters", as: storage.parameterType)
+      try write(path, HostVector(parameters), naming, metadata, shardSize)
     }
   }
 
@@ -93,7 +94,8 @@ extension Optimizer {
   ) throws {
     let checkpoint = try source.openedCheckpoint()
     try parameters.withMutableVectorMemory(for: use(.parameters)) {
-      try load(checkpoint, HostVector($0.floats(of: "parameters")))
+      try load(
+        checkpoint, HostVector($0.elements(of: "parameters", as: storage.parameterType)))
     }
   }
 
@@ -107,6 +109,7 @@ extension Optimizer {
       throw CheckpointError.noOptimizer(file: checkpoint.path)
     }
     if checkpoint.naming == .pyTorch { try keepWhatPyTorchLacks(&status) }
+    try check(status.storage)
     var fit = try GroupFit(status, layout, origin: checkpoint.path)
     if let given = checkpoint.pyTorch {
       try withDefaultFloatingPoint {
@@ -151,7 +154,8 @@ extension Optimizer {
   ) throws {
     let status = try checkpoint.roomyStatus()
     try self.init(
-      status.rule, layout: status.layout, rules: status.groupRules, on: choice, logger: logger)
+      status.rule, layout: status.layout, rules: status.groupRules, storage: status.storage,
+      on: choice, logger: logger)
     // Nobody's settings are replaced.
     self.logger = nil
     try load(from: checkpoint)
@@ -162,7 +166,18 @@ extension Optimizer {
     _ count: Int, _ checkpoint: Checkpoint, _ tensors: [ParameterLayout.Tensor]
   ) throws {
     try checkCount("parameters", count)
-    for tensor in tensors { try checkpoint.check(tensor.name, tensor.shape) }
+    for tensor in tensors {
+      try checkpoint.check(tensor.name, tensor.shape, storage.parameterType)
+    }
+  }
+
+  /// Throws unless a state's parameters are of this optimizer's type.
+  func check(_ storage: Storage) throws(DescentError) {
+    guard storage == self.storage else {
+      throw .value(
+        of: "the storage of the state's parameters", given: "\(storage)",
+        allowed: "\(self.storage), as of the optimizer that loads it")
+    }
   }
 }
 
@@ -190,7 +205,9 @@ extension Optimizer {
     let checkpoint = try source.openedCheckpoint()
     var report = LoadReport()
     try parameters.withMutableVectorMemory(for: use(.parameters)) {
-      report = try load(checkpoint, HostVector($0.floats(of: "parameters")), where: isWanted)
+      report = try load(
+        checkpoint, HostVector($0.elements(of: "parameters", as: storage.parameterType)),
+        where: isWanted)
     }
     return report
   }
@@ -243,6 +260,7 @@ extension Optimizer {
     guard let status = checkpoint.status else {
       throw CheckpointError.noOptimizer(file: checkpoint.path)
     }
+    try check(status.storage)
     let wanted = try layout.tensors.filter {
       try isWanted($0) && status.layout[$0.name] != nil
     }
@@ -255,7 +273,8 @@ extension Optimizer {
       for state in states {
         guard let vector = vector(state, of: tensor) else { continue }
         try checkWhole(vector, state, names)
-        try checkpoint.check(checkpoint.fileState(state, of: tensor))
+        try checkpoint.check(
+          checkpoint.fileState(state, of: tensor), status.elementType(ofState: state))
       }
     }
     if let parameters { try check(parameters.count, checkpoint, wanted) }
@@ -350,6 +369,11 @@ extension Checkpoint {
     _ memory: ElementBuffer
   ) throws {
     let own = try fileState(state, of: tensor)
+    let type = status?.elementType(ofState: state) ?? .float32
+    if type != .float32 {
+      return try reader.file(of: own.name).read(
+        own.name, elements: elements, of: type, into: memory)
+    }
     guard case .mean(of: let name) = own else {
       return try reader.file(of: own.name).read(
         own.name, elements: elements, into: memory.floats)

@@ -56,8 +56,9 @@ extension Optimizer {
     zeroing: Bool = false, after events: [Event] = []
   ) throws -> Event {
     let engine = try deviceEngine(for: "enqueueStep")
-    let parameters = try DeviceMemory(parameters).slices(of: "parameters", ofAnyType: false)
-    let gradients = try DeviceMemory(gradients).slices(of: "gradients", ofAnyType: true)
+    let parameters = try DeviceMemory(parameters).slices(
+      of: "parameters", as: storage.parameterType)
+    let gradients = try DeviceMemory(gradients).slices(of: "gradients")
     try checkCount("parameters", parameters.reduce(0) { $0 + $1.count })
     try checkCount("gradients", gradients.reduce(0) { $0 + $1.count })
     try apart.check(parameters, gradients, zeroes: zeroing)

@@ -78,12 +78,17 @@ extension Optimizer {
     try step(&parameters, zeroing: &gradients, gradientScale: gradientScale)
   }
 
+  /// What the parameters are in memory.
+  public var storage: Storage { groups.programs.storage }
+
   func use(_ role: VectorUse.Role) -> VectorUse { VectorUse(role, in: self) }
 
   private func step(
     _ parameters: VectorMemory, _ gradients: VectorMemory, _ gradientScale: Double, zeroes: Bool
   ) throws {
-    let (parameters, gradients) = (try parameters.floats(of: "parameters"), gradients.pieces)
+    let (parameters, gradients) = (
+      try parameters.elements(of: "parameters", as: storage.parameterType), gradients.pieces
+    )
     try checkCount("parameters", parameters.elementCount)
     try checkCount("gradients", gradients.elementCount)
     try apart.check(parameters, gradients, zeroes: zeroes)

@@ -28,19 +28,19 @@ extension Optimizer {
       try iterate.withMutableVectorMemory(for: use(.iterate)) { iterate in
         try checkCount("parameters", parameters.count)
         try checkCount("iterate", iterate.count)
-        let (from, to) = (
-          try parameters.floats(of: "parameters"), try iterate.floats(of: "iterate")
-        )
+        let from = try parameters.elements(of: "parameters", as: storage.parameterType)
+        let to = try iterate.floats(of: "iterate")
         var apart = PieceCheck()
         try apart.check(to, from, zeroes: false)
-        let start = HostVector(from)
-        let ahead = try lookAhead(start)
-        HostVector(to).forEachPart(of: layout.occupied) { range, iterate in
-          start.forEachPart(of: range) { part, offset in
-            if let first = part.start { (iterate + offset).copy(from: first, count: part.count) }
+        try withFloats(of: from) { start in
+          let ahead = try lookAhead(start)
+          HostVector(to).forEachPart(of: layout.occupied) { range, iterate in
+            start.forEachPart(of: range) { part, offset in
+              if let first = part.start { (iterate + offset).copy(from: first, count: part.count) }
+            }
           }
+          add(ahead, to: HostVector(to))
         }
-        add(ahead, to: HostVector(to))
       }
     }
   }
@@ -55,10 +55,34 @@ extension Optimizer {
   public func settle(_ parameters: inout some MutableVector & ~Copyable & ~Escapable) throws {
     try parameters.withMutableVectorMemory(for: use(.parameters)) { parameters in
       try checkCount("parameters", parameters.count)
-      let vector = HostVector(try parameters.floats(of: "parameters"))
-      add(try lookAhead(vector), to: vector)
+      let pieces = try parameters.elements(of: "parameters", as: storage.parameterType)
+      try withFloats(of: pieces) { add(try lookAhead($0), to: $0) }
     }
     isSettled = hasEvaluationPoint
+  }
+
+  /// Calls `body` with the parameters as Floats, which it may write.
+  private func withFloats(
+    of parameters: HostPieces, _ body: (HostVector) throws -> Void
+  ) throws {
+    guard storage.hasRemainder else { return try body(HostVector(parameters)) }
+    let (vector, count) = (HostVector(parameters), layout.count)
+    let memory = try HostVectors([.init(count: count), .init(type: .remainder, count: count)])
+    let (floats, remainders) = (memory.arrays[0].floats, memory.arrays[1])
+    try markingTornSteps { try engine.read(.remainder, 0..<count, into: remainders) }
+    vector.forEachPart(of: layout.occupied) { range, part in
+      part.copyJoined(
+        with: remainders + range.lowerBound, to: floats + range.lowerBound, count: range.count)
+    }
+    let whole = UnsafeMutableBufferPointer(start: floats, count: count)
+    try withUnsafePointer(to: whole) {
+      try body(HostVector(HostPieces(UnsafeBufferPointer(start: $0, count: 1), of: .float32)))
+    }
+    vector.forEachPart(of: layout.occupied) { range, part in
+      part.split(
+        floats + range.lowerBound, remainders: remainders + range.lowerBound, count: range.count)
+    }
+    try markingTornSteps { try engine.write(.remainder, 0..<count, from: remainders) }
   }
 
   /// What the parameters are short of the point to evaluate, for each tensor where that is another

@@ -19,7 +19,7 @@ extension Optimizer {
       for (name, group) in zip(groups.names, groups.groups) { try layout.setGroup(name, to: group) }
       var status = OptimizerStatus(rule, layout: layout)
       status.lastRule = lastRule
-      status.statesHaveBegun = statesHaveBegun
+      (status.statesHaveBegun, status.storage) = (statesHaveBegun, storage)
       for (index, name) in groups.names.enumerated() {
         status.groupRules[name] = groups.own[index]
         status.lastGroupRules[name] = groups.lastOwn[index]
@@ -59,6 +59,7 @@ extension Optimizer {
   ///   touched.
   public func load(_ state: OptimizerState) throws {
     let status = state.status
+    try check(status.storage)
     for name in status.stateNames {
       guard let values = state.values[name] else {
         throw DescentError.missingState(name: name, given: state.values.keys.sorted())
@@ -67,6 +68,7 @@ extension Optimizer {
       guard values.count == count else {
         throw DescentError.count(of: "state \"\(name)\"", given: values.count, expected: count)
       }
+      try checkValues(values, ofState: name)
     }
     if let stranger = state.values.keys.first(where: { !status.stateNames.contains($0) }) {
       throw DescentError.unknown(
@@ -79,8 +81,9 @@ extension Optimizer {
       guard let own = status.layout.index(of: tensor.name), let values = state.values[name],
         let start = wholes[name]?.parts[own]?.range.lowerBound
       else { return }
-      _ = memory.floats.update(
-        fromContentsOf: values[start + elements.lowerBound..<start + elements.upperBound])
+      for index in elements {
+        memory.start?.set(values[start + index], at: index - elements.lowerBound)
+      }
     }
   }
 
@@ -91,8 +94,8 @@ extension Optimizer {
   ) throws {
     try state.status.validate()
     try self.init(
-      state.status.rule, layout: state.status.layout, rules: state.status.groupRules, on: choice,
-      logger: logger)
+      state.status.rule, layout: state.status.layout, rules: state.status.groupRules,
+      storage: state.status.storage, on: choice, logger: logger)
     // Nobody's settings are replaced.
     self.logger = nil
     try load(state)
@@ -188,12 +191,14 @@ extension Optimizer {
       for tensor in tensors {
         guard let vector = vector(state, of: tensor) else { continue }
         let count = count(of: vector, tensor)
+        // The memory is that of Floats, whatever the elements are.
+        let first = ElementPointer(memory.arrays[0].address, elementType(of: vector))
         for start in stride(from: 0, to: count, by: Self.pieceCount) {
           let elements = start..<min(start + Self.pieceCount, count)
-          let piece = ElementBuffer(start: memory.arrays[0], count: elements.count)
+          let piece = ElementBuffer(start: first, count: elements.count)
           try read(state, tensor, elements, piece)
           let range = place(elements, of: tensor, in: vector)
-          try markingTornSteps { try engine.write(vector, range, from: memory.arrays[0]) }
+          try markingTornSteps { try engine.write(vector, range, from: first) }
         }
       }
     }

@@ -21,7 +21,7 @@ extension Optimizer {
           let start = result.baseAddress
         else { continue }
         try markingTornSteps {
-          try engine.read(
+          try readFloats(
             vector, place(0..<range.count, of: tensor, in: vector),
             into: ElementPointer(start + range.lowerBound))
         }
@@ -47,6 +47,7 @@ extension Optimizer {
       throw DescentError.count(
         of: "state \"\(name)\" of \"\(tensor.name)\"", given: values.count, expected: count)
     }
+    try checkValues(values, ofState: name)
     try checkStates()
     do {
       try values.withUnsafeBufferPointer { try write(vector, of: tensor, $0) }
@@ -109,6 +110,7 @@ extension Optimizer {
         throw DescentError.count(
           of: "state \"\(name)\"", given: values.count, expected: count)
       }
+      try checkValues(values, ofState: name)
     }
     if let values = states[Self.averageName] { try checkCount("average", values.count) }
     try checkStepCount("stepCount", stepCount)
@@ -164,6 +166,13 @@ extension Optimizer {
         }
       }
     }
+    if storage.hasRemainder {
+      let piece = try HostVectors([.init(type: .remainder, count: Self.pieceCount)])
+      for start in stride(from: 0, to: layout.count, by: Self.pieceCount) {
+        let range = start..<min(start + Self.pieceCount, layout.count)
+        try markingTornSteps { try engine.write(.remainder, range, from: piece.arrays[0]) }
+      }
+    }
     begin(at: 0)
   }
 
@@ -212,6 +221,7 @@ extension Optimizer {
   /// is none.
   func vector(_ name: String, of tensor: ParameterLayout.Tensor) -> StateVector? {
     if name == Self.averageName && averaging != nil { return .average }
+    if name == Storage.remainderName && storage.hasRemainder { return .remainder }
     let program = groups.programs.program(of: tensor)
     guard let index = groups.programs.index(of: name, in: program),
       groups.programs.list[program].states[index].isSaved
@@ -260,7 +270,7 @@ extension Optimizer {
     return try markingTornSteps {
       try [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
         if let start = buffer.baseAddress {
-          try engine.read(
+          try readFloats(
             vector, place(range, of: tensor, in: vector), into: ElementPointer(start))
         }
         initialized = range.count
@@ -276,7 +286,44 @@ extension Optimizer {
     // An engine only reads it.
     let source = ElementPointer(UnsafeMutablePointer(mutating: start))
     try markingTornSteps {
-      try engine.write(vector, place(0..<values.count, of: tensor, in: vector), from: source)
+      try writeFloats(vector, place(0..<values.count, of: tensor, in: vector), from: source)
+    }
+  }
+
+  /// What the elements of a vector are in memory.
+  func elementType(of vector: StateVector) -> ElementType {
+    vector == .remainder ? .remainder : .float32
+  }
+
+  /// Copies elements of a vector of any type to memory of Floats.
+  private func readFloats(
+    _ vector: StateVector, _ range: Range<Int>, into floats: ElementPointer
+  ) throws {
+    let type = elementType(of: vector)
+    if type == .float32 { return try engine.read(vector, range, into: floats) }
+    let memory = try HostVectors([.init(type: type, count: range.count)])
+    try engine.read(vector, range, into: memory.arrays[0])
+    memory.arrays[0].copyFloats(to: floats.floats, count: range.count)
+  }
+
+  /// Copies Floats that are numbers of a vector's type to it.
+  private func writeFloats(
+    _ vector: StateVector, _ range: Range<Int>, from floats: ElementPointer
+  ) throws {
+    let type = elementType(of: vector)
+    if type == .float32 { return try engine.write(vector, range, from: floats) }
+    let memory = try HostVectors([.init(type: type, count: range.count)])
+    for index in 0..<range.count { memory.arrays[0].set(floats.floats[index], at: index) }
+    try engine.write(vector, range, from: memory.arrays[0])
+  }
+
+  /// Throws ``DescentError/value(of:given:allowed:)`` unless these are numbers of a state's type.
+  func checkValues(_ values: [Float], ofState name: String) throws(DescentError) {
+    guard name == Storage.remainderName, storage.hasRemainder else { return }
+    for value in values where Int16(exactly: value) == nil {
+      throw .value(
+        of: "state \"\(name)\"", given: "\(value)",
+        allowed: "whole numbers from \(Int16.min) to \(Int16.max)")
     }
   }
 }

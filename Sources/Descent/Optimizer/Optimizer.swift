@@ -186,19 +186,22 @@ public final class Optimizer {
   ///   - rules: rules of their own, by group: `["matrices": Momentum(learningRate: 0.02)]`. All
   ///     groups share the step, one global norm, one decision and one checkpoint. A tensor has the
   ///     states of its group's rule and no others.
+  ///   - storage: what the parameters are in memory.
   ///   - choice: what runs the steps.
   ///   - logger: ``logger``, from the choice of the engine on.
   /// - Throws: ``DescentError`` for an invalid rule or engine choice; `OpenCLError` if the device
   ///   refuses.
   public init(
     _ rule: any UpdateRule, layout: ParameterLayout, rules: [String: any UpdateRule] = [:],
-    on choice: EngineChoice = .automatic, logger: Logger? = nil
+    storage: Storage = .float32, on choice: EngineChoice = .automatic, logger: Logger? = nil
   ) throws {
     try rule.validate()
     (self.rule, baseLearningRate) = (rule, rule.learningRate)
     self.layout = layout
     firstRule = rule
-    let groups = try withDefaultFloatingPoint { try GroupRules(rule, layout, ownRules: rules) }
+    let groups = try withDefaultFloatingPoint {
+      try GroupRules(rule, layout, ownRules: rules, storage: storage)
+    }
     self.groups = groups
     stateNames = groups.programs.stateNames
     statesHaveBegun = !groups.programs.copiesParameters

@@ -37,7 +37,7 @@ final class GroupRules {
   ///   layout has no group of such a name.
   init(
     _ rule: any UpdateRule, _ layout: ParameterLayout,
-    ownRules: [String: any UpdateRule] = [:]
+    ownRules: [String: any UpdateRule] = [:], storage: Storage = .float32
   ) throws {
     names = layout.groupNames
     groups = names.map { layout.group($0) ?? ParameterGroup() }
@@ -50,7 +50,7 @@ final class GroupRules {
     rules = zip(groups, first).map { $0.applied(to: $1) }
     unskippable = Self.unskippable(rules)
     for rule in first + [rule] { try RulePrograms.Program(rule).validate(rule) }
-    let programs = RulePrograms(layout, first, else: rule)
+    let programs = RulePrograms(layout, first, else: rule, storage)
     try programs.checkMatrices(first)
     self.programs = programs
     counts = Array(repeating: 0, count: names.count)

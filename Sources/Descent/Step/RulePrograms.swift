@@ -6,12 +6,13 @@ struct RulePrograms {
   struct Program: Hashable {
     let passes: [RulePass]
     let states: [StateSpec]
+    let storage: Storage
     /// The states of the parameters' shape, and the others.
     let elements: [Int]
     let numbers: [Int]
 
-    init(_ rule: any UpdateRule) {
-      (passes, states) = (rule.passes, rule.states)
+    init(_ rule: any UpdateRule, _ storage: Storage = .float32) {
+      (passes, states, self.storage) = (rule.passes, rule.states, storage)
       let states = states
       elements = states.indices.filter { states[$0].shape == .parameter }
       numbers = states.indices.filter { states[$0].shape != .parameter }
@@ -58,6 +59,7 @@ struct RulePrograms {
   /// By the groups' places in the layout's list.
   let ofGroup: [Int]
   let layout: ParameterLayout
+  let storage: Storage
   /// The map of each program's states of the parameters' shape.
   let states: [StateMap]
   /// The most passes of a program.
@@ -71,16 +73,20 @@ struct RulePrograms {
 
   /// - Parameter rules: by the groups' places in the layout's list.
   /// - Parameter rule: what a layout without a tensor follows.
-  init(_ layout: ParameterLayout, _ rules: [any UpdateRule], else rule: any UpdateRule) {
+  init(
+    _ layout: ParameterLayout, _ rules: [any UpdateRule], else rule: any UpdateRule,
+    _ storage: Storage = .float32
+  ) {
     var list: [Program] = []
     let ofGroup = rules.map { rule in
-      let own = Program(rule)
+      let own = Program(rule, storage)
       if let known = list.firstIndex(of: own) { return known }
       list.append(own)
       return list.count - 1
     }
-    if list.isEmpty { list = [Program(rule)] }
+    if list.isEmpty { list = [Program(rule, storage)] }
     (self.list, self.ofGroup, self.layout) = (list, ofGroup, layout)
+    self.storage = storage
     passCount = list.map(\.passes.count).max() ?? 1
     termCount = list.flatMap(\.passes).map(\.termCount).max() ?? 0
     storedTermCount =
@@ -121,7 +127,7 @@ struct RulePrograms {
     for state in list.joinedStates where state.isSaved && !names.contains(state.name) {
       names.append(state.name)
     }
-    return names
+    return names + (storage.hasRemainder ? [Storage.remainderName] : [])
   }
 
   /// The program of a tensor.
@@ -221,8 +227,9 @@ extension [RulePrograms.Program] {
 /// A vector that an engine keeps from step to step.
 enum StateVector: Hashable {
   case state(program: Int, index: Int)
-  /// The average of the parameters. It has their layout.
-  case average
+  /// The average of the parameters, and the remainders of those in bfloat16. They have their
+  /// layout.
+  case average, remainder
 }
 
 // MARK: Validation

@@ -54,6 +54,23 @@ extension Float {
   public init(_ value: BFloat16) { self.init(bitPattern: UInt32(value.bitPattern) << 16) }
 }
 
+extension Float {
+  /// The number whose bits are so much more than those of the upper half.
+  init(upper: BFloat16, remainder: Int16) {
+    self.init(bitPattern: Float(upper).bitPattern &+ UInt32(bitPattern: Int32(remainder)))
+  }
+
+  /// This number as a bfloat16, rounded to nearest with ties away from 0, and what its bits are
+  /// more. NaN is 0x7fc00000.
+  var halves: (upper: BFloat16, remainder: Int16) {
+    let bits: UInt32 = isNaN ? 0x7fc0_0000 : bitPattern
+    return (
+      BFloat16(bitPattern: UInt16(truncatingIfNeeded: (bits &+ 0x8000) >> 16)),
+      Int16(truncatingIfNeeded: bits)
+    )
+  }
+}
+
 extension Double {
   /// The same number, exactly.
   public init(_ value: BFloat16) { self.init(Float(value)) }

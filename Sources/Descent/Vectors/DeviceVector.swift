@@ -15,11 +15,11 @@ public struct DeviceMemory {
 
   init(_ vector: some DeviceVector) { vector.appendMemory(to: &self) }
 
-  /// The slices of a vector whose elements are all of one type: Floats, unless any type is allowed.
+  /// The slices of a vector whose elements are all of one type: the given one, if one is given.
   /// Throws ``DescentError/value(of:given:allowed:)`` for others.
-  func slices(of what: String, ofAnyType: Bool) throws(DescentError) -> [DeviceSlice] {
+  func slices(of what: String, as type: ElementType? = nil) throws(DescentError) -> [DeviceSlice] {
     for slice in slices {
-      if !ofAnyType { try slice.type.checkFloat(what) }
+      if let type { try slice.type.check(what, is: type) }
       guard slice.type == slices[0].type else {
         throw .value(
           of: "the element type of a part of \(what)", given: slice.type.name,
@@ -69,7 +69,8 @@ struct DeviceSlice {
   init(_ type: ElementType, count: Int, in context: Context) throws {
     switch type {
     case .float32: self.init(try Buffer<Float>(context, count: count).whole, of: type)
-    case .float16, .bfloat16: self.init(try Buffer<UInt16>(context, count: count).whole, of: type)
+    case .float16, .bfloat16, .remainder:
+      self.init(try Buffer<UInt16>(context, count: count).whole, of: type)
     }
   }
 
@@ -77,7 +78,7 @@ struct DeviceSlice {
   init(lending memory: ElementBuffer, of type: ElementType, to context: Context) throws {
     switch type {
     case .float32: self.init(try Buffer(context, lending: memory.floats).whole, of: type)
-    case .float16, .bfloat16:
+    case .float16, .bfloat16, .remainder:
       let halves = memory.bytes.assumingMemoryBound(to: UInt16.self)
       self.init(try Buffer(context, lending: halves).whole, of: type)
     }
@@ -112,6 +113,7 @@ struct DeviceSlice {
     case .float32: try fill(with: Float(value), on: queue)
     case .float16: try fill(with: Float16(value), on: queue)
     case .bfloat16: try fill(with: BFloat16(value), on: queue)
+    case .remainder: try fill(with: Int16(clamping: Int(value)), on: queue)
     }
   }
 

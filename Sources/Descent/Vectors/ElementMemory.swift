@@ -33,6 +33,43 @@ struct ElementPointer {
     case .float32: address.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
     case .float16: Float(address.loadUnaligned(fromByteOffset: 2 * index, as: Float16.self))
     case .bfloat16: Float(address.loadUnaligned(fromByteOffset: 2 * index, as: BFloat16.self))
+    case .remainder: Float(address.loadUnaligned(fromByteOffset: 2 * index, as: Int16.self))
+    }
+  }
+
+  /// Stores an element, rounded to nearest; at any address.
+  func set(_ value: Float, at index: Int) {
+    type.withBits(of: Double(value)) {
+      if let bits = $0.baseAddress {
+        (self + index).address.copyMemory(from: bits, byteCount: type.size)
+      }
+    }
+  }
+
+  /// Copies elements of another type as Floats.
+  func copyFloats(to floats: UnsafeMutablePointer<Float>, count: Int) {
+    for index in 0..<count { floats[index] = value(at: index) }
+  }
+
+  /// The Floats that this vector of bfloat16 and its remainders are.
+  func copyJoined(
+    with remainders: ElementPointer, to floats: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    for index in 0..<count {
+      floats[index] = Float(
+        upper: (address + 2 * index).loadUnaligned(as: BFloat16.self),
+        remainder: (remainders.address + 2 * index).loadUnaligned(as: Int16.self))
+    }
+  }
+
+  /// Stores Floats as bfloat16 and their remainders.
+  func split(
+    _ floats: UnsafePointer<Float>, remainders: ElementPointer, count: Int
+  ) {
+    for index in 0..<count {
+      let (upper, remainder) = floats[index].halves
+      (address + 2 * index).storeBytes(of: upper, as: BFloat16.self)
+      (remainders.address + 2 * index).storeBytes(of: remainder, as: Int16.self)
     }
   }
 

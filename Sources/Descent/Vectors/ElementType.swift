@@ -3,6 +3,8 @@ internal import DescentKernels
 /// What the elements of a vector in memory are. Rules compute in Float whatever they are.
 enum ElementType: Hashable, Sendable, CaseIterable {
   case float32, float16, bfloat16
+  /// What a Float is more than the bfloat16 beside it: ``Storage``.
+  case remainder
 
   /// Bytes.
   var size: Int { self == .float32 ? 4 : 2 }
@@ -13,6 +15,7 @@ enum ElementType: Hashable, Sendable, CaseIterable {
     case .float32: DESCENT_FLOAT32
     case .float16: DESCENT_FLOAT16
     case .bfloat16: DESCENT_BFLOAT16
+    case .remainder: DESCENT_REMAINDER
     }
   }
 
@@ -22,13 +25,14 @@ enum ElementType: Hashable, Sendable, CaseIterable {
     case .float32: "Float"
     case .float16: "Float16"
     case .bfloat16: "BFloat16"
+    case .remainder: "Int16"
     }
   }
 
-  /// Throws ``DescentError/value(of:given:allowed:)`` for another type than Float.
-  func checkFloat(_ what: String) throws(DescentError) {
-    guard self == .float32 else {
-      throw .value(of: "the element type of \(what)", given: name, allowed: "Float")
+  /// Throws ``DescentError/value(of:given:allowed:)`` for another type than the given one.
+  func check(_ what: String, is type: ElementType) throws(DescentError) {
+    guard self == type else {
+      throw .value(of: "the element type of \(what)", given: name, allowed: type.name)
     }
   }
 
@@ -40,6 +44,7 @@ enum ElementType: Hashable, Sendable, CaseIterable {
     case .float32: try withUnsafeBytes(of: Float(value), body)
     case .float16: try withUnsafeBytes(of: Float16(value), body)
     case .bfloat16: try withUnsafeBytes(of: BFloat16(value), body)
+    case .remainder: try withUnsafeBytes(of: Int16(clamping: Int(value)), body)
     }
   }
 }

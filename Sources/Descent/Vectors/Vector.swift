@@ -62,7 +62,12 @@ public struct VectorMemory {
   /// The pieces of a vector that has to be of Floats. Throws
   /// ``DescentError/value(of:given:allowed:)`` if it is of another type.
   func floats(of what: String) throws(DescentError) -> HostPieces {
-    try pieces.type.checkFloat(what)
+    try elements(of: what, as: .float32)
+  }
+
+  /// The same of another type.
+  func elements(of what: String, as type: ElementType) throws(DescentError) -> HostPieces {
+    try pieces.type.check(what, is: type)
     return pieces
   }
 }

@@ -49,22 +49,27 @@ struct HostKernels: Sendable {
     return update
   }
 
-  /// Runs an update over operands in its order, with gradients of any type, and with a sum of
-  /// earlier gradients and an average of the parameters where there are such.
+  /// Runs an update over operands in its order, with gradients of any type, and with remainders of
+  /// the parameters, a sum of earlier gradients and an average of the parameters where there are
+  /// such.
   func update(
     _ update: descent_update, _ operands: UnsafeBufferPointer<UnsafeMutableRawPointer?>,
     _ gradients: ElementType, _ numbers: UnsafePointer<descent_number>?,
-    sum: ElementPointer? = nil, average: ElementPointer? = nil, count: Int,
-    _ preparation: UnsafeRawPointer?, _ scalars: UnsafeRawPointer?
+    remainder: ElementPointer? = nil, sum: ElementPointer? = nil, average: ElementPointer? = nil,
+    writesParameters: Bool = true, count: Int, _ preparation: UnsafeRawPointer?,
+    _ scalars: UnsafeRawPointer?
   ) {
-    if sum == nil && average == nil && gradients == .float32 {
+    if remainder == nil && sum == nil && average == nil && gradients == .float32 {
       operands.withMemoryRebound(to: UnsafeMutablePointer<Float>?.self) {
         update($0.baseAddress, numbers, count, preparation, scalars)
       }
     } else {
+      var beside = descent_beside(
+        gradientType: gradients.code, writesParameters: writesParameters,
+        remainders: remainder?.address, sums: sum?.floats, averages: average?.floats)
       table.pointee.updateBeside(
-        update, operands.baseAddress, Int32(operands.count), gradients.code, numbers,
-        sum?.floats, average?.floats, count, preparation, scalars)
+        update, operands.baseAddress, Int32(operands.count), &beside, numbers, count, preparation,
+        scalars)
     }
   }
 

@@ -137,8 +137,9 @@ struct Pass {
   let isSkipped: Bool
   let zeroes: Bool
   let instructions: HostKernels
-  /// The sum of earlier gradients and the average of the parameters, from the beginning of the
-  /// layout; nil where the step has none.
+  /// The remainders of parameters in bfloat16, the sum of earlier gradients and the average of the
+  /// parameters, from the beginning of the layout; nil where the step has none.
+  let remainder: ElementPointer?
   let sum: ElementPointer?
   let average: ElementPointer?
   /// Memory for the terms of a tile, for the pass that is fused with its sums; nil for the others.
@@ -211,7 +212,7 @@ struct Pass {
     for (index, operand) in program.operands.enumerated() {
       let (vector, distance) =
         switch operand.place {
-        // A kernel may load what its rule ignores, so this has to be as many Floats.
+        // A kernel may load what its rule ignores, so these have to be as many elements.
         case .gradients where !program.readsGradients, .parameters:
           (parameters[run.parameters.piece].start, start - run.parameters.origin)
         case .gradients: (gradients[run.gradients.piece].start, start - run.gradients.origin)
@@ -251,8 +252,9 @@ struct Pass {
     instructions.update(
       program.kernel,
       UnsafeBufferPointer(start: operands.baseAddress, count: program.operands.count),
-      program.readsGradients ? gradients.type : .float32, numbers.baseAddress,
-      sum: sum.map { $0 + range.lowerBound }, average: average.map { $0 + range.lowerBound },
+      program.readsGradients ? gradients.type : parameters.type, numbers.baseAddress,
+      remainder: remainder.map { $0 + range.lowerBound }, sum: sum.map { $0 + range.lowerBound },
+      average: average.map { $0 + range.lowerBound }, writesParameters: program.isLast,
       count: range.count, preparation, scalars)
   }
 }

@@ -6,6 +6,8 @@ final class HostStates {
   /// The terms of a pass, each a vector; none where sums are fused with their pass.
   let terms: HostVectors
   let programs: RulePrograms
+  /// Of parameters in bfloat16.
+  private let remainderVector: HostVectors?
   private var sumVector: HostVectors?
   private var averageVector: HostVectors?
 
@@ -26,12 +28,16 @@ final class HostStates {
         }
       }
     }
+    remainderVector =
+      programs.storage.hasRemainder
+      ? try HostVectors([.init(type: .remainder, count: programs.layout.count)]) : nil
     terms = try HostVectors(
       Array(repeating: .init(count: programs.layout.count), count: termCount))
   }
 
   var sum: ElementPointer? { sumVector?.arrays[0] }
   var average: ElementPointer? { averageVector?.arrays[0] }
+  var remainder: ElementPointer? { remainderVector?.arrays[0] }
 
   /// The sum, which is made if there was none.
   func makeSumIfNeeded() throws -> ElementPointer {
@@ -53,7 +59,7 @@ final class HostStates {
     let parameters = HostVector(parameters)
     if let average, step.average?.begins == true {
       parameters.forEachPart(of: programs.layout.occupied) { range, memory in
-        (average + range.lowerBound).copy(from: memory, count: range.count)
+        copy(memory, range, to: average + range.lowerBound)
       }
     }
     guard step.statesBegin else { return }
@@ -61,10 +67,17 @@ final class HostStates {
       for (place, state) in program.states.enumerated() where state.start == .parameters {
         let (vector, map) = (ofPrograms[index].arrays[place], programs.states[index])
         parameters.forEachPart(of: programs.stretches(of: index)) { range, memory in
-          (vector + map.place(of: range).lowerBound).copy(from: memory, count: range.count)
+          copy(memory, range, to: vector + map.place(of: range).lowerBound)
         }
       }
     }
+  }
+
+  /// Copies the parameters of a range of the layout as Floats.
+  private func copy(_ parameters: ElementPointer, _ range: Range<Int>, to floats: ElementPointer) {
+    guard let remainder else { return floats.copy(from: parameters, count: range.count) }
+    parameters.copyJoined(
+      with: remainder + range.lowerBound, to: floats.floats, count: range.count)
   }
 
   func dropAverage() { averageVector = nil }
@@ -72,6 +85,7 @@ final class HostStates {
   subscript(vector: StateVector) -> ElementPointer? {
     switch vector {
     case .average: average
+    case .remainder: remainder
     case .state(let program, let index): ofPrograms[program].arrays[index]
     }
   }

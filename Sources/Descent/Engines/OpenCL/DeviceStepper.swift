@@ -130,6 +130,7 @@ struct DeviceStepper: Stepper {
   mutating func copyParameters(_ step: StepInput) throws {
     // Host memory is uploaded in chunks, during the first pass.
     if let host { return try engine.begin(step, with: host.parameters) }
+    if engine.remainder != nil { return try engine.begin(step, with: parameters, after: before) }
     if let average = engine.average, step.average?.begins == true {
       try average.enqueueCopy(
         engine.layout.occupied, of: parameters, map: average.whole.map, on: engine.queue,
@@ -346,8 +347,13 @@ struct DeviceStepper: Stepper {
       return engine.terms.map {
         ($0.segments[term][work.vectors.piece], work.vectors.offset)
       }
-    case .sum, .average:
-      let vector = operand.name == .sum ? engine.sum?.vector : engine.average
+    case .remainder, .sum, .average:
+      let vector =
+        switch operand.name {
+        case .remainder: engine.remainder
+        case .sum: engine.sum?.vector
+        default: engine.average
+        }
       return vector.map { ($0.segments[0][work.vectors.piece], work.vectors.offset) }
     }
   }

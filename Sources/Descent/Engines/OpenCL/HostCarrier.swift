@@ -15,10 +15,11 @@ final class HostCarrier {
   /// Chunks in flight at once: uploaded, updated, downloaded.
   private static let slotCount = 3
 
-  /// Parameters on the device, a slice for each chunk. None is in two segments of the states.
-  let parameters: [DeviceSlice]
-  /// Gradients on the device: in chunks, and in one piece for each segment, as norms need them. The
+  /// Parameters on the device, a slice for each chunk. None is in two segments of the states. The
   /// memory is that of Floats, whatever the elements are.
+  private(set) var parameters: [DeviceSlice]
+  /// Gradients on the device, likewise: in chunks, and in one piece for each segment, as norms need
+  /// them.
   private(set) var gradients: (chunks: [DeviceSlice], segments: [DeviceSlice])
 
   private struct Slot {
@@ -69,8 +70,9 @@ final class HostCarrier {
     }
   }
 
-  /// Takes gradients of a type from now on, in the same memory.
-  func take(gradients type: ElementType) {
+  /// Takes vectors of these types from now on, in the same memory.
+  func take(parameters own: ElementType, gradients type: ElementType) {
+    if parameters.elementType != own { parameters = parameters.map { $0.viewed(as: own) } }
     if gradients.segments.elementType == type { return }
     gradients.chunks = gradients.chunks.map { $0.viewed(as: type) }
     gradients.segments = gradients.segments.map { $0.viewed(as: type) }

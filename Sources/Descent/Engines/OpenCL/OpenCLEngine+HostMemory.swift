@@ -19,7 +19,7 @@ extension OpenCLEngine {
     var onDevice = step
     // Nobody reads the device's copy again.
     onDevice.zeroes = false
-    try carrying(chunk, gradients.type) { carrier in
+    try carrying(chunk, parameters.type, gradients.type) { carrier in
       try enqueueAndFinish(
         carrier.parameters, looks ? carrier.gradients.segments : carrier.gradients.chunks, onDevice,
         from: CarriedVectors(parameters: parameters, gradients: gradients, carrier: carrier)
@@ -29,10 +29,11 @@ extension OpenCLEngine {
   }
 
   private func carrying(
-    _ chunk: Int, _ gradients: ElementType, _ body: (HostCarrier) throws -> Void
+    _ chunk: Int, _ parameters: ElementType?, _ gradients: ElementType,
+    _ body: (HostCarrier) throws -> Void
   ) throws {
     let carrier = try carrier ?? HostCarrier(queue, segments: vectorPieces.counts, chunk: chunk)
-    carrier.take(gradients: gradients)
+    carrier.take(parameters: parameters ?? carrier.parameters.elementType, gradients: gradients)
     self.carrier = carrier
     do {
       try body(carrier)
@@ -47,7 +48,7 @@ extension OpenCLEngine {
     if step.average?.begins == true, let average {
       try waitForPending()
       try HostVector(parameters).forEachPart(of: layout.occupied) { range, memory in
-        try average.write(0, range, from: memory, on: queue)
+        try withFloats(memory, range) { try average.write(0, range, from: $0, on: queue) }
       }
     }
     guard step.statesBegin else { return }
@@ -56,11 +57,46 @@ extension OpenCLEngine {
       for (place, state) in program.elements.enumerated()
       where program.states[state].start == .parameters {
         try HostVector(parameters).forEachPart(of: programs.stretches(of: index)) { range, memory in
-          try own[index].states.write(
-            place, programs.states[index].place(of: range), from: memory, on: queue)
+          try withFloats(memory, range) {
+            try own[index].states.write(
+              place, programs.states[index].place(of: range), from: $0, on: queue)
+          }
         }
       }
     }
+  }
+
+  /// The same of parameters in bfloat16 in the device's memory, which are read first.
+  func begin(_ step: StepInput, with parameters: [DeviceSlice], after events: [Event]) throws {
+    try Event.wait(for: events)
+    let memory = try HostVectors([
+      .init(type: parameters.elementType, count: layout.count)
+    ])
+    var start = memory.arrays[0]
+    for slice in parameters {
+      try slice.read(into: ElementBuffer(start: start, count: slice.count), from: 0, on: queue)
+      start = start + slice.count
+    }
+    let whole = UnsafeMutableBufferPointer(
+      start: memory.arrays[0].address.assumingMemoryBound(to: BFloat16.self), count: layout.count)
+    try withUnsafePointer(to: whole) {
+      try begin(
+        step, with: HostPieces(UnsafeBufferPointer(start: $0, count: 1), of: start.type))
+    }
+  }
+
+  /// The parameters of a range of the layout as Floats.
+  private func withFloats(
+    _ parameters: ElementPointer, _ range: Range<Int>, _ body: (ElementPointer) throws -> Void
+  ) throws {
+    guard let remainder else { return try body(parameters) }
+    let memory = try HostVectors([
+      .init(count: range.count), .init(type: .remainder, count: range.count),
+    ])
+    try remainder.read(0, range, into: memory.arrays[1], on: queue)
+    parameters.copyJoined(
+      with: memory.arrays[1], to: memory.arrays[0].floats, count: range.count)
+    try body(memory.arrays[0])
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
@@ -72,7 +108,7 @@ extension OpenCLEngine {
         for piece in zeroes ? g : [] { try piece.buffer.synchronize(on: queue) }
       }
     }
-    try carrying(chunk, gradients.type) { carrier in
+    try carrying(chunk, nil, gradients.type) { carrier in
       let ready = try carrier.begin(HostPieces.none, gradients, gradientsFirst: true)
       try finishing {
         _ = try enqueueAccumulate(

@@ -44,7 +44,9 @@ struct UpdatePrograms {
         let shapes = numbers.enumerated().reduce(0) { $0 | $1.element.code << (2 * $1.offset) }
         result += ["NUMBERS=\(numbers.count)", "SHAPES=\(shapes)"]
       }
-      for (name, macro) in [(Operand.Name.sum, "SUM"), (.average, "AVERAGE")] {
+      for (name, macro) in [
+        (Operand.Name.remainder, "REMAINDER"), (.sum, "SUM"), (.average, "AVERAGE"),
+      ] {
         if let index = operands.firstIndex(where: { $0.name == name }) {
           result.append("\(macro)=\(index)")
         }

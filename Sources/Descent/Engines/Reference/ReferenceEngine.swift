@@ -88,12 +88,14 @@ private struct ReferenceStepper: Stepper {
     for run in plan?.runs ?? [] {
       let passes = engine.programs.list[run.program].passes
       guard pass < passes.count, passes[pass].shape == .parameter,
-        let x = parameters[run.parameters.piece].start?.floats,
+        let x = parameters[run.parameters.piece].start,
         let g = gradients[run.gradients.piece].start
       else { continue }
       let gradient = g + (run.start - run.gradients.origin)
       if !isSkipped && !step.isIdle(run.group) {
-        update(run, pass, x + (run.start - run.parameters.origin), gradient, step)
+        withFloats(x + (run.start - run.parameters.origin), run, passes[pass]) {
+          update(run, pass, $0, gradient, step)
+        }
       }
       if step.zeroes && passes[pass].work == .elements { gradient.zero(count: run.count) }
     }
@@ -110,6 +112,21 @@ private struct ReferenceStepper: Stepper {
   }
 
   func finish(_ step: StepInput) {}
+
+  /// The parameters of a run as Floats, which a pass may write.
+  private func withFloats(
+    _ x: ElementPointer, _ run: StepPlan.Run, _ pass: RulePass,
+    _ body: (UnsafeMutablePointer<Float>) -> Void
+  ) {
+    guard let all = engine.states.remainder else { return body(x.floats) }
+    let remainders = all + run.start
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, run.count)) {
+      guard let floats = $0.baseAddress else { return }
+      x.copyJoined(with: remainders, to: floats, count: run.count)
+      body(floats)
+      if pass.work == .elements { x.split(floats, remainders: remainders, count: run.count) }
+    }
+  }
 
   private func update(
     _ run: StepPlan.Run, _ pass: Int, _ x: UnsafeMutablePointer<Float>,
