@@ -56,6 +56,10 @@ operands() {
   for word in "$@"; do
     case $word in
     zeroing) written=$((written | 2)) ;;
+    remainder)
+      [[ $pass != DESCENT_ELEMENTS ]] || written=$((written | 1 << count))
+      macros+=" -DREMAINDER=$count -DTYPES=$((2 | 3 << 4 * count))UL" count=$((count + 1))
+      ;;
     bfloat16) macros+=" -DTYPES=$((2 << 4))UL" ;;
     float16) macros+=" -DTYPES=$((1 << 4))UL" ;;
     sum) macros+=" -DSUM=$((count++))" ;;
@@ -74,9 +78,9 @@ while read -r _ folder file name states pass numbers terms readOnly variant; do
     cat "$part"
   done >"$work/program.cl"
   # The operations that are fused with the rules, as far as the kind of pass allows.
-  besides=("" sum bfloat16)
+  besides=("" sum bfloat16 "remainder sum")
   [[ $pass != DESCENT_ELEMENTS ]] ||
-    besides+=(zeroing average "zeroing float16" "zeroing sum average")
+    besides+=(zeroing average "zeroing float16" "remainder zeroing sum average")
   [[ $pass != DESCENT_NUMBERS ]] || besides=("")
   for lanes in 1 2 4 8 16; do
     launches=("" -DTABLE "-DTABLE -DCONTROLLED")

@@ -37,7 +37,8 @@ extension Optimizer {
   /// them, and the event is the last one's.
   ///
   /// - Parameters:
-  ///   - parameters: `layout.count` elements, in the context of ``queue``.
+  ///   - parameters: `layout.count` elements of the type that ``storage`` says, in the context of
+  ///     ``queue``.
   ///   - gradients: as many, in the same order, of any ``VectorElement``. No piece of the
   ///     parameters may overlap another piece of either vector. The first step with gradients of a
   ///     type builds programs for it.

@@ -20,7 +20,7 @@ extension Optimizer {
   ///   except one that no later visit passes again; the error names it.
   ///
   /// - Parameters:
-  ///   - parameters: `layout.count` elements, tensor after tensor.
+  ///   - parameters: `layout.count` elements, tensor after tensor, of the type that ``storage`` says.
   ///   - gradients: as many, in the same order: of `Float`, `Float16` or ``BFloat16``. A step in 16
   ///     bits is the one that takes the Floats of the same value, without a copy of these.
   ///   - gradientScale: a factor on every gradient: one over a loss scale, or over a number of
