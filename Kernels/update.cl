@@ -3,9 +3,10 @@
 // 32-bit inside it.
 //
 // The vectors are OPERANDS arguments in one order: parameters, gradients, the rule's STATES states,
-// the TERMS terms of a pass with sums, and then, where the macros REMAINDER, SUM and AVERAGE give
-// their numbers, the remainders of parameters in bfloat16 (storage.cl), the sum of earlier
-// gradients and an average of the parameters (beside.cl). A pass over
+// the TERMS terms of a pass with sums, and then, where the macros REMAINDER or MASTER, SUM
+// and AVERAGE give their numbers, the remainders of parameters in bfloat16 or the Floats of those in
+// binary16 (storage.cl), the sum of earlier gradients and an average of the parameters (beside.cl).
+// A pass over
 // numbers of another shape than the parameters' has these alone. The bits of WRITTEN say which are
 // written, those of UNREAD which are not read. A gradient is written to be zeroed, whatever was
 // decided.
@@ -119,6 +120,9 @@ static void run_pass(lanes *value, NUMBERS_PARAMETER descent_preparation p, scal
 #ifdef REMAINDER
   value[PARAMETERS] = joined(value[PARAMETERS], value[REMAINDER]);
 #endif
+#ifdef MASTER
+  value[PARAMETERS] = value[MASTER];
+#endif
   const lanes x = value[PARAMETERS];
   lanes g = value[GRADIENTS];
 #ifdef SUM
@@ -136,6 +140,9 @@ static void run_pass(lanes *value, NUMBERS_PARAMETER descent_preparation p, scal
 #ifdef REMAINDER
   value[REMAINDER] = remainder_of(value[PARAMETERS]);
   value[PARAMETERS] = upper_half(value[PARAMETERS]);
+#endif
+#ifdef MASTER
+  value[MASTER] = value[PARAMETERS];
 #endif
   value[GRADIENTS] = 0.0f;
 #endif

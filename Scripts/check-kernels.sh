@@ -56,6 +56,10 @@ operands() {
   for word in "$@"; do
     case $word in
     zeroing) written=$((written | 2)) ;;
+    master)
+      [[ $pass != DESCENT_ELEMENTS ]] || written=$((written | 1 << count))
+      unread=$((unread | 1)) macros+=" -DMASTER=$((count++)) -DTYPES=1UL"
+      ;;
     remainder)
       [[ $pass != DESCENT_ELEMENTS ]] || written=$((written | 1 << count))
       macros+=" -DREMAINDER=$count -DTYPES=$((2 | 3 << 4 * count))UL" count=$((count + 1))
@@ -78,7 +82,7 @@ while read -r _ folder file name states pass numbers terms readOnly variant; do
     cat "$part"
   done >"$work/program.cl"
   # The operations that are fused with the rules, as far as the kind of pass allows.
-  besides=("" sum bfloat16 "remainder sum")
+  besides=("" sum bfloat16 "remainder sum" master)
   [[ $pass != DESCENT_ELEMENTS ]] ||
     besides+=(zeroing average "zeroing float16" "remainder zeroing sum average")
   [[ $pass != DESCENT_NUMBERS ]] || besides=("")

@@ -31,6 +31,8 @@ typedef struct {
   bool writesParameters;
   // Of parameters in bfloat16: ../storage.cl.
   void *remainders;
+  // What parameters in binary16 are rounded from.
+  float *masters;
   // Of earlier gradients: ../beside.cl.
   const float *sums;
   // Of the parameters.

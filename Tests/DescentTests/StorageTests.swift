@@ -1,4 +1,5 @@
 import DescentTestSupport
+import Safetensors
 import Testing
 import Verification
 
@@ -8,22 +9,57 @@ import Verification
 import OpenCLHost
 #endif
 
-/// Parameters in bfloat16 with remainders: the bits of a run in Float, on every engine.
+/// A type of 16 bits, as these tests need it.
+private protocol HalfParameter: VectorElement, Equatable, ExpressibleByIntegerLiteral {
+  static var storage: Storage { get }
+  init(_ value: Float)
+  var value: Float { get }
+  /// What a step stores.
+  static func stored(_ value: Float) -> Self
+}
+
+extension BFloat16: HalfParameter {
+  fileprivate static var storage: Storage { .bfloat16 }
+  fileprivate var value: Float { Float(self) }
+  fileprivate static func stored(_ value: Float) -> BFloat16 { value.halves.upper }
+}
+
+extension Float16: HalfParameter {
+  fileprivate static var storage: Storage { .float16 }
+  fileprivate var value: Float { Float(self) }
+  fileprivate static func stored(_ value: Float) -> Float16 { Float16(value) }
+}
+
+/// Parameters in 16 bits with what makes them Floats: the bits of a run in Float, on every engine.
 @Suite struct StorageTests {
   private static func bits(_ values: [Float]) -> [UInt32] { RulePassTests.bits(values) }
 
-  /// Parameters that a bfloat16 holds.
-  private static func start(_ count: Int) -> [BFloat16] {
-    PinnedSteps(count: count).parameters.map { BFloat16(min(max($0, -4), 4)) }
+  /// Parameters that the type holds.
+  private static func start<Half: HalfParameter>(
+    _ count: Int, _ type: Half.Type = BFloat16.self
+  ) -> [Half] {
+    PinnedSteps(count: count).parameters.map { Half(min(max($0, -4), 4)) }
   }
 
   private static func gradients(_ count: Int, _ step: Int) -> [Float] {
     PinnedSteps(count: count).gradients(step).map { min(max($0, -1e3), 1e3) }
   }
 
-  /// The Floats that parameters and their remainders are; between tensors the parameters.
-  private static func floats(_ optimizer: Optimizer, _ x: [BFloat16]) throws -> [Float] {
-    zip(x, try optimizer.state("remainder")).map { Float(upper: $0, remainder: Int16($1)) }
+  /// The Floats that steps have for the parameters; between tensors the parameters.
+  private static func floats<Half: HalfParameter>(
+    _ optimizer: Optimizer, _ x: [Half]
+  ) throws -> [Float] {
+    if let x = x as? [BFloat16] {
+      return zip(x, try optimizer.state("remainder")).map {
+        Float(upper: $0, remainder: Int16($1))
+      }
+    }
+    var floats = x.map(\.value)
+    let master = try optimizer.state("master")
+    for tensor in optimizer.layout.tensors {
+      floats.replaceSubrange(tensor.range, with: master[tensor.range])
+    }
+    return floats
   }
 
   /// What a run leaves, as one in Float would leave it.
@@ -33,7 +69,7 @@ import OpenCLHost
     var skipped = 0
 
     init(_ optimizer: Optimizer, _ floats: [Float]) throws {
-      for name in optimizer.stateNames where name != "remainder" {
+      for name in optimizer.stateNames where !["remainder", "master"].contains(name) {
         vectors[name] = bits(try optimizer.state(name))
       }
       vectors["parameters"] = bits(floats)
@@ -76,8 +112,13 @@ import OpenCLHost
     return optimizer
   }
 
-  @Test("every control and several rules, on every engine")
-  func controls() throws {
+  @Test("every control and several rules in bfloat16, on every engine")
+  func bfloat16() throws { try Self.controls(BFloat16.self) }
+
+  @Test("the same in Float16")
+  func float16() throws { try Self.controls(Float16.self) }
+
+  private static func controls<Half: HalfParameter>(_ type: Half.Type) throws {
     let cases: [(any UpdateRule, ParameterLayout)] = [
       (AdamW(weightDecay: 0.1), try .evenAndOdd()),
       (SGD(learningRate: 0.1), try ParameterLayout(count: 1)),
@@ -89,32 +130,34 @@ import OpenCLHost
       (ScheduleFreeAdamW(), try ParameterLayout(count: 1027)),
     ]
     for (rule, layout) in cases {
-      var wide = Self.start(layout.count).map { Float($0) }
-      let reference = try Self.run(rule, layout, .float32, .reference, &wide)
+      var wide = start(layout.count, type).map(\.value)
+      let reference = try run(rule, layout, .float32, .reference, &wide)
       let expected = try Outcome(reference, wide)
       var point = wide
       try reference.writeIterate(from: wide, into: &point)
       // Every kind of cut for one rule: drivers build each of its programs anew.
-      let choices = rule is AdamW ? try TestEngines.cut() + [.reference] : try TestEngines.each()
+      let choices =
+        rule is AdamW
+        ? try TestEngines.cut() + [.reference] : try TestEngines.each()
       for choice in choices {
-        var x = Self.start(layout.count)
-        let optimizer = try Self.run(rule, layout, .bfloat16, choice, &x)
-        let place: Comment = "\(type(of: rule)) on \(choice)"
+        var x = start(layout.count, type)
+        let optimizer = try run(rule, layout, type.storage, choice, &x)
+        let place: Comment = "\(Swift.type(of: rule)) in \(type) on \(choice)"
         let floats = try Self.floats(optimizer, x)
         #expect(try Outcome(optimizer, floats) == expected, place)
         // Rounded to nearest, not cut off.
-        #expect(floats.map(\.halves.upper.bitPattern) == x.map(\.bitPattern), place)
+        #expect(bits(floats.map { Half.stored($0).value }) == bits(x.map(\.value)), place)
         var own = point.map { _ in Float(0) }
         try optimizer.writeIterate(from: x, into: &own)
         for tensor in layout.tensors {
           #expect(
-            Self.bits(Array(own[tensor.range])) == Self.bits(Array(point[tensor.range])), place)
+            bits(Array(own[tensor.range])) == bits(Array(point[tensor.range])), place)
         }
         try optimizer.settle(&x)
         let settled = try Self.floats(optimizer, x)
         for tensor in layout.tensors {
           #expect(
-            Self.bits(Array(settled[tensor.range])) == Self.bits(Array(point[tensor.range])), place)
+            bits(Array(settled[tensor.range])) == bits(Array(point[tensor.range])), place)
         }
       }
     }
@@ -122,16 +165,19 @@ import OpenCLHost
 
   /// Steps over the pinned values with ∞ and NaN.
   private static func steps(
-    _ variant: RuleVariant, _ choice: EngineChoice, _ step: (Optimizer, Int) throws -> Void
+    _ variant: RuleVariant, _ storage: Storage, _ choice: EngineChoice,
+    _ step: (Optimizer, Int) throws -> Void
   ) throws -> Optimizer {
     let layout = try ParameterLayout(count: 1025, for: variant.rule)
-    let optimizer = try Optimizer(variant.rule, layout: layout, storage: .bfloat16, on: choice)
+    let optimizer = try Optimizer(variant.rule, layout: layout, storage: storage, on: choice)
     for index in 1...3 { try step(optimizer, index) }
     return optimizer
   }
 
-  private static func expected(_ variant: RuleVariant, _ pinned: PinnedSteps) throws -> Outcome {
-    var wide = start(1025).map { Float($0) }
+  private static func expected<Half: HalfParameter>(
+    _ variant: RuleVariant, _ pinned: PinnedSteps, _ type: Half.Type
+  ) throws -> Outcome {
+    var wide = start(1025, type).map(\.value)
     let layout = try ParameterLayout(count: 1025, for: variant.rule)
     let optimizer = try Optimizer(variant.rule, layout: layout, on: .reference)
     for step in 1...3 { try optimizer.step(&wide, gradients: pinned.gradients(step)) }
@@ -140,64 +186,85 @@ import OpenCLHost
 
   @Test("every variant, at every instruction set", arguments: AgreementTests.variants)
   func variants(_ variant: RuleVariant) throws {
+    try Self.compare(variant, BFloat16.self)
+    try Self.compare(variant, Float16.self)
+  }
+
+  private static func compare<Half: HalfParameter>(
+    _ variant: RuleVariant, _ type: Half.Type
+  ) throws {
     let pinned = PinnedSteps(count: 1025, special: variant.rule.passes.count == 1)
-    let expected = try Self.expected(variant, pinned)
+    let expected = try expected(variant, pinned, type)
     let sets = InstructionSet.available.map {
       EngineChoice.cpu(threads: 2, instructions: $0, block: 100)
     }
     for choice in sets + [.reference] {
-      var x = Self.start(1025)
-      let optimizer = try Self.steps(variant, choice) {
+      var x = start(1025, type)
+      let optimizer = try steps(variant, type.storage, choice) {
         try $0.step(&x, gradients: pinned.gradients($1))
       }
       #expect(
-        try Outcome(optimizer, Self.floats(optimizer, x)) == expected, "\(variant) on \(choice)")
+        try Outcome(optimizer, Self.floats(optimizer, x)) == expected,
+        "\(variant), \(type) on \(choice)")
     }
   }
 
   #if OpenCL
   @Test("every compiled rule in device memory", .needsDevice, arguments: AgreementTests.compiled)
   func device(_ variant: RuleVariant) throws {
+    try Self.compareOnDevice(variant, BFloat16.self)
+    try Self.compareOnDevice(variant, Float16.self)
+  }
+
+  private static func compareOnDevice<Half: HalfParameter>(
+    _ variant: RuleVariant, _ type: Half.Type
+  ) throws {
     let pinned = PinnedSteps(count: 1025, special: variant.rule.passes.count == 1)
-    let expected = try Self.expected(variant, pinned)
+    let expected = try expected(variant, pinned, type)
     for queue in try TestDevices.queues.get() {
-      let start = Self.start(1025)
+      let start = start(1025, type)
       // In two buffers, the second behind other elements.
       let first = try Buffer(queue.context, copying: Array(start[..<700]))
-      let guarded = [BFloat16](repeating: 3, count: 5) + start[700...] + [3]
+      let guarded = [Half](repeating: 3, count: 5) + start[700...] + [3]
       let second = try Buffer(queue.context, copying: guarded)
       let slices = try [first.slice(0..<700), second.slice(5..<330)]
       let shape = LaunchShape(lanes: 4, groupSize: 16, on: queue.device)
-      let optimizer = try Self.steps(variant, .openCL(queue, shape: shape)) {
+      let optimizer = try steps(variant, type.storage, .openCL(queue, shape: shape)) {
         let g = try Buffer(queue.context, copying: pinned.gradients($1))
         try $0.enqueueStep(slices, gradients: g)
       }
       let (a, b) = (try first.read(on: queue), try second.read(on: queue))
       #expect(
-        try Outcome(optimizer, Self.floats(optimizer, a + b[5..<330])) == expected, "\(variant)")
+        try Outcome(optimizer, floats(optimizer, a + b[5..<330])) == expected, "\(variant), \(type)"
+      )
       #expect(b[..<5].allSatisfy { $0 == 3 } && b[330] == 3, "\(variant)")
     }
   }
 
   @Test("an average that begins in device memory has the Floats", .needsDevice)
   func averageOnDevice() throws {
+    try Self.beginAverage(BFloat16.self)
+    try Self.beginAverage(Float16.self)
+  }
+
+  private static func beginAverage<Half: HalfParameter>(_ type: Half.Type) throws {
     for queue in try TestDevices.queues.get() {
       let layout = try ParameterLayout.evenAndOdd()
-      var wide = Self.start(layout.count).map { Float($0) }
-      let x = try Buffer(queue.context, copying: Self.start(layout.count))
+      var wide = start(layout.count, type).map(\.value)
+      let x = try Buffer(queue.context, copying: start(layout.count, type))
       let reference = try Optimizer(Adam(), layout: layout, on: .reference)
       let optimizer = try Optimizer(
-        Adam(), layout: layout, storage: .bfloat16, on: .openCL(queue))
+        Adam(), layout: layout, storage: type.storage, on: .openCL(queue))
       for step in 1...4 {
         if step == 3 {
           reference.averaging = ParameterAverage(decay: 0.9)
           optimizer.averaging = ParameterAverage(decay: 0.9)
         }
-        let g = Self.gradients(layout.count, step)
+        let g = gradients(layout.count, step)
         try reference.step(&wide, gradients: g)
         try optimizer.enqueueStep(x, gradients: Buffer(queue.context, copying: g))
       }
-      let own = try Outcome(optimizer, Self.floats(optimizer, x.read(on: queue)))
+      let own = try Outcome(optimizer, floats(optimizer, x.read(on: queue)))
       #expect(own == (try Outcome(reference, wide)))
     }
   }
@@ -255,14 +322,21 @@ import OpenCLHost
 
   @Test("a run goes on from a file, a state and its vectors with the same bits, on any engine")
   func resume() throws {
+    try Self.resume(BFloat16.self, .bfloat16, "remainder", .int16)
+    try Self.resume(Float16.self, .float16, "master", .float32)
+  }
+
+  private static func resume<Half: HalfParameter>(
+    _ type: Half.Type, _ fileType: SafetensorsType, _ own: String, _ ownType: SafetensorsType
+  ) throws {
     let layout = try ParameterLayout.evenAndOdd()
-    func steps(_ optimizer: Optimizer, _ range: ClosedRange<Int>, _ x: inout [BFloat16]) throws {
-      for step in range { try optimizer.step(&x, gradients: Self.gradients(layout.count, step)) }
+    func steps(_ optimizer: Optimizer, _ range: ClosedRange<Int>, _ x: inout [Half]) throws {
+      for step in range { try optimizer.step(&x, gradients: gradients(layout.count, step)) }
     }
     for (origin, choice) in zip(try TestEngines.each(), try TestEngines.each().reversed()) {
-      var x = Self.start(layout.count)
+      var x = start(layout.count, type)
       let optimizer = try Optimizer(
-        AdamW(), layout: layout, storage: .bfloat16, on: origin)
+        AdamW(), layout: layout, storage: type.storage, on: origin)
       optimizer.averaging = ParameterAverage(decay: 0.9)
       try steps(optimizer, 1...3, &x)
       let (state, states, middle) = (try optimizer.state, try optimizer.states(), x)
@@ -272,49 +346,49 @@ import OpenCLHost
         let alone = folder + "/alone.safetensors"
         try optimizer.save(to: alone)
         try steps(optimizer, 4...6, &x)
-        let expected = try Outcome(optimizer, Self.floats(optimizer, x))
+        let expected = try Outcome(optimizer, floats(optimizer, x))
 
         let checkpoint = try Checkpoint(path)
         let name = layout.tensors[0].name
-        #expect(checkpoint.reader[name]?.type == .bfloat16)
-        #expect(checkpoint.reader["optimizer.remainder.\(name)"]?.type == .int16)
+        #expect(checkpoint.reader[name]?.type == fileType)
+        #expect(checkpoint.reader["optimizer.\(own).\(name)"]?.type == ownType)
         #expect(try checkpoint.state() == state)
-        var y = [BFloat16](repeating: 0, count: layout.count)
-        let loaded = try Optimizer(AdamW(), layout: layout, storage: .bfloat16, on: choice)
+        var y = [Half](repeating: 0, count: layout.count)
+        let loaded = try Optimizer(AdamW(), layout: layout, storage: type.storage, on: choice)
         try loaded.load(from: path, parameters: &y)
         try steps(loaded, 4...6, &y)
-        #expect(try Outcome(loaded, Self.floats(loaded, y)) == expected, "\(origin), \(choice)")
+        #expect(try Outcome(loaded, floats(loaded, y)) == expected, "\(origin), \(choice)")
 
         for source in [
           try Optimizer(Checkpoint(alone), on: choice), try Optimizer(state, on: choice),
         ] {
-          #expect(source.storage == .bfloat16)
+          #expect(source.storage == type.storage)
           var z = middle
           try steps(source, 4...6, &z)
-          #expect(try Outcome(source, Self.floats(source, z)) == expected, "\(origin), \(choice)")
+          #expect(try Outcome(source, floats(source, z)) == expected, "\(origin), \(choice)")
         }
-        let restored = try Optimizer(AdamW(), layout: layout, storage: .bfloat16, on: choice)
+        let restored = try Optimizer(AdamW(), layout: layout, storage: type.storage, on: choice)
         restored.averaging = ParameterAverage(decay: 0.9)
         try restored.restore(states: states, stepCount: 3)
         var z = middle
         try steps(restored, 4...6, &z)
-        #expect(try Outcome(restored, Self.floats(restored, z)) == expected, "\(origin), \(choice)")
+        #expect(try Outcome(restored, floats(restored, z)) == expected, "\(origin), \(choice)")
 
         let copy = folder + "/copy.safetensors"
         try checkpoint.write(to: copy)
         #expect(try Checkpoint(copy).state() == state)
         let torch = folder + "/torch.safetensors"
         try optimizer.save(to: torch, parameters: x, naming: .pyTorch)
-        #expect(try Checkpoint(torch).reader[name]?.type == .bfloat16)
+        #expect(try Checkpoint(torch).reader[name]?.type == fileType)
 
-        let some = try Optimizer(AdamW(), layout: layout, storage: .bfloat16, on: choice)
+        let some = try Optimizer(AdamW(), layout: layout, storage: type.storage, on: choice)
         try some.load(from: path, parameters: &z) { $0.group == "even" }
-        let remainder = try #require(checkpoint.state().values["remainder"])
+        let remainder = try #require(checkpoint.state().values[own])
         for tensor in layout.tensors {
           let expected =
             tensor.group == "even"
             ? Array(remainder[tensor.range]) : [Float](repeating: 0, count: tensor.count)
-          #expect(try some.state("remainder", of: tensor.name) == expected)
+          #expect(try some.state(own, of: tensor.name) == expected)
         }
       }
     }
@@ -355,6 +429,31 @@ import OpenCLHost
         #expect(throws: DescentError.self) { try optimizer.load(other.state) }
         #expect(try optimizer.stepCount == 1 && other.stepCount == 1)
       }
+    }
+  }
+
+  @Test("masters begin as the parameters of the first step, and later ones are written only")
+  func masters() throws {
+    for choice in try TestEngines.each() {
+      let optimizer = try Optimizer(
+        SGD(learningRate: 1), layout: ParameterLayout(count: 2), storage: .float16, on: choice)
+      var x: [Float16] = [1, 2]
+      var point: [Float] = [0, 0]
+      try optimizer.writeIterate(from: x, into: &point)
+      #expect(point == [1, 2])
+      try optimizer.step(&x, gradients: [0x1p-14, -0x1p-14] as [Float])
+      #expect(x == [1, 2], "\(choice)")
+      #expect(try optimizer.state("master") == [1 - 0x1p-14, 2 + 0x1p-14], "\(choice)")
+      x = [7, 7]
+      try optimizer.step(&x, gradients: [0, 1e6] as [Float])
+      #expect(x == [1, -.infinity], "\(choice)")
+      try optimizer.setState("master", of: "parameters", to: [3, 4])
+      try optimizer.step(&x, gradients: [0, 0] as [Float])
+      #expect(x == [3, 4], "\(choice)")
+      try optimizer.reset()
+      x = [5, 6]
+      try optimizer.step(&x, gradients: [0, 0] as [Float])
+      #expect(try x == [5, 6] && optimizer.state("master") == [5, 6], "\(choice)")
     }
   }
 

@@ -41,13 +41,13 @@ public struct OptimizerStatus: Sendable {
   /// Whether there is an average of the parameters among the states, as `average`.
   public var averageHasBegun = false
 
-  /// What the parameters are in memory: with ``Storage/bfloat16`` their remainders are a state.
+  /// What the parameters are in memory: in 16 bits they have a state of their own.
   public var storage = Storage.float32
 
   /// Whether states that begin as a copy of the parameters have done so.
   public var statesHaveBegun = true
 
-  /// The states that there are: those of the rules of all groups, remainders and the average.
+  /// The states that there are: those of the rules of all groups, the storage's and the average.
   public var stateNames: [String] {
     var names: [String] = []
     for group in layout.groupNames {
@@ -57,20 +57,20 @@ public struct OptimizerStatus: Sendable {
     return names + besideNames
   }
 
-  /// The states of a tensor of the layout: those of its group's rule, remainders and the average.
+  /// The states of a tensor of the layout: those of its group's rule, the storage's and the average.
   public func stateNames(ofTensor name: String) -> [String] {
     tensorRule(name).stateNames + besideNames
   }
 
   /// The states of every rule.
   private var besideNames: [String] {
-    (storage.hasRemainder ? [Storage.remainderName] : [])
+    [storage.companion?.name].compactMap { $0 }
       + (averageHasBegun ? [Optimizer.averageName] : [])
   }
 
   /// What the numbers of a state are in a file.
   func elementType(ofState name: String) -> ElementType {
-    storage.hasRemainder && name == Storage.remainderName ? .remainder : .float32
+    storage.companion.map { $0.name == name ? $0.type : .float32 } ?? .float32
   }
 
   /// The rule that a group follows.

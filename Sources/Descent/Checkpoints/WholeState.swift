@@ -42,10 +42,11 @@ extension StateShape {
 }
 
 extension UpdateRule {
-  /// What the rule has a number of a state for; nil for a state that it has not. Remainders and an
-  /// average of the parameters have their shape.
+  /// What the rule has a number of a state for; nil for a state that it has not. An average of the
+  /// parameters and what their storage keeps of them have their shape.
   func shape(ofState name: String) -> StateShape? {
     if let own = states.first(where: { $0.name == name }) { return own.isSaved ? own.shape : nil }
-    return [Optimizer.averageName, Storage.remainderName].contains(name) ? .parameter : nil
+    let others = [Optimizer.averageName] + Storage.Companion.all.map(\.name)
+    return others.contains(name) ? .parameter : nil
   }
 }

@@ -65,24 +65,28 @@ extension Optimizer {
   private func withFloats(
     of parameters: HostPieces, _ body: (HostVector) throws -> Void
   ) throws {
-    guard storage.hasRemainder else { return try body(HostVector(parameters)) }
+    guard let companion = storage.companion else { return try body(HostVector(parameters)) }
     let (vector, count) = (HostVector(parameters), layout.count)
-    let memory = try HostVectors([.init(count: count), .init(type: .remainder, count: count)])
-    let (floats, remainders) = (memory.arrays[0].floats, memory.arrays[1])
-    try markingTornSteps { try engine.read(.remainder, 0..<count, into: remainders) }
+    let memory = try HostVectors([.init(count: count), .init(type: companion.type, count: count)])
+    let (floats, companions) = (memory.arrays[0].floats, memory.arrays[1])
+    let isCopy = companion.copiesParameters && !statesHaveBegun
+    if !isCopy { try markingTornSteps { try engine.read(.companion, 0..<count, into: companions) } }
+    func stored(_ part: ElementPointer, _ range: Range<Int>) -> StoredParameters {
+      StoredParameters(parameters: part, companion: companions + range.lowerBound)
+    }
     vector.forEachPart(of: layout.occupied) { range, part in
-      part.copyJoined(
-        with: remainders + range.lowerBound, to: floats + range.lowerBound, count: range.count)
+      let own = floats + range.lowerBound
+      if isCopy { return part.copyFloats(to: own, count: range.count) }
+      stored(part, range).copyFloats(to: own, count: range.count)
     }
     let whole = UnsafeMutableBufferPointer(start: floats, count: count)
     try withUnsafePointer(to: whole) {
       try body(HostVector(HostPieces(UnsafeBufferPointer(start: $0, count: 1), of: .float32)))
     }
     vector.forEachPart(of: layout.occupied) { range, part in
-      part.split(
-        floats + range.lowerBound, remainders: remainders + range.lowerBound, count: range.count)
+      stored(part, range).store(floats + range.lowerBound, count: range.count)
     }
-    try markingTornSteps { try engine.write(.remainder, 0..<count, from: remainders) }
+    try markingTornSteps { try engine.write(.companion, 0..<count, from: companions) }
   }
 
   /// What the parameters are short of the point to evaluate, for each tensor where that is another

@@ -166,11 +166,11 @@ extension Optimizer {
         }
       }
     }
-    if storage.hasRemainder {
-      let piece = try HostVectors([.init(type: .remainder, count: Self.pieceCount)])
+    if let companion = storage.companion {
+      let piece = try HostVectors([.init(type: companion.type, count: Self.pieceCount)])
       for start in stride(from: 0, to: layout.count, by: Self.pieceCount) {
         let range = start..<min(start + Self.pieceCount, layout.count)
-        try markingTornSteps { try engine.write(.remainder, range, from: piece.arrays[0]) }
+        try markingTornSteps { try engine.write(.companion, range, from: piece.arrays[0]) }
       }
     }
     begin(at: 0)
@@ -221,7 +221,7 @@ extension Optimizer {
   /// is none.
   func vector(_ name: String, of tensor: ParameterLayout.Tensor) -> StateVector? {
     if name == Self.averageName && averaging != nil { return .average }
-    if name == Storage.remainderName && storage.hasRemainder { return .remainder }
+    if name == storage.companion?.name { return .companion }
     let program = groups.programs.program(of: tensor)
     guard let index = groups.programs.index(of: name, in: program),
       groups.programs.list[program].states[index].isSaved
@@ -292,7 +292,7 @@ extension Optimizer {
 
   /// What the elements of a vector are in memory.
   func elementType(of vector: StateVector) -> ElementType {
-    vector == .remainder ? .remainder : .float32
+    vector == .companion ? storage.companion?.type ?? .float32 : .float32
   }
 
   /// Copies elements of a vector of any type to memory of Floats.
@@ -319,7 +319,8 @@ extension Optimizer {
 
   /// Throws ``DescentError/value(of:given:allowed:)`` unless these are numbers of a state's type.
   func checkValues(_ values: [Float], ofState name: String) throws(DescentError) {
-    guard name == Storage.remainderName, storage.hasRemainder else { return }
+    guard let companion = storage.companion, companion.name == name, companion.type == .remainder
+    else { return }
     for value in values where Int16(exactly: value) == nil {
       throw .value(
         of: "state \"\(name)\"", given: "\(value)",

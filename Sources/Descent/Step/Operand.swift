@@ -10,8 +10,8 @@ struct Operand: Hashable {
     /// A number of another shape, in a pass over such numbers, by its place among the rule's
     /// states.
     case number(Int)
-    /// Of parameters in bfloat16: ``Storage``.
-    case remainder
+    /// Of parameters in bfloat16, and the Floats of those in Float16: ``Storage``.
+    case remainder, master
     /// Of earlier gradients: ``Optimizer/accumulate(_:)``.
     case sum
     /// Of the parameters: ``Optimizer/averaging``.
@@ -48,8 +48,9 @@ extension RulePrograms.Program {
     func reads(_ input: RulePass.Input) -> Bool { pass.inputs?.contains(input) ?? true }
     var list = [
       Operand(
-        name: .parameters, isRead: isLast || reads(.parameters), isWritten: isLast,
-        elementType: storage.parameterType),
+        name: .parameters,
+        isRead: (isLast || reads(.parameters)) && storage.companion?.copiesParameters != true,
+        isWritten: isLast, elementType: storage.parameterType),
       Operand(
         name: .gradients, isRead: reads(.gradients), isWritten: isLast && beside.zeroes,
         elementType: beside.gradientType),
@@ -60,11 +61,11 @@ extension RulePrograms.Program {
         isWritten: pass.writesStates)
     }
     list += (0..<pass.termCount).map { Operand(name: .term($0), isRead: false, isWritten: true) }
-    if storage.hasRemainder {
+    if let companion = storage.companion {
       list.append(
         Operand(
-          name: .remainder, isRead: isLast || reads(.parameters), isWritten: isLast,
-          elementType: .remainder))
+          name: companion.operand, isRead: isLast || reads(.parameters), isWritten: isLast,
+          elementType: companion.type))
     }
     if beside.accumulates { list.append(Operand(name: .sum, isRead: reads(.gradients))) }
     if beside.averages && isLast { list.append(Operand(name: .average, isWritten: true)) }

@@ -127,7 +127,7 @@ struct RulePrograms {
     for state in list.joinedStates where state.isSaved && !names.contains(state.name) {
       names.append(state.name)
     }
-    return names + (storage.hasRemainder ? [Storage.remainderName] : [])
+    return names + [storage.companion?.name].compactMap { $0 }
   }
 
   /// The program of a tensor.
@@ -141,7 +141,10 @@ struct RulePrograms {
   }
 
   /// Whether a state begins as a copy of the parameters.
-  var copiesParameters: Bool { list.joinedStates.contains { $0.start == .parameters } }
+  var copiesParameters: Bool {
+    storage.companion?.copiesParameters == true
+      || list.joinedStates.contains { $0.start == .parameters }
+  }
 
   // MARK: Layout of states
 
@@ -227,9 +230,8 @@ extension [RulePrograms.Program] {
 /// A vector that an engine keeps from step to step.
 enum StateVector: Hashable {
   case state(program: Int, index: Int)
-  /// The average of the parameters, and the remainders of those in bfloat16. They have their
-  /// layout.
-  case average, remainder
+  /// The average of the parameters, and what their storage keeps of them. They have their layout.
+  case average, companion
 }
 
 // MARK: Validation

@@ -51,28 +51,6 @@ struct ElementPointer {
     for index in 0..<count { floats[index] = value(at: index) }
   }
 
-  /// The Floats that this vector of bfloat16 and its remainders are.
-  func copyJoined(
-    with remainders: ElementPointer, to floats: UnsafeMutablePointer<Float>, count: Int
-  ) {
-    for index in 0..<count {
-      floats[index] = Float(
-        upper: (address + 2 * index).loadUnaligned(as: BFloat16.self),
-        remainder: (remainders.address + 2 * index).loadUnaligned(as: Int16.self))
-    }
-  }
-
-  /// Stores Floats as bfloat16 and their remainders.
-  func split(
-    _ floats: UnsafePointer<Float>, remainders: ElementPointer, count: Int
-  ) {
-    for index in 0..<count {
-      let (upper, remainder) = floats[index].halves
-      (address + 2 * index).storeBytes(of: upper, as: BFloat16.self)
-      (remainders.address + 2 * index).storeBytes(of: remainder, as: Int16.self)
-    }
-  }
-
   /// Copies elements of the same type.
   func copy(from source: ElementPointer, count: Int) {
     address.copyMemory(from: source.address, byteCount: count * type.size)

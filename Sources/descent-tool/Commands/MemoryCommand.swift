@@ -11,7 +11,7 @@ struct MemoryCommand: ParsableCommand {
 
   struct Allocations: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Count the heap allocations of steps 11 to 1010, in every manner of stepping.")
+      abstract: "Count the heap allocations of steps 11 to 310, in every manner of stepping.")
 
     @Option(help: rulesHelp) var rule = "all"
 
@@ -29,9 +29,9 @@ struct MemoryCommand: ParsableCommand {
             let trainer = try SteadyTrainer(setting.rule, manner, threads: threads)
             try trainer.steps(1...10)
             let count = try counter.count(showing: failures + found == 0) {
-              try trainer.steps(11...1010)
+              try trainer.steps(11...310)
             }
-            try trainer.check(steps: 1010)
+            try trainer.check(steps: 310)
             if count == 0 { continue }
             found += 1
             try Console().print("\(setting), \(words): \(count) allocations")

@@ -23,6 +23,8 @@ enum StepManner: String, CaseIterable, Sendable {
   case accumulating
   /// An average of the parameters.
   case averaging
+  /// Parameters and gradients in 16 bits.
+  case bfloat16
 
   var zeroes: Bool { self == .zeroing || self == .zeroingPieces || self == .lossScale }
   var skips: Bool {
@@ -43,6 +45,8 @@ final class SteadyTrainer {
   private let parameterPieces: [UnsafeMutableBufferPointer<Float>]
   private let gradientPieces: [UnsafeMutableBufferPointer<Float>]
   private let constantPieces: [UnsafeBufferPointer<Float>]
+  private var halfParameters: [BFloat16] = []
+  private let halfGradients: [BFloat16]
 
   private static let tensors = 24
   private static let tensor = 257
@@ -54,7 +58,8 @@ final class SteadyTrainer {
     self.manner = manner
     let layout = try Self.layout(manner, rule)
     optimizer = try Optimizer(
-      rule, layout: layout, on: .cpu(threads: threads, instructions: nil, block: Self.block))
+      rule, layout: layout, storage: manner == .bfloat16 ? .bfloat16 : .float32,
+      on: .cpu(threads: threads, instructions: nil, block: Self.block))
     guard HostWorkbench.threads(of: optimizer.engineName) == threads else {
       throw MemoryError.otherwise("\(optimizer.engineName) instead of \(threads) threads")
     }
@@ -73,6 +78,8 @@ final class SteadyTrainer {
     // A piece of a gradient that is looked at begins where a tensor does.
     gradientPieces = Self.pieces(of: gradients, length: 3 * Self.tensor)
     constantPieces = gradientPieces.map { UnsafeBufferPointer($0) }
+    halfParameters = Array(repeating: 0.5, count: layout.count)
+    halfGradients = Array(repeating: 0x1p-10, count: layout.count)
   }
 
   deinit {
@@ -117,6 +124,7 @@ final class SteadyTrainer {
       if manner == .sharedLossScale { try optimizer.setLossScale(sharedScale.fixed) }
       switch manner {
       case .arrays: try optimizer.step(&parameterArray, gradients: gradientArray)
+      case .bfloat16: try optimizer.step(&halfParameters, gradients: halfGradients)
       case .pieces: try optimizer.step(parameterPieces, gradients: constantPieces)
       case .zeroingPieces: try optimizer.step(parameterPieces, zeroing: gradientPieces)
       case .accumulating:

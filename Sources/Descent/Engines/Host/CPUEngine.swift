@@ -189,7 +189,7 @@ private struct CPUStepper: Stepper {
       inverse: norm == nil ? 1 : engine.control.inverse,
       coefficients: norm.map { UnsafeBufferPointer($0.coefficients) }, isSkipped: isSkipped,
       zeroes: step.zeroes, instructions: engine.instructions,
-      remainder: engine.states.remainder, sum: step.accumulates ? engine.states.sum : nil,
+      companion: engine.states.companion, sum: step.accumulates ? engine.states.sum : nil,
       average: step.average == nil ? nil : engine.states.average)
     if engine.kernels[pass].contains(where: { $0?.isFused == false }) { run(work) }
     if isSkipped { return }

@@ -49,24 +49,29 @@ struct HostKernels: Sendable {
     return update
   }
 
-  /// Runs an update over operands in its order, with gradients of any type, and with remainders of
-  /// the parameters, a sum of earlier gradients and an average of the parameters where there are
+  /// Runs an update over operands in its order, with gradients of any type, and with what the
+  /// parameters' storage keeps of them, a sum of earlier gradients and an average of the parameters where there are
   /// such.
   func update(
     _ update: descent_update, _ operands: UnsafeBufferPointer<UnsafeMutableRawPointer?>,
     _ gradients: ElementType, _ numbers: UnsafePointer<descent_number>?,
-    remainder: ElementPointer? = nil, sum: ElementPointer? = nil, average: ElementPointer? = nil,
+    companion: ElementPointer? = nil, sum: ElementPointer? = nil, average: ElementPointer? = nil,
     writesParameters: Bool = true, count: Int, _ preparation: UnsafeRawPointer?,
     _ scalars: UnsafeRawPointer?
   ) {
-    if remainder == nil && sum == nil && average == nil && gradients == .float32 {
+    if companion == nil && sum == nil && average == nil && gradients == .float32 {
       operands.withMemoryRebound(to: UnsafeMutablePointer<Float>?.self) {
         update($0.baseAddress, numbers, count, preparation, scalars)
       }
     } else {
       var beside = descent_beside(
         gradientType: gradients.code, writesParameters: writesParameters,
-        remainders: remainder?.address, sums: sum?.floats, averages: average?.floats)
+        remainders: nil, masters: nil, sums: sum?.floats, averages: average?.floats)
+      if companion?.type == .float32 {
+        beside.masters = companion?.floats
+      } else {
+        beside.remainders = companion?.address
+      }
       table.pointee.updateBeside(
         update, operands.baseAddress, Int32(operands.count), &beside, numbers, count, preparation,
         scalars)

@@ -19,7 +19,7 @@ extension HostStates {
           : HostOperand(place: .layout, memory: terms.arrays[term])
       case .state(let state), .number(let state):
         HostOperand(place: .states, memory: arrays[state])
-      case .remainder, .sum, .average: HostOperand(place: .layout, memory: nil)
+      case .remainder, .master, .sum, .average: HostOperand(place: .layout, memory: nil)
       }
     }
     return HostProgram(

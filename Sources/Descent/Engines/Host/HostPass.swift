@@ -137,9 +137,9 @@ struct Pass {
   let isSkipped: Bool
   let zeroes: Bool
   let instructions: HostKernels
-  /// The remainders of parameters in bfloat16, the sum of earlier gradients and the average of the
-  /// parameters, from the beginning of the layout; nil where the step has none.
-  let remainder: ElementPointer?
+  /// What the parameters' storage keeps of them, the sum of earlier gradients and the average of
+  /// the parameters, from the beginning of the layout; nil where the step has none.
+  let companion: ElementPointer?
   let sum: ElementPointer?
   let average: ElementPointer?
   /// Memory for the terms of a tile, for the pass that is fused with its sums; nil for the others.
@@ -253,7 +253,7 @@ struct Pass {
       program.kernel,
       UnsafeBufferPointer(start: operands.baseAddress, count: program.operands.count),
       program.readsGradients ? gradients.type : parameters.type, numbers.baseAddress,
-      remainder: remainder.map { $0 + range.lowerBound }, sum: sum.map { $0 + range.lowerBound },
+      companion: companion.map { $0 + range.lowerBound }, sum: sum.map { $0 + range.lowerBound },
       average: average.map { $0 + range.lowerBound }, writesParameters: program.isLast,
       count: range.count, preparation, scalars)
   }

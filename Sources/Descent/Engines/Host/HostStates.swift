@@ -6,8 +6,8 @@ final class HostStates {
   /// The terms of a pass, each a vector; none where sums are fused with their pass.
   let terms: HostVectors
   let programs: RulePrograms
-  /// Of parameters in bfloat16.
-  private let remainderVector: HostVectors?
+  /// What the parameters' storage keeps of them.
+  private let companionVector: HostVectors?
   private var sumVector: HostVectors?
   private var averageVector: HostVectors?
 
@@ -28,16 +28,16 @@ final class HostStates {
         }
       }
     }
-    remainderVector =
-      programs.storage.hasRemainder
-      ? try HostVectors([.init(type: .remainder, count: programs.layout.count)]) : nil
+    companionVector = try programs.storage.companion.map {
+      try HostVectors([.init(type: $0.type, count: programs.layout.count)])
+    }
     terms = try HostVectors(
       Array(repeating: .init(count: programs.layout.count), count: termCount))
   }
 
   var sum: ElementPointer? { sumVector?.arrays[0] }
   var average: ElementPointer? { averageVector?.arrays[0] }
-  var remainder: ElementPointer? { remainderVector?.arrays[0] }
+  var companion: ElementPointer? { companionVector?.arrays[0] }
 
   /// The sum, which is made if there was none.
   func makeSumIfNeeded() throws -> ElementPointer {
@@ -57,6 +57,11 @@ final class HostStates {
   /// states.
   func begin(_ step: StepInput, with parameters: HostPieces) {
     let parameters = HostVector(parameters)
+    if step.statesBegin, let companion, programs.storage.companion?.copiesParameters == true {
+      parameters.forEachPart(of: programs.layout.occupied) { range, memory in
+        memory.copyFloats(to: (companion + range.lowerBound).floats, count: range.count)
+      }
+    }
     if let average, step.average?.begins == true {
       parameters.forEachPart(of: programs.layout.occupied) { range, memory in
         copy(memory, range, to: average + range.lowerBound)
@@ -75,9 +80,9 @@ final class HostStates {
 
   /// Copies the parameters of a range of the layout as Floats.
   private func copy(_ parameters: ElementPointer, _ range: Range<Int>, to floats: ElementPointer) {
-    guard let remainder else { return floats.copy(from: parameters, count: range.count) }
-    parameters.copyJoined(
-      with: remainder + range.lowerBound, to: floats.floats, count: range.count)
+    StoredParameters(
+      parameters: parameters, companion: companion.map { $0 + range.lowerBound }
+    ).copyFloats(to: floats.floats, count: range.count)
   }
 
   func dropAverage() { averageVector = nil }
@@ -85,7 +90,7 @@ final class HostStates {
   subscript(vector: StateVector) -> ElementPointer? {
     switch vector {
     case .average: average
-    case .remainder: remainder
+    case .companion: companion
     case .state(let program, let index): ofPrograms[program].arrays[index]
     }
   }

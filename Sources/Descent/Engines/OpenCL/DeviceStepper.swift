@@ -130,7 +130,7 @@ struct DeviceStepper: Stepper {
   mutating func copyParameters(_ step: StepInput) throws {
     // Host memory is uploaded in chunks, during the first pass.
     if let host { return try engine.begin(step, with: host.parameters) }
-    if engine.remainder != nil { return try engine.begin(step, with: parameters, after: before) }
+    if engine.companion != nil { return try engine.begin(step, with: parameters, after: before) }
     if let average = engine.average, step.average?.begins == true {
       try average.enqueueCopy(
         engine.layout.occupied, of: parameters, map: average.whole.map, on: engine.queue,
@@ -347,10 +347,10 @@ struct DeviceStepper: Stepper {
       return engine.terms.map {
         ($0.segments[term][work.vectors.piece], work.vectors.offset)
       }
-    case .remainder, .sum, .average:
+    case .remainder, .master, .sum, .average:
       let vector =
         switch operand.name {
-        case .remainder: engine.remainder
+        case .remainder, .master: engine.companion
         case .sum: engine.sum?.vector
         default: engine.average
         }

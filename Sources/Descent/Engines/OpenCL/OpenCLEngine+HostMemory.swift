@@ -45,6 +45,14 @@ extension OpenCLEngine {
 
   /// Copies the parameters to what begins with this step as a copy of them.
   func begin(_ step: StepInput, with parameters: HostPieces) throws {
+    if step.statesBegin, let companion, programs.storage.companion?.copiesParameters == true {
+      try waitForPending()
+      try HostVector(parameters).forEachPart(of: layout.occupied) { range, memory in
+        let floats = try HostVectors([.init(count: range.count)])
+        memory.copyFloats(to: floats.arrays[0].floats, count: range.count)
+        try companion.write(0, range, from: floats.arrays[0], on: queue)
+      }
+    }
     if step.average?.begins == true, let average {
       try waitForPending()
       try HostVector(parameters).forEachPart(of: layout.occupied) { range, memory in
@@ -66,7 +74,7 @@ extension OpenCLEngine {
     }
   }
 
-  /// The same of parameters in bfloat16 in the device's memory, which are read first.
+  /// The same of parameters of 16 bits in the device's memory, which are read first.
   func begin(_ step: StepInput, with parameters: [DeviceSlice], after events: [Event]) throws {
     try Event.wait(for: events)
     let memory = try HostVectors([
@@ -78,7 +86,7 @@ extension OpenCLEngine {
       start = start + slice.count
     }
     let whole = UnsafeMutableBufferPointer(
-      start: memory.arrays[0].address.assumingMemoryBound(to: BFloat16.self), count: layout.count)
+      start: memory.arrays[0].address.assumingMemoryBound(to: UInt16.self), count: layout.count)
     try withUnsafePointer(to: whole) {
       try begin(
         step, with: HostPieces(UnsafeBufferPointer(start: $0, count: 1), of: start.type))
@@ -89,13 +97,13 @@ extension OpenCLEngine {
   private func withFloats(
     _ parameters: ElementPointer, _ range: Range<Int>, _ body: (ElementPointer) throws -> Void
   ) throws {
-    guard let remainder else { return try body(parameters) }
+    guard let companion, let kind = programs.storage.companion else { return try body(parameters) }
     let memory = try HostVectors([
-      .init(count: range.count), .init(type: .remainder, count: range.count),
+      .init(count: range.count), .init(type: kind.type, count: range.count),
     ])
-    try remainder.read(0, range, into: memory.arrays[1], on: queue)
-    parameters.copyJoined(
-      with: memory.arrays[1], to: memory.arrays[0].floats, count: range.count)
+    try companion.read(0, range, into: memory.arrays[1], on: queue)
+    StoredParameters(parameters: parameters, companion: memory.arrays[1]).copyFloats(
+      to: memory.arrays[0].floats, count: range.count)
     try body(memory.arrays[0])
   }
 

@@ -7,7 +7,7 @@ extension OpenCLEngine {
     try waitForPending()
     switch vector {
     case .average: try average?.read(0, range, into: destination, on: queue)
-    case .remainder: try remainder?.read(0, range, into: destination, on: queue)
+    case .companion: try companion?.read(0, range, into: destination, on: queue)
     case .state(let program, let index):
       if let numbers = own[program].numbers[index] {
         try numbers.read(
@@ -24,7 +24,7 @@ extension OpenCLEngine {
     try waitForPending()
     switch vector {
     case .average: try average?.write(0, range, from: source, on: queue)
-    case .remainder: try remainder?.write(0, range, from: source, on: queue)
+    case .companion: try companion?.write(0, range, from: source, on: queue)
     case .state(let program, let index):
       if let numbers = own[program].numbers[index] {
         try numbers.write(

@@ -24,8 +24,8 @@ final class OpenCLEngine: Engine {
   /// The sum of gradients, and the average of the parameters, once there are such.
   private(set) var sum: DeviceSum?
   var average: DeviceStates?
-  /// Of parameters in bfloat16.
-  let remainder: DeviceStates?
+  /// What the parameters' storage keeps of them.
+  let companion: DeviceStates?
   /// The terms of a pass that does not sum them itself, each a vector; allocated when first needed.
   var terms: DeviceStates?
   /// Of passes over matrices.
@@ -62,9 +62,9 @@ final class OpenCLEngine: Engine {
     self.cuts = cuts
     vectorPieces = cuts.pieces(of: 0..<cuts.count)
     try Self.checkLines(programs, vectorPieces, device)
-    remainder =
-      programs.storage.hasRemainder
-      ? try DeviceStates([0], type: .remainder, cuts, queue: queue) : nil
+    companion = try programs.storage.companion.map {
+      try DeviceStates([0], type: $0.type, cuts, queue: queue)
+    }
     matrices = try DeviceMatrixMemory(programs, queue.context, logger: logger)
     own = try programs.list.indices.map { index in
       try DeviceProgram(
@@ -75,7 +75,7 @@ final class OpenCLEngine: Engine {
     try Self.checkMatrices(programs, stateCuts.map(\.pieces), device)
     name = "opencl (\(device.name), \(shapes[0].lanes) lanes)"
     for program in own { pending.append(independent: program.takeBirths()) }
-    if let remainder { pending.append(independent: remainder.takeBirths()) }
+    if let companion { pending.append(independent: companion.takeBirths()) }
     let whole = Pieces(count: programs.layout.count)
     let key = DevicePlan.Key(
       parameters: whole, gradients: whole, sets: nil,

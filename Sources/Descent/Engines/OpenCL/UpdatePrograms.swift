@@ -45,7 +45,8 @@ struct UpdatePrograms {
         result += ["NUMBERS=\(numbers.count)", "SHAPES=\(shapes)"]
       }
       for (name, macro) in [
-        (Operand.Name.remainder, "REMAINDER"), (.sum, "SUM"), (.average, "AVERAGE"),
+        (Operand.Name.remainder, "REMAINDER"), (.master, "MASTER"), (.sum, "SUM"),
+        (.average, "AVERAGE"),
       ] {
         if let index = operands.firstIndex(where: { $0.name == name }) {
           result.append("\(macro)=\(index)")

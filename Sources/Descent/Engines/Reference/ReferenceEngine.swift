@@ -118,13 +118,13 @@ private struct ReferenceStepper: Stepper {
     _ x: ElementPointer, _ run: StepPlan.Run, _ pass: RulePass,
     _ body: (UnsafeMutablePointer<Float>) -> Void
   ) {
-    guard let all = engine.states.remainder else { return body(x.floats) }
-    let remainders = all + run.start
+    guard let companion = engine.states.companion else { return body(x.floats) }
+    let stored = StoredParameters(parameters: x, companion: companion + run.start)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, run.count)) {
       guard let floats = $0.baseAddress else { return }
-      x.copyJoined(with: remainders, to: floats, count: run.count)
+      stored.copyFloats(to: floats, count: run.count)
       body(floats)
-      if pass.work == .elements { x.split(floats, remainders: remainders, count: run.count) }
+      if pass.work == .elements { stored.store(floats, count: run.count) }
     }
   }
 
