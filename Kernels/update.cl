@@ -4,11 +4,11 @@
 //
 // The vectors are OPERANDS arguments in one order: parameters, gradients, the rule's STATES states,
 // the TERMS terms of a pass with sums. Then follow, where the macros REMAINDER or MASTER, SUM and
-// AVERAGE give their numbers, the remainders of parameters in bfloat16 (storage.cl) or the Floats of
-// those in binary16, the sum of earlier gradients and an average of the parameters (beside.cl). A
-// pass over numbers of another shape than the parameters' has these alone. The bits of WRITTEN say
-// which are written, those of UNREAD which are not read. A gradient is written to be zeroed, whatever
-// was decided.
+// AVERAGE give their numbers, the remainders of parameters in bfloat16 (storage.cl) or the Floats
+// of those in binary16, the sum of earlier gradients and an average of the parameters (beside.cl).
+// A pass over numbers of another shape than the parameters' has these alone. The bits of WRITTEN
+// say which are written, those of UNREAD which are not read. A gradient is written to be zeroed,
+// whatever was decided.
 //
 // With FUSED, for processors, a group is one item with a tile for its block: it keeps the terms in
 // local memory, sums each, by squares where a bit of SQUARES says so (item_tile.cl), and writes the
