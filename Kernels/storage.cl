@@ -43,8 +43,17 @@ static ushorts to_float16(lanes value) {
 // A Float in two halves: a bfloat16, rounded to nearest with ties away from 0, and a remainder, the
 // 16 bits with sign by which the Float's bits are more. Every Float comes back, and NaN as
 // 0x7fc00000. A remainder that is loaded has its bits in the upper half.
+//
+// Whoever writes 0 or ∞ as a parameter leaves a remainder that may not belong to it: no Float has a
+// negative one beside 0, or a positive one beside ∞. It counts as 0 there.
 static lanes joined(lanes upper, lanes remainder) {
-  return AS_LANES(AS_WORDS(upper) + ((AS_WORDS(remainder) >> 16 ^ 0x8000u) - 0x8000u));
+  const words bits = AS_WORDS(upper);
+  const words more = (AS_WORDS(remainder) >> 16 ^ 0x8000u) - 0x8000u;
+  const words magnitude = bits & 0x7fffffffu, isNegative = more >> 31;
+  const words belongs = magnitude == 0u            ? 1u - isNegative
+                        : magnitude == 0x7f800000u ? isNegative
+                                                   : (words)(1u);
+  return AS_LANES(bits + (more & (0u - belongs)));
 }
 
 static words canonical(lanes value) {

@@ -43,7 +43,8 @@ compile_for_avx2() {
 checked=0
 failed=0
 # Prints the macros that UpdatePrograms.swift defines for the operands of a row, which is in
-# `states`, `pass` and so on, and of the arguments: zeroing, sum, average, and gradients' type.
+# `states`, `pass` and so on, and of the arguments: zeroing, sum, average, remainder, master, and
+# gradients' type.
 operands() {
   local first=2 count written=0 unread=0 macros=
   [[ $pass != DESCENT_NUMBERS ]] || first=0
@@ -96,7 +97,7 @@ while read -r _ folder file name states pass numbers terms readOnly variant; do
       [[ $launch == *TABLE* || $numbers == 0 && $pass == DESCENT_ELEMENTS ]] || continue
       for beside in "${besides[@]}"; do
         # What depends on the number of lanes shows with all operations, or with none.
-        [[ $lanes == 1 || $lanes == 16 || $beside == "${besides[-1]}" ]] || continue
+        [[ $lanes == 1 || $lanes == 16 || -z $beside || $beside == "${besides[-1]}" ]] || continue
         # shellcheck disable=SC2046,SC2086
         "$clang" -x cl -cl-std=CL1.2 -fsyntax-only -Wall -Werror -Wno-unused-function \
           "-DLANES=$lanes" -DGROUP=64 -DSPACE=local "-DVARIANT=$variant" "-DTERMS=$terms" \

@@ -387,7 +387,9 @@ extension Float16: HalfParameter {
         for tensor in layout.tensors {
           let expected =
             tensor.group == "even"
-            ? Array(remainder[tensor.range]) : [Float](repeating: 0, count: tensor.count)
+            ? Array(remainder[tensor.range])
+            // A master begins as what the parameters are.
+            : z[tensor.range].map { own == "master" ? $0.value : 0 }
           #expect(try some.state(own, of: tensor.name) == expected)
         }
       }
@@ -454,6 +456,86 @@ extension Float16: HalfParameter {
       x = [5, 6]
       try optimizer.step(&x, gradients: [0, 0] as [Float])
       #expect(try x == [5, 6] && optimizer.state("master") == [5, 6], "\(choice)")
+    }
+  }
+
+  @Test("0 and ∞ that the caller writes stay what they are, whatever the remainder")
+  func written() throws {
+    let floats: [Float] = [0, -0.0, 0, -0.0, .infinity, -.infinity]
+    let values = floats.map { BFloat16($0) }
+    for choice in try TestEngines.each() {
+      let optimizer = try Optimizer(
+        SGD(learningRate: 1), layout: ParameterLayout(count: 6), storage: .bfloat16, on: choice)
+      try optimizer.setState("remainder", of: "parameters", to: [-1, -5, -32768, 0, 3, 32767])
+      var (x, point) = (values, [Float](repeating: 1, count: 6))
+      try optimizer.writeIterate(from: x, into: &point)
+      #expect(Self.bits(point) == Self.bits(floats), "\(choice)")
+      try optimizer.step(&x, gradients: [0, 0, 0, 0, 0, 0] as [Float])
+      #expect(x == values, "\(choice)")
+    }
+  }
+
+  @Test("the point to evaluate is written, and parameters and states are not")
+  func readOnly() throws {
+    for choice in try TestEngines.each() {
+      let optimizer = try Optimizer(
+        SGD(learningRate: 1), layout: ParameterLayout(count: 2), storage: .float16, on: choice)
+      var x: [Float16] = [1, 2]
+      try optimizer.step(&x, gradients: [0, 0] as [Float])
+      x = [7, .nan]
+      var point: [Float] = [0, 0]
+      try optimizer.writeIterate(from: x, into: &point)
+      #expect(point == [1, 2] && x[0] == 7 && x[1].isNaN)
+      try optimizer.settle(&x)
+      #expect(x[0] == 7 && x[1].isNaN)
+    }
+  }
+
+  @Test("a state from before the first step begins with it; tensors loaded before it stay loaded")
+  func beginning() throws {
+    var layout = ParameterLayout()
+    try layout.append("body", shape: [3], group: "body")
+    try layout.append("head", shape: [2], group: "head")
+    func made(_ choice: EngineChoice = .cpu) throws -> Optimizer {
+      try Optimizer(
+        Prodigy(), layout: layout, rules: ["head": SGD(learningRate: 1)], storage: .float16,
+        on: choice)
+    }
+    let zeros = [Float](repeating: 0, count: 5)
+    for choice in try TestEngines.each() {
+      let fresh = try made(choice)
+      let other = try made(choice)
+      try other.restore(states: fresh.states(), stepCount: 0)
+      var x: [Float16] = [1, 2, 3, 4, 5]
+      try other.step(&x, gradients: zeros)
+      #expect(x == [1, 2, 3, 4, 5], "\(choice)")
+    }
+    try withTemporaryFolder { folder in
+      let (early, late) = (folder + "/early.safetensors", folder + "/late.safetensors")
+      let trained = try made()
+      var x: [Float16] = [1, 2, 3, 4, 5]
+      try trained.save(to: early, parameters: x)
+      try trained.step(&x, gradients: [0, 0, 0, 0x1p-14, 0] as [Float])
+      try trained.save(to: late, parameters: x)
+      let master = try trained.state("master")
+      #expect(master[3] == 4 - 0x1p-14 && x[3] == 4)
+
+      // A head is loaded, and the body begins with what it has.
+      let optimizer = try made()
+      var y: [Float16] = [7, 8, 9, 0, 0]
+      #expect(throws: CheckpointError.self) { try optimizer.load(from: late, tensors: ["head"]) }
+      try optimizer.load(from: late, parameters: &y, tensors: ["head"])
+      try optimizer.step(&y, gradients: zeros)
+      #expect(y == [7, 8, 9, 4, 5])
+      #expect(try optimizer.state("master") == [7, 8, 9, master[3], 5])
+      #expect(try optimizer.state("x0", of: "body") == [7, 8, 9])
+      // A file from before the first step has nothing for one that has begun.
+      #expect(throws: CheckpointError.self) {
+        try optimizer.load(from: early, parameters: &y, tensors: ["head"])
+      }
+      // Without parameters what the storage keeps of them stays.
+      try optimizer.load(from: late, tensors: ["head"])
+      #expect(try optimizer.state("master") == [7, 8, 9, master[3], 5])
     }
   }
 

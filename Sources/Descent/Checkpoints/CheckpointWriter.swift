@@ -43,7 +43,7 @@ struct CheckpointWriter {
       }
     }
     var states: [State] = []
-    let left = naming == .descent ? [] : [Optimizer.averageName] + Storage.Companion.all.map(\.name)
+    let left = naming == .descent ? [] : [Optimizer.averageName, status.storage.companion?.name]
     for name in status.stateNames where !left.contains(name) {
       for tensor in status.layout.tensors
       where status.stateNames(ofTensor: tensor.name).contains(name) {

@@ -42,7 +42,11 @@ public struct OptimizerStatus: Sendable {
   public var averageHasBegun = false
 
   /// What the parameters are in memory: in 16 bits they have a state of their own.
-  public var storage = Storage.float32
+  public var storage = Storage.float32 {
+    didSet {
+      if stepCount == 0 && storage.companion?.copiesParameters == true { statesHaveBegun = false }
+    }
+  }
 
   /// Whether states that begin as a copy of the parameters have done so.
   public var statesHaveBegun = true

@@ -54,7 +54,9 @@ extension Optimizer {
         of: "parameters", as: isFloat ? .float32 : storage.parameterType)
       let average = try average()
       HostVector(pieces).forEachPart(of: layout.occupied) { range, part in
-        for index in range { part.set(average[index], at: index - range.lowerBound) }
+        withDefaultFloatingPoint {
+          for index in range { part.set(average[index], at: index - range.lowerBound) }
+        }
       }
     }
   }

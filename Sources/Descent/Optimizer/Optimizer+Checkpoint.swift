@@ -266,7 +266,12 @@ extension Optimizer {
     }
     let names = Set(wanted.map(\.name))
     // An average that has not begun begins with the parameters of the coming step.
-    let states = stateNames + (averageHasBegun ? [Self.averageName] : [])
+    // What the storage keeps of parameters belongs to these.
+    let states =
+      stateNames.filter { parameters != nil || $0 != storage.companion?.name }
+      + (averageHasBegun ? [Self.averageName] : [])
+    let others = layout.tensors.filter { !names.contains($0.name) }
+    try checkBeginning(status, wanted, hasOthers: !others.isEmpty, parameters != nil)
     for tensor in wanted {
       _ = try fitting(
         status.tensorRule(tensor.name), groups.first[try groups.index(of: tensor.group)])
@@ -295,6 +300,10 @@ extension Optimizer {
       for tensor in wanted { try checkpoint.readParameters(of: tensor, into: parameters) }
     }
     try write(states, of: wanted) { try checkpoint.read($0, $1, $2, $3) }
+    if !statesHaveBegun && status.statesHaveBegun {
+      if let parameters { try begin(others, with: parameters) }
+      statesHaveBegun = true
+    }
     for (index, count) in counts.enumerated() {
       if let count { groups.begin(index, at: count, history: histories[index]) }
     }
@@ -304,6 +313,48 @@ extension Optimizer {
     return LoadReport(
       checkpoint, layout, loaded: wanted.map(\.name), parameters: parameters != nil,
       states: states)
+  }
+
+  /// Throws if states that begin as a copy of the parameters would begin with the next step although
+  /// some are loaded, or have begun although the file's have not.
+  private func checkBeginning(
+    _ status: OptimizerStatus, _ wanted: [ParameterLayout.Tensor], hasOthers: Bool,
+    _ hasParameters: Bool
+  ) throws(CheckpointError) {
+    guard let first = wanted.first, groups.programs.copiesParameters else { return }
+    if statesHaveBegun && !status.statesHaveBegun {
+      throw .tensor(
+        name: first.name,
+        reason:
+          "it was saved before the run's first step, with which states begin as a copy of the "
+          + "parameters; allowed is a later file, or to load it before the first step")
+    }
+    if !statesHaveBegun && status.statesHaveBegun && hasOthers && !hasParameters {
+      throw .tensor(
+        name: first.name,
+        reason:
+          "before the first step the other tensors' states begin as a copy of the parameters; "
+          + "allowed is to load with parameters")
+    }
+  }
+
+  /// Copies parameters to the states of some tensors that begin as a copy of them.
+  private func begin(_ tensors: [ParameterLayout.Tensor], with parameters: HostVector) throws {
+    for tensor in tensors {
+      let program = groups.programs.list[groups.programs.program(of: tensor)]
+      var names = program.states.filter { $0.start == .parameters }.map(\.name)
+      if let companion = storage.companion, companion.copiesParameters {
+        names.append(companion.name)
+      }
+      var values = [Float](repeating: 0, count: tensor.count)
+      parameters.forEachPart(of: tensor.range) { part, offset in
+        for index in 0..<part.count { values[offset + index] = part.start?.value(at: index) ?? 0 }
+      }
+      for name in names {
+        guard let vector = vector(name, of: tensor) else { continue }
+        try values.withUnsafeBufferPointer { try write(vector, of: tensor, $0) }
+      }
+    }
   }
 
   /// The history of a group after some of its tensors are loaded; nil for none. Throws

@@ -27,6 +27,8 @@ extension Optimizer {
   ///
   /// Does not wait for the device, but where 32 steps are in flight that may be skipped or that
   /// have several groups, and at the first step after skipping or clipping was switched on or off.
+  /// With parameters of 16 bits it also waits, for `events` too, where a state or an average begins
+  /// as a copy of them.
   ///
   /// A step that cannot be skipped counts as taken. If its event fails, the next call that needs
   /// the states throws the event's error, and the optimizer refuses to go on until it is reset or a

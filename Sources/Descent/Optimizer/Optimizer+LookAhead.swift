@@ -32,7 +32,7 @@ extension Optimizer {
         let to = try iterate.floats(of: "iterate")
         var apart = PieceCheck()
         try apart.check(to, from, zeroes: false)
-        try withFloats(of: from) { start in
+        try withFloats(of: from, writes: false) { start in
           let ahead = try lookAhead(start)
           HostVector(to).forEachPart(of: layout.occupied) { range, iterate in
             start.forEachPart(of: range) { part, offset in
@@ -56,37 +56,53 @@ extension Optimizer {
     try parameters.withMutableVectorMemory(for: use(.parameters)) { parameters in
       try checkCount("parameters", parameters.count)
       let pieces = try parameters.elements(of: "parameters", as: storage.parameterType)
-      try withFloats(of: pieces) { add(try lookAhead($0), to: $0) }
+      try withFloats(of: pieces, writes: hasEvaluationPoint && !isSettled) {
+        add(try lookAhead($0), to: $0)
+      }
     }
     isSettled = hasEvaluationPoint
   }
 
-  /// Calls `body` with the parameters as Floats, which it may write.
+  /// Calls `body` with the parameters as Floats, which become theirs if it writes them.
   private func withFloats(
-    of parameters: HostPieces, _ body: (HostVector) throws -> Void
+    of parameters: HostPieces, writes: Bool, _ body: (HostVector) throws -> Void
   ) throws {
-    guard let companion = storage.companion else { return try body(HostVector(parameters)) }
-    let (vector, count) = (HostVector(parameters), layout.count)
+    let vector = HostVector(parameters)
+    guard let companion = storage.companion else { return try body(vector) }
+    let count = layout.count
     let memory = try HostVectors([.init(count: count), .init(type: companion.type, count: count)])
-    let (floats, companions) = (memory.arrays[0].floats, memory.arrays[1])
-    let isCopy = companion.copiesParameters && !statesHaveBegun
-    if !isCopy { try markingTornSteps { try engine.read(.companion, 0..<count, into: companions) } }
-    func stored(_ part: ElementPointer, _ range: Range<Int>) -> StoredParameters {
-      StoredParameters(parameters: part, companion: companions + range.lowerBound)
+    try withExtendedLifetime(memory) {
+      let (floats, companions) = (memory.arrays[0].floats, memory.arrays[1])
+      let isCopy = companion.copiesParameters && !statesHaveBegun
+      if !isCopy {
+        try markingTornSteps { try engine.read(.companion, 0..<count, into: companions) }
+      }
+      vector.forEachPart(of: layout.occupied) { range, part in
+        let own = floats + range.lowerBound
+        if isCopy { return part.copyFloats(to: own, count: range.count) }
+        StoredParameters(parameters: part, companion: companions + range.lowerBound).copyFloats(
+          to: own, count: range.count)
+      }
+      let whole = UnsafeMutableBufferPointer(start: floats, count: count)
+      try withUnsafePointer(to: whole) {
+        try body(HostVector(HostPieces(UnsafeBufferPointer(start: $0, count: 1), of: .float32)))
+      }
+      guard writes else { return }
+      // The engine's part may fail, so it comes first; the caller's follows from the same Floats.
+      let own = try HostVectors([.init(type: parameters.type, count: count)])
+      withExtendedLifetime(own) {
+        withDefaultFloatingPoint {
+          StoredParameters(parameters: own.arrays[0], companion: companions).store(
+            floats, count: count)
+        }
+      }
+      try markingTornSteps { try engine.write(.companion, 0..<count, from: companions) }
+      withExtendedLifetime(own) {
+        vector.forEachPart(of: layout.occupied) { range, part in
+          part.copy(from: own.arrays[0] + range.lowerBound, count: range.count)
+        }
+      }
     }
-    vector.forEachPart(of: layout.occupied) { range, part in
-      let own = floats + range.lowerBound
-      if isCopy { return part.copyFloats(to: own, count: range.count) }
-      stored(part, range).copyFloats(to: own, count: range.count)
-    }
-    let whole = UnsafeMutableBufferPointer(start: floats, count: count)
-    try withUnsafePointer(to: whole) {
-      try body(HostVector(HostPieces(UnsafeBufferPointer(start: $0, count: 1), of: .float32)))
-    }
-    vector.forEachPart(of: layout.occupied) { range, part in
-      stored(part, range).store(floats + range.lowerBound, count: range.count)
-    }
-    try markingTornSteps { try engine.write(.companion, 0..<count, from: companions) }
   }
 
   /// What the parameters are short of the point to evaluate, for each tensor where that is another

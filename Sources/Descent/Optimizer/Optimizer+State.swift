@@ -19,7 +19,8 @@ extension Optimizer {
       for (name, group) in zip(groups.names, groups.groups) { try layout.setGroup(name, to: group) }
       var status = OptimizerStatus(rule, layout: layout)
       status.lastRule = lastRule
-      (status.statesHaveBegun, status.storage) = (statesHaveBegun, storage)
+      status.storage = storage
+      status.statesHaveBegun = statesHaveBegun
       for (index, name) in groups.names.enumerated() {
         status.groupRules[name] = groups.own[index]
         status.lastGroupRules[name] = groups.lastOwn[index]
@@ -81,8 +82,15 @@ extension Optimizer {
       guard let own = status.layout.index(of: tensor.name), let values = state.values[name],
         let start = wholes[name]?.parts[own]?.range.lowerBound
       else { return }
-      for index in elements {
-        memory.start?.set(values[start + index], at: index - elements.lowerBound)
+      if memory.start?.type == .float32 {
+        _ = memory.floats.update(
+          fromContentsOf: values[start + elements.lowerBound..<start + elements.upperBound])
+        return
+      }
+      withDefaultFloatingPoint {
+        for index in elements {
+          memory.start?.set(values[start + index], at: index - elements.lowerBound)
+        }
       }
     }
   }

@@ -136,7 +136,8 @@ extension Optimizer {
       }
     }
     begin(at: stepCount)
-    statesHaveBegun = true
+    // Before the first step they begin with that, whatever was given.
+    if stepCount > 0 { statesHaveBegun = true }
     averageHasBegun = states[Self.averageName] != nil
     for (index, name) in groups.names.enumerated() {
       groups.begin(index, at: groupStepCounts[name] ?? stepCount, history: values[index])

@@ -49,7 +49,7 @@ final class GroupRules {
     self.first = first
     rules = zip(groups, first).map { $0.applied(to: $1) }
     unskippable = Self.unskippable(rules)
-    for rule in first + [rule] { try RulePrograms.Program(rule).validate(rule) }
+    for rule in first + [rule] { try RulePrograms.Program(rule, storage).validate(rule) }
     let programs = RulePrograms(layout, first, else: rule, storage)
     try programs.checkMatrices(first)
     self.programs = programs

@@ -246,6 +246,9 @@ extension RulePrograms.Program {
 
   private func problem(_ rule: any UpdateRule) -> String? {
     if Set(states.map(\.name)).count < states.count { return "two states of one name" }
+    if let own = storage.companion?.name, states.contains(where: { $0.name == own }) {
+      return "a state \"\(own)\", which parameters of 16 bits have"
+    }
     if states.prefix(elements.count).contains(where: { $0.shape != .parameter }) {
       return "states of the parameters' shape come first"
     }

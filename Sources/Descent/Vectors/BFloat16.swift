@@ -55,9 +55,14 @@ extension Float {
 }
 
 extension Float {
-  /// The number whose bits are so much more than those of the upper half.
+  /// The number whose bits are so much more than those of the upper half. A remainder that no Float
+  /// has, negative beside 0 or positive beside ∞, counts as 0.
   init(upper: BFloat16, remainder: Int16) {
-    self.init(bitPattern: Float(upper).bitPattern &+ UInt32(bitPattern: Int32(remainder)))
+    let magnitude = upper.bitPattern & 0x7fff
+    let belongs =
+      magnitude == 0 ? remainder >= 0 : magnitude == 0x7f80 ? remainder < 0 : true
+    let more = belongs ? UInt32(bitPattern: Int32(remainder)) : 0
+    self.init(bitPattern: Float(upper).bitPattern &+ more)
   }
 
   /// This number as a bfloat16, rounded to nearest with ties away from 0, and what its bits are

@@ -39,6 +39,9 @@ struct ElementPointer {
 
   /// Stores an element, rounded to nearest; at any address.
   func set(_ value: Float, at index: Int) {
+    if type == .float32 {
+      return address.storeBytes(of: value, toByteOffset: 4 * index, as: Float.self)
+    }
     type.withBits(of: Double(value)) {
       if let bits = $0.baseAddress {
         (self + index).address.copyMemory(from: bits, byteCount: type.size)

@@ -8,10 +8,11 @@
 /// - In ``bfloat16`` the optimizer keeps 16 bits more of each parameter, for no memory more than a
 ///   run in Float has. The parameter is the Float rounded to nearest, ties away from 0, and its
 ///   remainder what the Float's bits are more: `optimizer.state("remainder")`, whole numbers from
-///   −32,768 to 32,767. They begin at 0, and stay when the caller writes other parameters.
+///   −32,768 to 32,767. They begin at 0. They stay when the caller writes other parameters, each less
+///   than a unit in the last place there; one that cannot belong to 0 or ∞ counts as 0.
 /// - In ``float16`` it keeps the Floats, `optimizer.state("master")`. They begin as a copy of the
 ///   parameters with the first step, which later steps write and do not read: who writes other
-///   parameters sets these states too.
+///   parameters after it sets these states too.
 ///
 /// ```swift
 /// let optimizer = try Optimizer(AdamW(), layout: layout, storage: .bfloat16)
@@ -19,7 +20,7 @@
 /// ```
 ///
 /// These states are saved and loaded with the others. ``Optimizer/writeIterate(from:into:)`` gives
-/// the Floats. One that rounds to more than the greatest finite number of its type is ∞ in the
+/// the Floats; NaN has no payload, and in bfloat16 no sign. One that rounds to more than the greatest finite number of its type is ∞ in the
 /// parameters; the next step has the Float.
 public struct Storage: Hashable, Sendable {
   let parameterType: ElementType
@@ -85,7 +86,13 @@ struct StoredParameters {
     }
     if companion.type == .float32 {
       companion.copy(from: ElementPointer(floats), count: count)
-      for index in 0..<count { parameters.set(floats[index], at: index) }
+      for index in 0..<count {
+        let value = floats[index]
+        // As kernels store it, without a payload.
+        let isNaN = value.isNaN ? Float16(bitPattern: value.sign == .minus ? 0xfe00 : 0x7e00) : nil
+        let rounded = isNaN ?? Float16(value)
+        parameters.address.storeBytes(of: rounded, toByteOffset: 2 * index, as: Float16.self)
+      }
       return
     }
     for index in 0..<count {

@@ -50,8 +50,8 @@ struct HostKernels: Sendable {
   }
 
   /// Runs an update over operands in its order, with gradients of any type, and with what the
-  /// parameters' storage keeps of them, a sum of earlier gradients and an average of the parameters where there are
-  /// such.
+  /// parameters' storage keeps of them, a sum of earlier gradients and an average of the parameters
+  /// where there are such.
   func update(
     _ update: descent_update, _ operands: UnsafeBufferPointer<UnsafeMutableRawPointer?>,
     _ gradients: ElementType, _ numbers: UnsafePointer<descent_number>?,

@@ -76,6 +76,7 @@ extension OpenCLEngine {
 
   /// The same of parameters of 16 bits in the device's memory, which are read first.
   func begin(_ step: StepInput, with parameters: [DeviceSlice], after events: [Event]) throws {
+    try waitForPending()
     try Event.wait(for: events)
     let memory = try HostVectors([
       .init(type: parameters.elementType, count: layout.count)
@@ -87,9 +88,11 @@ extension OpenCLEngine {
     }
     let whole = UnsafeMutableBufferPointer(
       start: memory.arrays[0].address.assumingMemoryBound(to: UInt16.self), count: layout.count)
-    try withUnsafePointer(to: whole) {
-      try begin(
-        step, with: HostPieces(UnsafeBufferPointer(start: $0, count: 1), of: start.type))
+    try withExtendedLifetime(memory) {
+      try withUnsafePointer(to: whole) {
+        try begin(
+          step, with: HostPieces(UnsafeBufferPointer(start: $0, count: 1), of: start.type))
+      }
     }
   }
 
@@ -104,7 +107,7 @@ extension OpenCLEngine {
     try companion.read(0, range, into: memory.arrays[1], on: queue)
     StoredParameters(parameters: parameters, companion: memory.arrays[1]).copyFloats(
       to: memory.arrays[0].floats, count: range.count)
-    try body(memory.arrays[0])
+    try withExtendedLifetime(memory) { try body(memory.arrays[0]) }
   }
 
   func accumulate(_ gradients: HostPieces, begins: Bool, zeroes: Bool) throws {
