@@ -8,7 +8,10 @@ public import Safetensors
 ///
 /// - `NAME`: the parameters of the tensor NAME, where they were saved too;
 /// - `optimizer.STATE.NAME`: one of its states, such as `optimizer.m.hidden.weight`;
-///   `optimizer.average.NAME` is the average of the parameters, where one is kept.
+///   `optimizer.average.NAME` is the average of the parameters, where one is kept, and
+///   `optimizer.remainder.NAME` or `optimizer.master.NAME` what their ``Storage`` keeps of them.
+///
+/// States are of the type F32, remainders I16, and parameters F32, BF16 or F16.
 ///
 /// The metadata says the rest: `optimizer.rule`, `optimizer.layout`, `optimizer.steps` and
 /// `optimizer.control`, each in JSON. A file that `Examples/pytorch` has made of a PyTorch
